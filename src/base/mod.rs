@@ -1,0 +1,1 @@
+//! Ids, clocks, digests and limits: what every other layer may use.

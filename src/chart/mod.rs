@@ -1,0 +1,1 @@
+//! The Automerge document of a record: what people edit together.

@@ -1,0 +1,1 @@
+//! Rehearsing the disaster: scenario, live run, observer, report.

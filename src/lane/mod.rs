@@ -1,0 +1,1 @@
+//! Signed transparency logs: entries, trees, checkpoints, runs, admission, forks, carry.

@@ -1,0 +1,2 @@
+//! The `musubi` binary: parse, log, run, exit code.
+fn main() {}

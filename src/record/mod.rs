@@ -1,0 +1,1 @@
+//! What is asserted of a patient: statements, sections, merge rules, views.

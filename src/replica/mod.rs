@@ -1,0 +1,1 @@
+//! One replica: composition of store, lanes, records, sync and backup.

@@ -1,0 +1,1 @@
+//! Where lanes rest: the Store trait, memory, redb, sealing, indexes.

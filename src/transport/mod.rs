@@ -1,0 +1,1 @@
+//! QUIC with raw ed25519 keys, and the UDP relay that makes faults.

@@ -1,0 +1,47 @@
+//! Named limits: no queue, loop, message or cache is unbounded.
+
+/// Longest area name, in bytes.
+pub const AREA_BYTES_MAX: usize = 64;
+/// How far a remote clock may advance ours beyond the wall clock (10 minutes).
+pub const CLOCK_ADVANCE_MS_MAX: u64 = 10 * 60 * 1000;
+
+/// Largest body of one entry, in bytes: a scanned referral letter inside a resource fits.
+pub const ENTRY_BYTES_MAX: usize = 8 << 20;
+/// An import starts a new entry when its statements exceed this many bytes.
+pub const FACTS_SPLIT_BYTES: usize = 64 << 10;
+/// Most statements in one entry.
+pub const STATEMENTS_PER_ENTRY_MAX: usize = 4_096;
+/// Most statements that one statement may follow.
+pub const FOLLOWS_MAX: usize = 256;
+/// Most objects and arrays inside each other in a FHIR resource.
+pub const JSON_DEPTH_MAX: usize = 64;
+
+/// A device signs a checkpoint at least every so many entries.
+pub const CHECKPOINT_ENTRIES_MAX: usize = 256;
+/// A device signs a checkpoint at least every so many bytes of entry bodies, unless one entry alone is larger
+/// (32 KiB packed; FHIR text packs at least 4 to 1).
+pub const CHECKPOINT_BYTES_MAX: usize = 128 << 10;
+/// Most entries in one run.
+pub const RUN_ENTRIES_MAX: usize = 4_096;
+/// Largest sum of entry bodies in one run, in bytes, unless one entry alone is larger.
+pub const RUN_BYTES_MAX: usize = 256 << 10;
+/// Largest plain encoding of a run that a reader accepts, in bytes.
+pub const RUN_PLAIN_BYTES_MAX: usize = ENTRY_BYTES_MAX + (1 << 20);
+/// Most branches of a forked lane that are kept.
+pub const FORK_BRANCHES_MAX: usize = 4;
+/// Most disputed entries of one branch that are kept.
+pub const FORK_BRANCH_ENTRIES_MAX: u64 = 4_096;
+/// Largest sum of disputed entry bodies of one branch that is kept, in bytes.
+pub const FORK_BRANCH_BYTES_MAX: usize = 1 << 20;
+
+/// Largest message of a sync session, in bytes.
+pub const MESSAGE_BYTES_MAX: usize = RUN_PLAIN_BYTES_MAX + (1 << 20);
+/// Most certificates in one chain (genesis, rotations, site, device).
+pub const CERTIFICATE_CHAIN_MAX: usize = 16;
+/// Largest signed certificate, in bytes.
+pub const CERTIFICATE_BYTES_MAX: usize = 16 << 10;
+
+/// Entries not yet indexed that reads may have to walk; imports and runs wait for the indexer beyond it.
+pub const INDEX_TAIL_ENTRIES_MAX: usize = 8_192;
+/// Bytes of entries not yet indexed that reads may have to walk.
+pub const INDEX_TAIL_BYTES_MAX: usize = 4 << 20;

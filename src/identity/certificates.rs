@@ -1,0 +1,227 @@
+//! The set of verified certificates: grows only, and ends the same in whatever order they arrive.
+
+use std::collections::BTreeMap;
+
+use super::certificate::{
+    Certificate, CertificateError, DeviceCertificate, Genesis, SiteCertificate, Unverified,
+};
+use crate::base::{Area, DeviceId, Digest, RealmId, SiteId};
+
+/// Most certificates that wait for their issuers.
+pub const WAITING_MAX: usize = 1_024;
+
+/// What became of an offered certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inserted {
+    /// It verified, and perhaps others that waited for it did too.
+    New,
+    /// It was known.
+    Known,
+    /// Its issuer is not known yet.
+    Waiting,
+}
+
+/// All certificates of one realm that verify up to its genesis.
+///
+/// Law (`any_order_ends_the_same`): the verified set is a function of the set of offered certificates.
+#[derive(Debug, Clone)]
+pub struct Certificates {
+    realm: RealmId,
+    genesis: Genesis,
+    roots: Vec<[u8; 32]>,
+    verified: BTreeMap<Digest, (Certificate, Vec<u8>)>,
+    waiting: BTreeMap<Digest, (Unverified, Vec<u8>)>,
+}
+
+impl Certificates {
+    /// Starts from a realm's pinned genesis.
+    ///
+    /// # Errors
+    /// [`CertificateError`] when the bytes are not a genesis that signed itself.
+    pub fn new(genesis: &[u8]) -> Result<Self, CertificateError> {
+        let read = Certificate::read(genesis)?;
+        let Certificate::Genesis(body) = &read.certificate else {
+            return Err(CertificateError::Kind(read.certificate_kind()));
+        };
+        if !read.verify(&body.root) {
+            return Err(CertificateError::Signature(read.hash));
+        }
+        let (realm, body) = (RealmId(read.hash.0), body.clone());
+        Ok(Self {
+            realm,
+            roots: vec![body.root],
+            genesis: body,
+            verified: BTreeMap::from([(read.hash, (read.certificate, genesis.to_vec()))]),
+            waiting: BTreeMap::new(),
+        })
+    }
+
+    /// Returns the realm.
+    pub fn realm(&self) -> RealmId {
+        self.realm
+    }
+
+    /// Returns the genesis.
+    pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// Offers a certificate in its signed form.
+    ///
+    /// # Errors
+    /// [`CertificateError`] when it can never be verified, or too many wait.
+    pub fn insert(&mut self, signed: &[u8]) -> Result<Inserted, CertificateError> {
+        let read = Certificate::read(signed)?;
+        if self.verified.contains_key(&read.hash) {
+            return Ok(Inserted::Known);
+        }
+        match realm_of(&read.certificate) {
+            None => return Err(CertificateError::SecondGenesis(read.hash)),
+            Some(realm) if realm != self.realm => return Err(CertificateError::Realm(realm)),
+            Some(_) => {}
+        }
+        if !self.is_issued(&read)? {
+            if self.waiting.len() >= WAITING_MAX && !self.waiting.contains_key(&read.hash) {
+                return Err(CertificateError::TooManyWaiting(WAITING_MAX));
+            }
+            self.waiting.insert(read.hash, (read, signed.to_vec()));
+            return Ok(Inserted::Waiting);
+        }
+        self.accept(read, signed.to_vec());
+        self.accept_waiting();
+        Ok(Inserted::New)
+    }
+
+    /// Returns a verified device certificate by its hash.
+    pub fn device(&self, hash: &Digest) -> Option<&DeviceCertificate> {
+        match self.verified.get(hash) {
+            Some((Certificate::Device(device), _)) => Some(device),
+            Some(_) | None => None,
+        }
+    }
+
+    /// Returns the verified certificates of a device, with their hashes.
+    pub fn of_device<'a>(
+        &'a self,
+        device: &'a DeviceId,
+    ) -> impl Iterator<Item = (&'a Digest, &'a DeviceCertificate)> {
+        self.devices().filter(move |(_, certificate)| certificate.device == *device)
+    }
+
+    /// Returns all verified device certificates, with their hashes.
+    pub fn devices(&self) -> impl Iterator<Item = (&Digest, &DeviceCertificate)> {
+        self.verified.iter().filter_map(|(hash, (certificate, _))| match certificate {
+            Certificate::Device(device) => Some((hash, device)),
+            Certificate::Genesis(_) | Certificate::Rotation(_) | Certificate::Site(_) => None,
+        })
+    }
+
+    /// Returns all verified site certificates.
+    pub fn sites(&self) -> impl Iterator<Item = &SiteCertificate> {
+        self.verified.values().filter_map(|(certificate, _)| match certificate {
+            Certificate::Site(site) => Some(site),
+            Certificate::Genesis(_) | Certificate::Rotation(_) | Certificate::Device(_) => None,
+        })
+    }
+
+    /// Returns a verified site certificate of a site (of several, the one that ends last).
+    pub fn site(&self, site: &SiteId) -> Option<&SiteCertificate> {
+        self.sites().filter(|certificate| certificate.site() == *site).max_by_key(|c| c.not_after)
+    }
+
+    /// Returns the signed forms that a peer needs to verify a device certificate, issuers first: rotations,
+    /// the site's certificates, then the device's own. The genesis is pinned and not among them.
+    pub fn chain(&self, hash: &Digest) -> Vec<(Digest, &[u8])> {
+        let Some(device) = self.device(hash) else { return Vec::new() };
+        let wanted = |certificate: &Certificate| match certificate {
+            Certificate::Genesis(_) | Certificate::Device(_) => false,
+            Certificate::Rotation(_) => true,
+            Certificate::Site(site) => site.site() == device.site,
+        };
+        let mut chain: Vec<_> = self
+            .verified
+            .iter()
+            .filter(|(_, (certificate, _))| wanted(certificate))
+            .map(|(hash, (certificate, signed))| (rank(certificate), *hash, signed.as_slice()))
+            .collect();
+        chain.sort();
+        let own = &self.verified[hash].1;
+        chain.into_iter().map(|(_, hash, signed)| (hash, signed)).chain([(*hash, own.as_slice())]).collect()
+    }
+
+    /// Returns the signed form of every verified certificate but the genesis, issuers first.
+    pub fn all(&self) -> Vec<(Digest, &[u8])> {
+        let mut all: Vec<_> = self
+            .verified
+            .iter()
+            .filter(|(_, (certificate, _))| rank(certificate) > 0)
+            .map(|(hash, (certificate, signed))| (rank(certificate), *hash, signed.as_slice()))
+            .collect();
+        all.sort();
+        all.into_iter().map(|(_, hash, signed)| (hash, signed)).collect()
+    }
+
+    fn is_issued(&self, read: &Unverified) -> Result<bool, CertificateError> {
+        let by_a_root = || self.roots.iter().any(|root| read.verify(root));
+        match &read.certificate {
+            Certificate::Genesis(_) => Ok(false),
+            Certificate::Rotation(rotation) => {
+                if !read.verify(&rotation.previous) {
+                    return Err(CertificateError::Signature(read.hash));
+                }
+                Ok(self.roots.contains(&rotation.previous))
+            }
+            Certificate::Site(_) => Ok(by_a_root()),
+            Certificate::Device(device) => Ok(self.sites().any(|site| {
+                site.site() == device.site
+                    && device.areas.iter().all(|a| site.areas.contains(a) || *a == Area::common())
+                    && read.verify(&site.key)
+            })),
+        }
+    }
+
+    fn accept(&mut self, read: Unverified, signed: Vec<u8>) {
+        if let Certificate::Rotation(rotation) = &read.certificate {
+            self.roots.push(rotation.next);
+        }
+        self.waiting.remove(&read.hash);
+        self.verified.insert(read.hash, (read.certificate, signed));
+    }
+
+    fn accept_waiting(&mut self) {
+        loop {
+            let ready = self
+                .waiting
+                .iter()
+                .find(|(_, (read, _))| matches!(self.is_issued(read), Ok(true)))
+                .map(|(hash, _)| *hash);
+            let Some(hash) = ready else { return };
+            let (read, signed) = self.waiting.remove(&hash).expect("found just now");
+            self.accept(read, signed);
+        }
+    }
+}
+
+impl Unverified {
+    fn certificate_kind(&self) -> u8 {
+        rank(&self.certificate)
+    }
+}
+
+fn rank(certificate: &Certificate) -> u8 {
+    match certificate {
+        Certificate::Genesis(_) => 0,
+        Certificate::Rotation(_) => 1,
+        Certificate::Site(_) => 2,
+        Certificate::Device(_) => 3,
+    }
+}
+
+fn realm_of(certificate: &Certificate) -> Option<RealmId> {
+    match certificate {
+        Certificate::Genesis(_) => None,
+        Certificate::Rotation(rotation) => Some(rotation.realm),
+        Certificate::Site(site) => Some(site.realm),
+        Certificate::Device(device) => Some(device.realm),
+    }
+}

@@ -1,0 +1,171 @@
+//! Statements: one immutable clinical assertion each, and the entry body that holds them.
+//!
+//! A facts entry's body is canonical CBOR:
+//! `[1, salt (8), record (16), time, author, source | null, [statement …]]`, a statement
+//! `[act, informant, [follow …], reason | null, resource]`, a follow `[lane (32) | null, seq, index, check (8)]`.
+
+use minicbor::{Decode, Encode};
+use serde::Serialize;
+
+use crate::base::id::bytes_newtype;
+use crate::base::{Hlc, LaneId, RecordId};
+
+bytes_newtype! {
+    /// Random bytes that make a leaf hash unguessable.
+    Salt, 8
+}
+
+bytes_newtype! {
+    /// The first eight bytes of the leaf hash of a followed statement's entry: nobody can follow what does not
+    /// exist yet.
+    LeafCheck, 8
+}
+
+/// The identity of a statement: where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize)]
+#[cbor(array)]
+pub struct Position {
+    /// The lane.
+    #[n(0)]
+    pub lane: LaneId,
+    /// The entry's sequence number in the lane.
+    #[n(1)]
+    pub seq: u64,
+    /// The statement's index within the entry.
+    #[n(2)]
+    pub index: u32,
+}
+
+/// What a statement does to its thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize)]
+#[cbor(index_only)]
+#[serde(rename_all = "kebab-case")]
+pub enum Act {
+    /// Asserts: a new allergy, problem, medication, note; every import.
+    #[n(0)]
+    Assert,
+    /// Changes what it follows, such as a dose.
+    #[n(1)]
+    Change,
+    /// Holds a medication for now.
+    #[n(2)]
+    Hold,
+    /// Stops a medication, or resolves a problem.
+    #[n(3)]
+    Stop,
+    /// Refutes what it follows; needs a reason.
+    #[n(4)]
+    Refute,
+    /// Adds to a signed note.
+    #[n(5)]
+    Addendum,
+    /// Settles a conflict: follows all tips.
+    #[n(6)]
+    Decide,
+}
+
+/// Where the knowledge comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize)]
+#[cbor(index_only)]
+#[serde(rename_all = "kebab-case")]
+pub enum Informant {
+    /// Measured or seen by the author.
+    #[n(0)]
+    Observed,
+    /// A clinician's assertion.
+    #[n(1)]
+    Clinician,
+    /// Told by the patient.
+    #[n(2)]
+    Patient,
+    /// Told by the family.
+    #[n(3)]
+    Family,
+    /// Imported from another system.
+    #[n(4)]
+    Imported,
+}
+
+/// Who wrote an entry, as a person; the device and its site are known from the lane.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize)]
+#[cbor(array)]
+pub struct Author {
+    /// The person's name, or the importing service's.
+    #[n(0)]
+    pub name: String,
+    /// The person's role, such as `doctor`, `nurse`, `import`.
+    #[n(1)]
+    pub role: String,
+}
+
+/// A reference to a statement that is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize)]
+#[cbor(array)]
+pub struct FollowRef {
+    /// The lane, or none for the lane in which the reference stands.
+    #[n(0)]
+    pub lane: Option<LaneId>,
+    /// The entry's sequence number.
+    #[n(1)]
+    pub seq: u64,
+    /// The statement's index within the entry.
+    #[n(2)]
+    pub index: u32,
+    /// The proof that the followed entry existed.
+    #[n(3)]
+    pub check: LeafCheck,
+}
+
+/// One immutable clinical assertion.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Statement {
+    /// What it does to its thread.
+    #[n(0)]
+    pub act: Act,
+    /// Where the knowledge comes from.
+    #[n(1)]
+    pub informant: Informant,
+    /// The statements that it follows, in ascending order without repetition.
+    #[n(2)]
+    pub follows: Vec<FollowRef>,
+    /// Why, where the act needs a reason.
+    #[n(3)]
+    pub reason: Option<String>,
+    /// The FHIR resource, as canonical JSON text (`record::json`).
+    #[n(4)]
+    pub resource: String,
+}
+
+/// The body of a facts entry: statements of one author about one record.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct FactsBody {
+    /// The format's version: 1.
+    #[n(0)]
+    pub version: u8,
+    /// Eight random bytes.
+    #[n(1)]
+    pub salt: Salt,
+    /// The record.
+    #[n(2)]
+    pub record: RecordId,
+    /// When it was written, by the author's device.
+    #[n(3)]
+    pub time: Hlc,
+    /// Who wrote it.
+    #[n(4)]
+    pub author: Author,
+    /// For imports: the source's own identifier system, which with each resource's type, id and digest makes
+    /// the origin of each statement.
+    #[n(5)]
+    pub source: Option<String>,
+    /// The statements.
+    #[n(6)]
+    pub statements: Vec<Statement>,
+}
+
+impl FactsBody {
+    /// The version that this program writes.
+    pub const VERSION: u8 = 1;
+}

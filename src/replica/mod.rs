@@ -1,1 +1,4 @@
 //! One replica: composition of store, lanes, records, sync and backup.
+
+pub mod files;
+pub mod realm;

@@ -1,4 +1,5 @@
 //! One replica: composition of store, lanes, records, sync and backup.
 
+pub mod config;
 pub mod files;
 pub mod realm;

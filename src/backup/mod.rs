@@ -3,7 +3,7 @@
 //! The lower half of this part is the object store itself. A [`Bucket`] holds immutable objects under
 //! [`ObjectKey`]s: it can put an object that is absent, read, and list; it can neither overwrite nor
 //! delete, so that nothing written through it can be lost through it. Three kinds of bucket keep the same
-//! promises, which [`conformance`] checks: a directory ([`file`]), S3 ([`s3`]), and memory ([`memory`])
+//! promises, which [`conformance`] checks: a directory ([`mod@file`]), S3 ([`s3`]), and memory ([`memory`])
 //! for tests and simulations. Addresses are written as [`BucketUrl`]s.
 
 pub mod bucket_error;

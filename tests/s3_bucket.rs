@@ -2,7 +2,7 @@
 
 use crate::support::fault_proxy::{Fault, FaultProxy};
 use crate::support::seaweed::{ACCESS_KEY, BUCKET, SeaweedFs, settings_at};
-use musubi::backup::s3::{Patience, S3Bucket, S3Credentials, S3Settings};
+use musubi::backup::s3::{Patience, S3Bucket, S3Credentials, S3Place, S3Settings};
 use musubi::backup::{Bucket, BucketError, ErrorKind, ObjectKey, PutOutcome, conformance};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -142,4 +142,19 @@ async fn a_server_that_never_answers_is_reported_when_patience_ends() {
     let error = open(settings).get(&key("a")).await.expect_err("get");
     assert!(matches!(error, BucketError::Unreachable { .. }), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+/// The server ends each connection before it is encrypted, as one does that speaks only http.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_https_endpoint_that_is_none_is_reported() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+    let endpoint = format!("https://{}", listener.local_addr().expect("an address"));
+    let closing = tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    let place = S3Place::new(BUCKET, "", Some(&endpoint), None).expect("a right address");
+    let bucket = open(S3Settings::new(place, S3Credentials::new(ACCESS_KEY, "secret", None)));
+
+    let error = bucket.check().await.expect_err("check");
+
+    assert!(matches!(error, BucketError::Unreachable { .. }), "{error}");
+    closing.abort();
 }

@@ -338,14 +338,24 @@ fn references_to_unknown_things_are_refused() {
 
 #[test]
 fn what_a_change_had_not_seen_it_cannot_refer_to() {
-    // Device 3's character is in the reader's chart, but not in the history of device 1's change.
-    let (_, mut reader, next) = scene();
-    let concurrent = chart(3).splice_handover(0, 0, "C", NOW_MS).unwrap();
-    reader.apply_all(vec![incoming(&concurrent)]).unwrap();
-    let id = OpId(concurrent.start_op(), ActorId::from([3_u8; 16]));
-    let bytes = rewrite_ops(&next, |ops| ops[0].key = Key::Seq(ElementId::Id(id)));
-    let delivery = reader.apply_all(vec![incoming_at(&actor(1), 2, &bytes)]).unwrap();
+    // Device 3's second character is in the reader's chart, but device 1 has seen only the first.
+    let mut third = chart(3);
+    let seen = third.splice_handover(0, 0, "C", NOW_MS).unwrap();
+    let unseen = third.splice_handover(1, 0, "D", NOW_MS).unwrap();
+    let mut writer = chart(1);
+    writer.apply_all(vec![incoming(&seen)]).unwrap();
+    let change = writer.splice_handover(1, 0, "A", NOW_MS).unwrap();
+    let after = |operation: u64| {
+        let id = OpId(operation, ActorId::from([3_u8; 16]));
+        rewrite_ops(&change, |ops| ops[0].key = Key::Seq(ElementId::Id(id)))
+    };
+    assert_eq!(after(seen.start_op()), change.bytes());
+
+    let mut reader = chart(2);
+    reader.apply_all(vec![incoming(&seen), incoming(&unseen)]).unwrap();
+    let delivery = reader.apply_all(vec![incoming_at(&actor(1), 1, &after(unseen.start_op()))]).unwrap();
     assert_eq!(delivery.quarantined[0].reason, SchemaError::UnknownReference.into());
+    assert_eq!(reader.apply_all(vec![incoming(&change)]).unwrap().applied, [change.hash()]);
 }
 
 #[test]

@@ -25,6 +25,7 @@
 //! `inbox` orders what arrives, `deliver` applies it, `document` and `edit` are what a person sees.
 
 mod actor;
+mod body;
 mod chunk;
 mod columns;
 mod deliver;
@@ -48,6 +49,7 @@ mod tests_hostile;
 mod tests_merge;
 
 pub use actor::{ActorBytes, ChangeHash, EntryId, NoteId};
+pub use body::{ChartBody, actor_of};
 pub use chunk::{ChartChange, ChunkError};
 pub use deliver::{Delivery, Quarantined};
 pub use document::Chart;

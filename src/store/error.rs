@@ -96,7 +96,9 @@ pub enum StoreError {
         why: String,
     },
     /// There is no room on the disk.
-    #[error("{attempt} in {path}: the disk is full; nothing acknowledged is lost, free some space and try again")]
+    #[error(
+        "{attempt} in {path}: the disk is full; nothing acknowledged is lost, free some space and try again"
+    )]
     Full {
         /// What was attempted.
         attempt: &'static str,

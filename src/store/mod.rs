@@ -7,6 +7,13 @@
 
 pub mod api;
 pub mod error;
+pub mod files;
+pub mod index;
+pub mod keys;
+pub mod memory;
+pub mod rules;
+pub mod sealing;
+pub mod tail;
 
 pub use api::{Arrival, Batch, Committed, DamagedRun, Posting, Store, StoreStats, Token};
 pub use error::{StoreError, StoreErrorKind};

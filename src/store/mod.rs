@@ -11,9 +11,12 @@ pub mod files;
 pub mod index;
 pub mod keys;
 pub mod memory;
+pub mod redb;
 pub mod rules;
 pub mod sealing;
 pub mod tail;
 
 pub use api::{Arrival, Batch, Committed, DamagedRun, Posting, Store, StoreStats, Token};
+pub use memory::MemoryStore;
 pub use error::{StoreError, StoreErrorKind};
+pub use redb::{RedbStore, StoreOptions};

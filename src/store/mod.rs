@@ -6,10 +6,12 @@
 //! FHIR and no record.
 
 pub mod api;
+pub mod conformance;
 pub mod error;
 pub mod files;
 pub mod index;
 pub mod keys;
+pub mod log;
 pub mod memory;
 pub mod redb;
 pub mod rules;
@@ -17,6 +19,7 @@ pub mod sealing;
 pub mod tail;
 
 pub use api::{Arrival, Batch, Committed, DamagedRun, Posting, Store, StoreStats, Token};
-pub use memory::MemoryStore;
 pub use error::{StoreError, StoreErrorKind};
+pub use log::StoreLog;
+pub use memory::MemoryStore;
 pub use redb::{RedbStore, StoreOptions};

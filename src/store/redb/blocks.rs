@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-
 use super::fault::Fault;
 use super::rows::{INDEX, IndexState, META_INDEX};
 use super::view::{Change, View, get, put};
@@ -36,8 +35,7 @@ pub(super) fn add(change: &mut Change<'_>, upto: u64, postings: &[(Token, Postin
                 None => load(number)?,
             };
             let added: Vec<(Token, LocalPosting)> = group.iter().map(|(_, t, p)| (*t, *p)).collect();
-            let merged =
-                index::merge(&old, &added).ok_or_else(|| damaged("index", &number.to_be_bytes()))?;
+            let merged = index::merge(&old, &added).ok_or_else(|| damaged("index", &number.to_be_bytes()))?;
             fanout.bytes = (fanout.bytes + merged.len() as u64).saturating_sub(old.len() as u64);
             touched.insert(number, merged);
         }
@@ -47,8 +45,8 @@ pub(super) fn add(change: &mut Change<'_>, upto: u64, postings: &[(Token, Postin
                 Some(block) => block,
                 None => load(source)?,
             };
-            let (stays, moves) = index::divide(&whole, &fanout, new)
-                .ok_or_else(|| damaged("index", &source.to_be_bytes()))?;
+            let (stays, moves) =
+                index::divide(&whole, &fanout, new).ok_or_else(|| damaged("index", &source.to_be_bytes()))?;
             touched.insert(source, stays);
             touched.insert(new, moves);
         }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::lane::Run;
 use crate::lane::tree::Frontier;
-use crate::store::rules;
 
 /// What an entry costs besides its body, roughly.
 const ENTRY_OVERHEAD: usize = 64;
@@ -54,8 +53,7 @@ impl RunCache {
 
     /// Keeps a run that was read in a generation; not if runs have been replaced since.
     pub(super) fn insert(&mut self, generation: u64, key: (u32, u64), run: Arc<StoredRun>) {
-        let bytes =
-            rules::body_bytes(&run.run) + run.run.entries.len() * ENTRY_OVERHEAD + RUN_OVERHEAD;
+        let bytes = run.run.body_bytes() + run.run.entries.len() * ENTRY_OVERHEAD + RUN_OVERHEAD;
         if generation != self.generation || bytes > self.limit_bytes || self.runs.contains_key(&key) {
             return;
         }

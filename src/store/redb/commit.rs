@@ -7,7 +7,9 @@ use redb::{ReadableTable as _, Table};
 use super::engine::encode;
 use super::fault::Fault;
 use super::read::decode_run;
-use super::rows::{ARRIVALS, ArrivalRow, BLOBS, BlobRow, Counts, META_COUNTS, RUNS, RunRow, run_key, start_of};
+use super::rows::{
+    ARRIVALS, ArrivalRow, BLOBS, BlobRow, Counts, META_COUNTS, RUNS, RunRow, run_key, start_of,
+};
 use super::view::{Change, put};
 use crate::base::LaneId;
 use crate::lane::admission::Forking;

@@ -4,10 +4,13 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use redb::{Builder, Database};
+use redb::{Builder, Database, ReadableDatabase as _};
 
+use super::engine::Directory;
 use super::fault::Fault;
+use super::view::View;
 use crate::store::error::StoreError;
+use crate::store::sealing::Sealer;
 
 /// The first bytes of every redb file.
 const MAGIC: &[u8; 9] = b"redb\x1A\x0A\xA9\x0D\x0A";
@@ -34,6 +37,19 @@ impl FileDisk {
     /// Names a file.
     pub(super) fn new(path: PathBuf) -> Self {
         Self { path }
+    }
+
+    /// Looks, without changing a byte, whether the tables are of this version and data key. What only a repair
+    /// would show is left to the opening.
+    pub(super) fn check_format(&self, sealer: &Sealer) -> Result<(), Fault> {
+        self.check()?;
+        match Builder::new().open_read_only(&self.path) {
+            Ok(database) => {
+                let directory = Directory::default();
+                View::new(database.begin_read()?, &directory, sealer).check_format()
+            }
+            Err(_) => Ok(()),
+        }
     }
 
     /// Looks at the beginning before redb does, so that what is not a database is not touched.

@@ -203,9 +203,7 @@ fn load(database: &Database, sealer: &Sealer) -> Result<Directory, Fault> {
 fn explain_opening(disk: &dyn Disk, fault: Fault) -> StoreError {
     let path = disk.path().to_owned();
     match fault {
-        Fault::Format { found } => {
-            StoreError::Version { path, found, known: FORMAT_VERSION }
-        }
+        Fault::Format { found } => StoreError::Version { path, found, known: FORMAT_VERSION },
         Fault::Damaged(why) => StoreError::Unreadable { path, why },
         Fault::Store(StoreError::Damaged { table, key }) => {
             StoreError::Unreadable { path, why: format!("table {table}, key {key} is damaged or missing") }

@@ -41,5 +41,7 @@ mod rows;
 mod store;
 mod view;
 
+#[cfg(test)]
+mod tests;
 
 pub use store::{RedbStore, StoreOptions};

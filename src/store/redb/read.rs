@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-
 use super::cache::{RunCache, StoredRun};
 use super::commit::blob_key;
 use super::engine::decode;
@@ -69,8 +68,7 @@ pub(super) fn walk(
         let stored = match cached {
             Some(stored) => stored,
             None => {
-                let stored =
-                    Arc::new(decode_run(view.sealer, &lane.id, start, key.value(), sealed.value())?);
+                let stored = Arc::new(decode_run(view.sealer, &lane.id, start, key.value(), sealed.value())?);
                 lock(cache).insert(generation, (lane.number, start), stored.clone());
                 stored
             }
@@ -112,7 +110,7 @@ pub(super) fn runs(
     let mut runs = Vec::new();
     let mut bytes = 0_usize;
     let walked = walk(view, cache, &lane, from, |stored| {
-        bytes = bytes.saturating_add(rules::body_bytes(&stored.run));
+        bytes = bytes.saturating_add(stored.run.body_bytes());
         if !runs.is_empty() && bytes > limit_bytes {
             return false;
         }

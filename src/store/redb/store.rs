@@ -7,7 +7,7 @@ use redb::Builder;
 
 use super::cache::RunCache;
 use super::commit::PackedBatch;
-use super::disk::FileDisk;
+use super::disk::{Disk as _, FileDisk};
 use super::engine::Engine;
 use super::fault::{Fault, explain, guard};
 use super::read::{self, Lane};
@@ -17,9 +17,7 @@ use crate::base::LaneId;
 use crate::lane::state::LaneState;
 use crate::lane::tree::Frontier;
 use crate::lane::{Entry, Run};
-use crate::store::api::{
-    Arrival, Batch, Committed, DamagedRun, Posting, Store, StoreStats, Token,
-};
+use crate::store::api::{Arrival, Batch, Committed, DamagedRun, Posting, Store, StoreStats, Token};
 use crate::store::error::StoreError;
 use crate::store::files::{self, DirectoryLock};
 use crate::store::keys::{self, Argon2Cost, KeySource};
@@ -61,7 +59,8 @@ impl RedbStore {
     /// # Errors
     /// [`StoreError::Exists`] when there is a store; [`StoreError::InUse`]; what the disk says.
     pub fn create(dir: &Path, source: &KeySource, options: StoreOptions) -> Result<Self, StoreError> {
-        let failed = |attempt, path: &Path, source| StoreError::File { attempt, path: path.to_owned(), source };
+        let failed =
+            |attempt, path: &Path, source| StoreError::File { attempt, path: path.to_owned(), source };
         if !dir.exists() {
             std::fs::create_dir_all(dir).map_err(|error| failed("creating the directory", dir, error))?;
             files::sync_parent(dir)?;
@@ -73,8 +72,10 @@ impl RedbStore {
         }
         let sealer = Sealer::new(&keys::create(dir, source, options.argon2)?);
         let new = files::temporary_name(&path);
-        let file =
-            files::private_options().truncate(true).open(&new).map_err(|error| failed("creating", &new, error))?;
+        let file = files::private_options()
+            .truncate(true)
+            .open(&new)
+            .map_err(|error| failed("creating", &new, error))?;
         guard(|| {
             let mut builder = Builder::new();
             let database = builder.set_cache_size(options.page_cache_bytes).create(&new)?;
@@ -99,7 +100,9 @@ impl RedbStore {
         }
         let lock = DirectoryLock::take(dir)?;
         let sealer = Sealer::new(&keys::unlock(dir, source)?);
-        let engine = Engine::open(Box::new(FileDisk::new(path)), sealer, options.page_cache_bytes)?;
+        let disk = FileDisk::new(path);
+        guard(|| disk.check_format(&sealer)).map_err(|fault| explain("opening", disk.path(), fault))?;
+        let engine = Engine::open(Box::new(disk), sealer, options.page_cache_bytes)?;
         Ok(Self::assemble(engine, Some(lock), options))
     }
 
@@ -181,8 +184,7 @@ impl Store for RedbStore {
     }
 
     fn index_cursor(&self) -> Result<u64, StoreError> {
-        self.engine
-            .read("reading the index", |view| Ok(view.meta::<IndexState>(META_INDEX)?.cursor))
+        self.engine.read("reading the index", |view| Ok(view.meta::<IndexState>(META_INDEX)?.cursor))
     }
 
     fn index_add(&self, upto: u64, postings: &[(Token, Posting)]) -> Result<(), StoreError> {

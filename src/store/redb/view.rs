@@ -1,12 +1,12 @@
 //! Typed access to the tables inside one transaction: everything read is unsealed, everything written sealed.
 
-use redb::{Key, ReadTransaction, ReadableTable, Table, TableError, TableHandle as _, WriteTransaction};
+use redb::{Key, ReadTransaction, ReadableTable, Table, TableError, WriteTransaction};
 
 use super::engine::{Directory, decode, encode, id_from_state};
 use super::fault::Fault;
 use super::rows::{
-    Counts, FORMAT_VERSION, IDS, IndexState, LANES, META, META_COUNTS, META_FORMAT, META_INDEX, META_NAMES, NAMED,
-    Sealed,
+    Counts, FORMAT_VERSION, IDS, IndexState, LANES, META, META_COUNTS, META_FORMAT, META_INDEX, META_NAMES,
+    NAMED,
 };
 use crate::base::LaneId;
 use crate::lane::state::LaneState;
@@ -42,7 +42,8 @@ impl<'a> View<'a> {
             other => other?,
         };
         let value = table.get(META_FORMAT)?.map(|guard| guard.value().to_vec());
-        let Some((version, key_id)) = value.as_deref().and_then(|value| value.split_first_chunk::<8>()) else {
+        let Some((version, key_id)) = value.as_deref().and_then(|value| value.split_first_chunk::<8>())
+        else {
             return Err(damaged(META_SEAL, META_FORMAT.as_bytes()).into());
         };
         let found = u64::from_be_bytes(*version);
@@ -178,7 +179,11 @@ impl<'a> Change<'a> {
     }
 
     /// Writes a row of the table `meta`.
-    pub(super) fn put_meta<T: minicbor::Encode<()>>(&self, key: &'static str, value: &T) -> Result<(), Fault> {
+    pub(super) fn put_meta<T: minicbor::Encode<()>>(
+        &self,
+        key: &'static str,
+        value: &T,
+    ) -> Result<(), Fault> {
         let sealed = self.sealer.seal(META_SEAL, key.as_bytes(), &encode(value))?;
         for twin in META {
             self.transaction.open_table(twin)?.insert(key, sealed.as_slice())?;
@@ -249,9 +254,7 @@ pub(super) fn put<'k, K: Key + 'static>(
 }
 
 /// Reads a value from its first table, or from the twin when it is damaged or missing there.
-fn either(
-    mut read: impl FnMut(usize) -> Result<Option<Vec<u8>>, Fault>,
-) -> Result<Option<Vec<u8>>, Fault> {
+fn either(mut read: impl FnMut(usize) -> Result<Option<Vec<u8>>, Fault>) -> Result<Option<Vec<u8>>, Fault> {
     match read(0) {
         Ok(Some(value)) => Ok(Some(value)),
         Ok(None) => read(1),
@@ -260,9 +263,4 @@ fn either(
             Ok(None) | Err(_) => Err(first),
         },
     }
-}
-
-/// The name of a table, for seals and errors.
-pub(super) fn name_of<K: Key + 'static>(table: &Sealed<K>) -> &str {
-    table.name()
 }

@@ -15,8 +15,10 @@ pub struct Group {
 
 /// Returns the digest of a subscription.
 pub fn subscription_digest(subscription: &BTreeSet<Group>) -> Digest {
-    let parts: Vec<Vec<u8>> =
-        subscription.iter().map(|group| [&[group.part.code()], group.area.as_str().as_bytes()].concat()).collect();
+    let parts: Vec<Vec<u8>> = subscription
+        .iter()
+        .map(|group| [&[group.part.code()], group.area.as_str().as_bytes()].concat())
+        .collect();
     let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
     hash_tagged("musubi.sync.subscription.v1", &parts)
 }

@@ -272,11 +272,6 @@ impl Lanes {
         }
     }
 
-    /// Says whether a group is open.
-    pub fn is_open(&self, group: &Group) -> bool {
-        self.open.contains(group)
-    }
-
     /// Returns the lanes of a group in order.
     pub fn of_group(&self, group: &Group) -> Vec<LaneId> {
         self.by_group.get(group).into_iter().flatten().copied().collect()

@@ -1,6 +1,6 @@
 //! Named limits of a sync session: what a peer can make this replica hold, wait for or send.
 
-use crate::base::limits::{MESSAGE_BYTES_MAX, RUN_PLAIN_BYTES_MAX};
+use crate::base::limits::{FORK_PATH_BYTES_MAX, MESSAGE_BYTES_MAX, RUN_PLAIN_BYTES_MAX};
 
 /// Largest message that carries neither runs nor a fork, in bytes.
 pub const SMALL_MESSAGE_BYTES_MAX: usize = 1 << 20;
@@ -33,8 +33,8 @@ pub const READ_BYTES: usize = 256 << 10;
 pub const READS_MAX: usize = 4;
 /// Plain bytes of runs put into one message, unless one run alone is larger.
 pub const SEGMENT_PLAIN_BYTES: usize = 256 << 10;
-/// Plain bytes that one message may unfold to: one run of the largest kind, with its length before it.
-pub const SEGMENT_PLAIN_BYTES_MAX: usize = RUN_PLAIN_BYTES_MAX + 4;
+/// Plain bytes that one message may unfold to: the largest run, or the largest branch of a fork with its proof.
+pub const SEGMENT_PLAIN_BYTES_MAX: usize = FORK_PATH_BYTES_MAX + (2 << 20);
 /// Compression level of the session's stream: 9 would save 15 % more for ten times the CPU.
 pub const STREAM_LEVEL: i32 = 3;
 /// log2 of the window of the outgoing stream (2 MiB).

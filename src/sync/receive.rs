@@ -13,7 +13,8 @@ impl Session {
     /// Takes a segment of runs.
     pub(super) fn runs(&mut self, segment: &[u8]) -> Result<(), Fault> {
         for plain in self.unfolder.unfold(segment)? {
-            let run = frame::decode_plain(&plain).map_err(|error| Fault(CloseCode::Protocol, error.to_string()))?;
+            let run =
+                frame::decode_plain(&plain).map_err(|error| Fault(CloseCode::Protocol, error.to_string()))?;
             self.run(run, plain.len())?;
         }
         Ok(())
@@ -22,7 +23,8 @@ impl Session {
     fn run(&mut self, run: Run, plain: usize) -> Result<(), Fault> {
         let (id, end) = (run.lane, run.end());
         if self.lanes.get(&id).is_none() {
-            let name = opening_name(&run).ok_or_else(|| Fault::protocol("a run of a lane that was not opened"))?;
+            let name =
+                opening_name(&run).ok_or_else(|| Fault::protocol("a run of a lane that was not opened"))?;
             self.open_lane(&name)?;
         }
         let Some(lane) = self.lanes.get(&id) else { return Ok(()) };
@@ -70,7 +72,9 @@ impl Session {
                 let mut items = self.unfolder.unfold(&segment)?.into_iter();
                 match (items.next(), items.next()) {
                     (Some(bytes), None) => Some(bytes),
-                    (Some(_), Some(_)) | (None, _) => return Err(Fault::protocol("fork evidence is one item")),
+                    (Some(_), Some(_)) | (None, _) => {
+                        return Err(Fault::protocol("fork evidence is one item"));
+                    }
                 }
             }
         };
@@ -157,9 +161,10 @@ impl Session {
             return Ok(());
         }
         let asked = self.lanes.get(&id).is_some_and(|lane| lane.asked_from_start);
-        match refusal.reason {
-            RefusalReason::DoesNotExtend { .. } if !asked => self.ask_again(id, 0),
-            _ => self.refuse(id, GiveUp::Refused(refusal)),
+        if matches!(refusal.reason, RefusalReason::DoesNotExtend { .. }) && !asked {
+            self.ask_again(id, 0);
+        } else {
+            self.refuse(id, GiveUp::Refused(refusal));
         }
         Ok(())
     }

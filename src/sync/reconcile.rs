@@ -77,7 +77,11 @@ impl Session {
             let listed = digests
                 .iter()
                 .take(GROUPS_MAX)
-                .map(|(Group { part, area }, digest)| GroupDigest { area: area.clone(), part: *part, digest: *digest })
+                .map(|(Group { part, area }, digest)| GroupDigest {
+                    area: area.clone(),
+                    part: *part,
+                    digest: *digest,
+                })
                 .collect();
             self.send(&Message::Digests(listed));
             if let Phase::Comparing { ours, .. } = &mut self.phase {
@@ -203,7 +207,9 @@ impl Session {
             (right, lane.ours.as_ref() == Some(head))
         });
         match (known, head) {
-            (Some((false, _)) | None, _) => Err(Fault::protocol("a lane listed in another group than its own")),
+            (Some((false, _)) | None, _) => {
+                Err(Fault::protocol("a lane listed in another group than its own"))
+            }
             (Some((true, true)), Head::Straight { size, .. }) => {
                 self.out.push(Output::PeerHas { lane: id, size: *size });
                 Ok(())

@@ -45,7 +45,9 @@ impl Session {
         self.lanes.change(id, |lane| lane.reading = false);
         match self.reads.remove(id) {
             Some(_) => Ok(()),
-            None => Err(Fault(CloseCode::Internal, "the driver answered a read that was not asked".to_owned())),
+            None => {
+                Err(Fault(CloseCode::Internal, "the driver answered a read that was not asked".to_owned()))
+            }
         }
     }
 

@@ -8,9 +8,7 @@ use std::mem;
 use super::digests::{Group, all_digest, subscription_digest};
 use super::event::{Closed, Input, Output, SessionConfig};
 use super::lanes::Lanes;
-use super::limits::{
-    CLOSE_TEXT_BYTES_MAX, HELLO_TIMEOUT_MS, SLOWEST_BYTES_PER_S, STALL_TIMEOUT_MS,
-};
+use super::limits::{CLOSE_TEXT_BYTES_MAX, HELLO_TIMEOUT_MS, SLOWEST_BYTES_PER_S, STALL_TIMEOUT_MS};
 use super::message::{CloseCode, Hello, Message, VERSION_MAX, VERSION_MIN};
 use super::segment::{Folder, SegmentError, Unfolder};
 use super::window::Window;
@@ -363,14 +361,17 @@ impl Session {
                 Err(Fault(CloseCode::Timeout, format!("no hello for {waited_ms} ms")))
             }
             Phase::Comparing { .. } | Phase::Open if self.is_expecting() => {
-                let oldest = self.lanes.flying().filter_map(|lane| lane.flights.front()).map(|f| f.packed).max();
+                let oldest =
+                    self.lanes.flying().filter_map(|lane| lane.flights.front()).map(|f| f.packed).max();
                 let sending_ms = oldest.unwrap_or(0) as u64 * 1_000 / SLOWEST_BYTES_PER_S;
                 if waited_ms > STALL_TIMEOUT_MS + sending_ms {
                     return Err(Fault(CloseCode::Timeout, format!("nothing heard for {waited_ms} ms")));
                 }
                 Ok(())
             }
-            Phase::Idle | Phase::Opening { .. } | Phase::Comparing { .. } | Phase::Open | Phase::Closed => Ok(()),
+            Phase::Idle | Phase::Opening { .. } | Phase::Comparing { .. } | Phase::Open | Phase::Closed => {
+                Ok(())
+            }
         }
     }
 

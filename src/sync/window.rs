@@ -28,11 +28,6 @@ impl Window {
         if self.flying == 0 { self.size.max(1) } else { self.size.saturating_sub(self.flying) }
     }
 
-    /// Returns how many bytes are on their way.
-    pub fn flying(&self) -> usize {
-        self.flying
-    }
-
     /// Counts bytes that were sent.
     pub fn sent(&mut self, bytes: usize) {
         self.flying = self.flying.saturating_add(bytes);
@@ -89,6 +84,5 @@ mod tests {
         assert_eq!(window.room(), 0);
         window.forgotten(100 << 20);
         assert!(window.room() > 0);
-        assert_eq!(window.flying(), 0);
     }
 }

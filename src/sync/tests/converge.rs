@@ -122,27 +122,43 @@ fn what_is_not_subscribed_to_stays_away() {
 
 #[test]
 fn many_lanes_are_listed_in_several_messages() {
-    let mut world = World::of(1);
     let realm = Realm::new("test");
-    world.replicas[0].write("shared/a", Part::Card, 1, 10);
-    world.replicas.push(Replica::new(&realm, 1, &["shared/a"]));
-    for number in 2..60 {
+    let mut world = World::of(2);
+    for number in 2..1_300 {
         let mut other = Replica::new(&realm, number, &["shared/a"]);
-        for part in PARTS {
-            other.write("shared/a", part, 3, 60);
-        }
-        world.replicas.push(other);
-        let last = world.replicas.len() - 1;
-        let link = world.connect(last, 0, Profile::LAN);
-        world.settle();
-        world.cut(link);
-        world.replicas.pop();
+        other.write("shared/a", Part::Card, 1, 60);
+        world.replicas[usize::from(number % 100 == 0)].adopt(&other);
     }
     let link = world.connect(1, 0, Profile::LAN);
     world.settle();
     world.assert_equal();
-    assert_eq!(world.replicas[1].heads().len(), 1 + 58 * 3);
+    assert_eq!(world.replicas[1].heads().len(), 1_298);
     assert_eq!(world.links[link].in_sync, [1, 1]);
+    let lists: Vec<(usize, usize)> = world.links[link]
+        .messages()
+        .filter_map(|(side, message)| match message {
+            Message::Heads(heads) => Some((side, heads.heads.len())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(lists.iter().filter(|(side, _)| *side == 1).count(), 2, "{lists:?}");
+}
+
+#[test]
+fn known_peers_heal_in_three_round_trips() {
+    let mut world = World::of(2);
+    let chains: Vec<_> = world.replicas.iter().map(|replica| replica.chain.clone()).collect();
+    world.replicas[0].learn(&chains[1]);
+    world.replicas[1].learn(&chains[0]);
+    for part in PARTS {
+        world.replicas[0].write("shared/a", part, 20, 100);
+        world.replicas[1].write("shared/a", part, 20, 100);
+    }
+    let started = world.now;
+    world.connect(0, 1, Profile { delay_ms: 300, bytes_per_s: 1_000_000_000 });
+    world.settle();
+    world.assert_equal();
+    assert_eq!(world.now - started, 3 * 600, "acknowledged in both directions");
 }
 
 #[test]

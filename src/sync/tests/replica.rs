@@ -107,8 +107,10 @@ impl LaneLog for Replica {
 
 impl Replica {
     /// Makes a replica that knows nobody but itself.
-    pub fn new(realm: &Realm, number: u8, held: &[&str]) -> Self {
-        let seed = SecretSeed::from_bytes([number + 1; 32]);
+    pub fn new(realm: &Realm, number: u16, held: &[&str]) -> Self {
+        let mut seed = [1; 32];
+        seed[..2].copy_from_slice(&number.to_be_bytes());
+        let seed = SecretSeed::from_bytes(seed);
         let chain = realm.chain(&seed, held);
         let mut certificates = Certificates::new(&realm.genesis).unwrap();
         chain.iter().for_each(|signed| {
@@ -154,6 +156,15 @@ impl Replica {
             self.store(appended.run, appended.before, appended.state);
         }
         Input::HeadChanged { head: self.lanes[&name.id()].state.head(), name }
+    }
+
+    /// Takes over all that another replica holds.
+    pub fn adopt(&mut self, other: &Replica) {
+        self.learn(&other.chain);
+        for (run, _) in other.lanes.values().flat_map(|lane| &lane.runs) {
+            let answer = self.admit(run.clone());
+            assert!(matches!(answer, Input::Stored { .. }));
+        }
     }
 
     fn store(&mut self, run: Run, before: Frontier, state: LaneState) {

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::replica::{Realm, Replica};
 use crate::base::{LaneId, Part, WallMs};
+use crate::lane::{Head, Run, frame};
 use crate::sync::event::{GiveUp, Input, Output};
+use crate::sync::segment::Unfolder;
 use crate::sync::{Closed, Message, Session};
 
 /// How a link behaves.
@@ -54,6 +56,29 @@ impl Link {
     }
 }
 
+impl Link {
+    /// Returns the runs that were sent, by side, in order.
+    pub fn runs(&self) -> Vec<(usize, Run)> {
+        let mut streams = [Unfolder::new().unwrap(), Unfolder::new().unwrap()];
+        let mut runs = Vec::new();
+        for (side, message) in self.messages() {
+            match message {
+                Message::Runs(segment) => {
+                    let plain = streams[side].unfold(&segment).unwrap();
+                    runs.extend(plain.iter().map(|run| (side, frame::decode_plain(run).unwrap())));
+                }
+                Message::Fork(fork) => {
+                    if let Some(segment) = fork.evidence {
+                        streams[side].unfold(&segment).unwrap();
+                    }
+                }
+                _ => {}
+            }
+        }
+        runs
+    }
+}
+
 /// The world.
 pub struct World {
     pub now: u64,
@@ -65,7 +90,7 @@ pub struct World {
 
 impl World {
     /// Makes replicas 0, 1, … that all hold the areas `shared/a` and `common`.
-    pub fn of(count: u8) -> Self {
+    pub fn of(count: u16) -> Self {
         let realm = Realm::new("test");
         let replicas = (0..count).map(|number| Replica::new(&realm, number, &["shared/a"])).collect();
         Self::with(replicas)
@@ -195,7 +220,7 @@ impl World {
         }
     }
 
-    fn tell_stored(&mut self, me: usize, link: usize, lane: LaneId, before: Option<crate::lane::Head>) {
+    fn tell_stored(&mut self, me: usize, link: usize, lane: LaneId, before: Option<Head>) {
         let Some(state) = self.replicas[me].state(&lane) else { return };
         let (name, head) = (state.name.clone(), state.head());
         if before.as_ref() != Some(&head) {
@@ -284,6 +309,18 @@ impl World {
     pub fn assert_equal(&self) {
         for (number, replica) in self.replicas.iter().enumerate() {
             assert_eq!(replica.heads(), self.replicas[0].heads(), "replicas 0 and {number}");
+        }
+    }
+
+    /// Asserts that no replica lacks what another one was told that it holds.
+    pub fn assert_nothing_acknowledged_is_lost(&self) {
+        for ((_, holder, lane), size) in &self.held_by {
+            let held = match self.replicas[*holder].head(lane) {
+                Some(Head::Straight { size, .. }) => size,
+                Some(Head::Forked { .. }) => u64::MAX, // What is kept of a fork is judged by the lane.
+                None => 0,
+            };
+            assert!(held >= *size, "replica {holder} holds {held} of {size} acknowledged entries");
         }
     }
 }

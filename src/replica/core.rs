@@ -113,6 +113,8 @@ pub struct Replica {
     me: Me,
     pub(super) inner: Mutex<Inner>,
     changes: broadcast::Sender<Changed>,
+    /// Held while a chart is read, edited and appended to.
+    pub(super) editing: Mutex<()>,
     pub(super) sabotage: Option<Sabotage>,
 }
 
@@ -230,6 +232,7 @@ impl Replica {
             me,
             inner: Mutex::new(inner),
             changes: broadcast::channel(CHANGES_MAX).0,
+            editing: Mutex::new(()),
             sabotage: Sabotage::from_environment(),
         };
         replica.index_step()?;

@@ -9,13 +9,15 @@ use super::error::ReplicaError;
 use crate::base::{Hlc, RecordId};
 use crate::chart::ChartBody;
 use crate::lane::{CarryBody, Entry, EntryKind, Run};
-use crate::record::names::tokens_of;
-use crate::record::{FactsBody, Section, section_of};
+use crate::record::names::{SearchToken, tokens_of};
+use crate::record::{FactsBody, Section, json, section_of};
 use crate::store::Posting;
 use crate::store::tail::{self, Coverage, TokenInput};
 
 /// The kind of token under which all entries of a record stand.
 const RECORD: &str = "record";
+/// The kind of token under which a Patient stands by the id of its resource at its source.
+const PATIENT_ID: &str = "patient-id";
 
 /// Returns the writing time that an entry claims.
 pub(super) fn time_of(entry: &Entry) -> Option<Hlc> {
@@ -32,6 +34,11 @@ pub(super) fn record_of(entry: &Entry) -> Option<RecordId> {
         EntryKind::CHART => ChartBody::from_bytes(&entry.body).ok().map(|body| body.record),
         _ => None,
     }
+}
+
+/// Says whether an entry is of a kind that is about a record.
+pub(super) fn is_about_a_record(entry: &Entry) -> bool {
+    entry.kind == EntryKind::FACTS || entry.kind == EntryKind::CHART
 }
 
 fn terms_of(run: &Run) -> Vec<(TokenInput, u64)> {
@@ -54,12 +61,15 @@ fn entry_terms(entry: &Entry, seq: u64, terms: &mut Vec<(TokenInput, u64)>) {
     let Ok(body) = FactsBody::from_bytes(&entry.body) else { return };
     let mut found = BTreeSet::new();
     for statement in &body.statements {
-        let [resource_type] = crate::record::json::top_strings(&statement.resource, ["resourceType"])
-            .unwrap_or_default();
+        let [resource_type, id] =
+            json::top_strings(&statement.resource, ["resourceType", "id"]).unwrap_or_default();
         let resource_type = resource_type.unwrap_or_default();
+        if let (Some(id), "Patient") = (id, resource_type.as_str()) {
+            terms.push((patient_term(&id), seq));
+        }
         if section_of(&resource_type) == Section::Demographics {
-            let json = serde_json::from_str(&statement.resource).unwrap_or_default();
-            found.extend(tokens_of(&resource_type, &json));
+            let resource = serde_json::from_str(&statement.resource).unwrap_or_default();
+            found.extend(tokens_of(&resource_type, &resource));
         }
     }
     terms.extend(found.into_iter().map(|token| (search_term(&token), seq)));
@@ -69,7 +79,11 @@ fn record_term(record: &RecordId) -> TokenInput {
     TokenInput { kind: RECORD, text: record.0.to_vec() }
 }
 
-fn search_term(token: &crate::record::names::SearchToken) -> TokenInput {
+fn patient_term(id: &str) -> TokenInput {
+    TokenInput { kind: PATIENT_ID, text: id.as_bytes().to_vec() }
+}
+
+fn search_term(token: &SearchToken) -> TokenInput {
     TokenInput { kind: token.kind.name(), text: token.text.as_bytes().to_vec() }
 }
 
@@ -109,9 +123,14 @@ impl Replica {
     /// Finds the entries that hold a search token.
     pub(super) fn entries_with(
         &self,
-        token: &crate::record::names::SearchToken,
+        token: &SearchToken,
     ) -> Result<Vec<Posting>, ReplicaError> {
         self.find_term(&search_term(token))
+    }
+
+    /// Finds the entries that hold a Patient of this resource id.
+    pub(super) fn entries_with_patient(&self, id: &str) -> Result<Vec<Posting>, ReplicaError> {
+        self.find_term(&patient_term(id))
     }
 
     fn find_term(&self, term: &TokenInput) -> Result<Vec<Posting>, ReplicaError> {

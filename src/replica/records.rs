@@ -116,6 +116,15 @@ impl Replica {
         self.charts(record)?.into_iter().map(shown).collect()
     }
 
+    /// Returns the areas in which a record has entries.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn areas_of(&self, record: &RecordId) -> Result<BTreeSet<Area>, ReplicaError> {
+        let areas = self.found(record)?.into_iter();
+        Ok(areas.map(|found| found.carried_into.unwrap_or(found.name.area)).collect())
+    }
+
     /// Finds the record whose id begins so.
     ///
     /// # Errors

@@ -15,6 +15,12 @@ pub const STATEMENTS_PER_ENTRY_MAX: usize = 4_096;
 pub const FOLLOWS_MAX: usize = 256;
 /// Most objects and arrays inside each other in a FHIR resource.
 pub const JSON_DEPTH_MAX: usize = 64;
+/// Longest name or role of an author, in bytes.
+pub const AUTHOR_BYTES_MAX: usize = 512;
+/// Longest reason of a statement, in bytes.
+pub const REASON_BYTES_MAX: usize = 4 << 10;
+/// Longest identifier system of an import's source, in bytes.
+pub const SOURCE_BYTES_MAX: usize = 512;
 
 /// A device signs a checkpoint at least every so many entries.
 pub const CHECKPOINT_ENTRIES_MAX: usize = 256;

@@ -4,6 +4,8 @@
 //! `[1, salt (8), record (16), time, author, source | null, [statement …]]`, a statement
 //! `[act, informant, [follow …], reason | null, resource]`, a follow `[lane (32) | null, seq, index, check (8)]`.
 
+use std::fmt;
+
 use minicbor::{Decode, Encode};
 use serde::Serialize;
 
@@ -117,7 +119,7 @@ pub struct FollowRef {
 }
 
 /// One immutable clinical assertion.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct Statement {
     /// What it does to its thread.
@@ -135,6 +137,19 @@ pub struct Statement {
     /// The FHIR resource, as canonical JSON text (`record::json`).
     #[n(4)]
     pub resource: String,
+}
+
+/// Shows the shape and none of the content, which is about a patient.
+impl fmt::Debug for Statement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Statement")
+            .field("act", &self.act)
+            .field("informant", &self.informant)
+            .field("follows", &self.follows)
+            .field("reason_bytes", &self.reason.as_ref().map(String::len))
+            .field("resource_bytes", &self.resource.len())
+            .finish()
+    }
 }
 
 /// The body of a facts entry: statements of one author about one record.

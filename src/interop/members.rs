@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn paths_go_through_arrays() {
-        let text = r#"{"participant":[{"actor":{"reference":"a"}},{"actor":[{"reference":"b"}]},7],"n":1e999}"#;
+        let text =
+            r#"{"participant":[{"actor":{"reference":"a"}},{"actor":[{"reference":"b"}]},7],"n":1e999}"#;
         let members = Members::parse(text).unwrap();
         let mut seen = Vec::new();
         members.each("participant.actor", &mut |value| seen.push(value.get()));

@@ -14,9 +14,11 @@
 pub mod export;
 pub mod identity;
 
+mod bind;
 mod compartment;
 mod group;
 mod import;
+mod links;
 mod members;
 mod patients;
 mod reader;
@@ -30,6 +32,7 @@ mod walk;
 mod tests;
 
 pub use group::{DRAFTED_BYTES_MAX, Draft, RESOURCE_BYTES_MAX};
-pub use import::{ImportOptions, Plan, plan};
+pub use identity::ImportOptions;
+pub use import::{Plan, PlanError, plan};
 pub use patients::{KnownPatients, NoKnownPatients, PATIENTS_MAX, PatientBinding};
-pub use report::{ImportReport, Problem, Problems, Progress, Step, Warning, WarningKind};
+pub use report::{ImportReport, PROBLEMS_NAMED_MAX, Problem, Problems, Progress, Step, Warning, WarningKind};

@@ -65,6 +65,7 @@ pub(super) struct Reader<R> {
 
 /// A Bundle whose entries are being read.
 struct OpenBundle {
+    line: u64,
     number: u64,
     entry: u64,
     in_entries: bool,
@@ -85,8 +86,11 @@ pub(super) fn open(path: &Path, file: u32, read: Arc<AtomicU64>) -> io::Result<R
         }
     }
     let whole = io::Cursor::new(magic[..held].to_vec()).chain(counted);
-    let input: Box<dyn Read> =
-        if magic == [0x1f, 0x8b] { Box::new(MultiGzDecoder::new(io::BufReader::new(whole))) } else { Box::new(whole) };
+    let input: Box<dyn Read> = if magic == [0x1f, 0x8b] {
+        Box::new(MultiGzDecoder::new(io::BufReader::new(whole)))
+    } else {
+        Box::new(whole)
+    };
     Ok(Reader::new(input, file))
 }
 
@@ -97,7 +101,7 @@ impl<R: Read> Reader<R> {
         let mut queue = VecDeque::new();
         let (window, whole) = scanner.window();
         let mark = if window.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-        let wrong = other_format(&window[mark..]);
+        let wrong = other_format(&window[mark..], whole);
         let layout = layout_of(&window[mark..], whole);
         scanner.pass(mark);
         let ended = wrong.is_some();
@@ -108,7 +112,10 @@ impl<R: Read> Reader<R> {
     /// Reads on until an item is queued or the file ends.
     fn advance(&mut self) {
         let (line, result) = match self.bundle {
-            Some(_) => (self.scanner.line(), self.next_entry()),
+            Some(_) => match self.expect() {
+                Ok(_) => (self.scanner.line(), self.next_entry()),
+                Err(error) => (self.scanner.line(), Err(error)),
+            },
             None => match self.scanner.next_byte(false) {
                 Ok(None) => {
                     self.ended = true;
@@ -121,13 +128,12 @@ impl<R: Read> Reader<R> {
         let Err(error) = result else { return };
         let within = self.bundle.take().map(|open| open.entry);
         let reason = match within {
-            Some(entry) => format!("{error} (after entry {entry} of a Bundle, the rest of which is lost)"),
+            Some(entry) => format!("{error} (at or after entry {entry} of a Bundle, the rest of which is lost)"),
             None => error.to_string(),
         };
         self.problem(line, reason);
         let onward = match (&error, self.layout) {
             (ScanError::Read(_) | ScanError::FileEnds, _) => Err(error),
-            (ScanError::TooLarge { .. }, Layout::Document) => Ok(()),
             (_, Layout::Lines) => self.scanner.skip_line(),
             (_, Layout::Document) => self.scanner.skip_to_object_line(),
         };
@@ -150,7 +156,7 @@ impl<R: Read> Reader<R> {
         match self.members(&mut text, &mut is_bundle)? {
             Stop::Entries => {
                 self.bundles += 1;
-                self.bundle = Some(OpenBundle { number: self.bundles, entry: 0, in_entries: true });
+                self.bundle = Some(OpenBundle { line, number: self.bundles, entry: 0, in_entries: true });
                 Ok(())
             }
             Stop::End => {
@@ -166,8 +172,10 @@ impl<R: Read> Reader<R> {
     /// Reads the members of an object behind its `{` or behind one of them.
     fn members(&mut self, text: &mut Vec<u8>, is_bundle: &mut bool) -> Result<Stop, ScanError> {
         loop {
-            let byte = self.expect()?;
-            match byte {
+            if text.len() > VALUE_BYTES_MAX {
+                return Err(ScanError::TooLarge { limit: VALUE_BYTES_MAX });
+            }
+            match self.expect()? {
                 b'}' => {
                     self.scanner.take();
                     text.push(b'}');
@@ -192,26 +200,11 @@ impl<R: Read> Reader<R> {
                     text.extend_from_slice(&name);
                     text.push(b':');
                     let at = text.len();
-                    if let Err(error) = self.scanner.value(self.layout, VALUE_BYTES_MAX, text) {
-                        return Err(self.pass_rest(error));
-                    }
+                    self.scanner.value(self.layout, VALUE_BYTES_MAX, text)?;
                     *is_bundle |= name == b"\"resourceType\"" && &text[at..] == b"\"Bundle\"";
                 }
                 _ => return Err(ScanError::Misplaced),
             }
-        }
-    }
-
-    /// After a member that is too large, passes over what is left of its object.
-    fn pass_rest(&mut self, error: ScanError) -> ScanError {
-        if !matches!(error, ScanError::TooLarge { .. }) || self.layout == Layout::Lines {
-            return error;
-        }
-        let (mut rest, mut is_bundle) = (Vec::new(), false);
-        match self.members(&mut rest, &mut is_bundle) {
-            Ok(Stop::End) => error,
-            Ok(Stop::Entries) => ScanError::Misplaced,
-            Err(worse) => worse,
         }
     }
 
@@ -221,7 +214,7 @@ impl<R: Read> Reader<R> {
         if !open.in_entries {
             // The members behind the entries: read and not needed.
             let (mut rest, mut is_bundle) = (Vec::new(), true);
-            let line = self.scanner.line();
+            let line = open.line;
             return match self.members(&mut rest, &mut is_bundle)? {
                 Stop::Entries => {
                     self.bundle.as_mut().expect("unchanged").in_entries = true;
@@ -365,10 +358,11 @@ enum Stop {
 }
 
 /// Recognizes files that people confuse with FHIR JSON.
-fn other_format(window: &[u8]) -> Option<&'static str> {
+fn other_format(window: &[u8], whole: bool) -> Option<&'static str> {
     let begin = window.trim_ascii_start();
     if begin.is_empty() {
-        Some("the file is empty")
+        // What cannot be read at all says so when it is read.
+        whole.then_some("the file is empty")
     } else if window.starts_with(b"\xff\xfe") || window.starts_with(b"\xfe\xff") {
         Some("the text is UTF-16; FHIR JSON is UTF-8")
     } else if begin.starts_with(b"<") {
@@ -390,7 +384,8 @@ fn other_format(window: &[u8]) -> Option<&'static str> {
 /// of its own.
 fn layout_of(window: &[u8], whole: bool) -> Layout {
     let is_value = |line: &[u8]| line.starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(line).is_ok();
-    let mut lines = window.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    let mut lines =
+        window.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
     if lines.next().is_some_and(is_value) {
         return Layout::Lines;
     }

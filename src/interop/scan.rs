@@ -46,7 +46,9 @@ pub(super) enum ScanError {
 /// Says why a read failed, with the words of the two ways in which a compressed file breaks.
 fn read_reason(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::UnexpectedEof => "the compressed file is cut short; what came before was read".to_owned(),
+        io::ErrorKind::UnexpectedEof => {
+            "the compressed file is cut short; what came before was read".to_owned()
+        }
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
             "the compressed file is damaged; what came before was read".to_owned()
         }
@@ -60,13 +62,14 @@ pub(super) struct Scanner<R> {
     buffer: Vec<u8>,
     start: usize,
     ended: bool,
+    failed: Option<io::Error>,
     line: u64,
 }
 
 impl<R: Read> Scanner<R> {
     /// Starts at the beginning of `input`.
     pub(super) fn new(input: R) -> Self {
-        Self { input, buffer: Vec::new(), start: 0, ended: false, line: 1 }
+        Self { input, buffer: Vec::new(), start: 0, ended: false, failed: None, line: 1 }
     }
 
     /// Returns the line at which the scanner stands, from 1.
@@ -79,11 +82,11 @@ impl<R: Read> Scanner<R> {
     pub(super) fn window(&mut self) -> (&[u8], bool) {
         while self.buffer.len() - self.start < WINDOW_BYTES && !self.ended {
             match self.read_more() {
-                Ok(true) => {}
-                Ok(false) | Err(_) => break,
+                Ok(_) => {}
+                Err(error) => self.failed = Some(error),
             }
         }
-        (&self.buffer[self.start..], self.ended)
+        (&self.buffer[self.start..], self.ended && self.failed.is_none())
     }
 
     /// Passes over `count` bytes of the window that hold no line break, such as a byte-order mark.
@@ -177,6 +180,9 @@ impl<R: Read> Scanner<R> {
 
     /// Reads further bytes behind the window; says whether there were any.
     fn read_more(&mut self) -> io::Result<bool> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         if self.ended {
             return Ok(false);
         }
@@ -199,7 +205,10 @@ impl<R: Read> Scanner<R> {
                 Ok(false)
             }
             Ok(_) => Ok(true),
-            Err(error) => Err(error),
+            Err(error) => {
+                self.ended = true;
+                Err(error)
+            }
         }
     }
 }

@@ -257,6 +257,32 @@ async fn a_peer_that_stalls_trickles_or_ends_within_a_message_is_given_up() {
     send.write_all(b"\0\0\0\x0ahalf").await.expect("sent");
     send.finish().expect("open");
     assert!(matches!(far.recv().await, Err(TransportError::Truncated)));
+
+    // "Done", said within a message, is no end.
+    let (dialled, accepted) = tokio::join!(raw_dial(addr(&hub)), hub.accept());
+    let (_quic, connection, mut send, _recv) = dialled;
+    let mut far = accepted.expect("open").expect("admitted");
+    send.write_all(b"\0\0\0\x0ahalf").await.expect("sent");
+    assert!(timeout(Duration::from_millis(100), far.recv()).await.is_err());
+    connection.close(CloseCode::Done.number().into(), b"");
+    assert!(matches!(far.recv().await, Err(TransportError::Truncated)));
+}
+
+#[tokio::test]
+async fn an_acceptor_that_does_not_welcome_is_not_believed() {
+    let identity = TlsIdentity::new(&HUB).expect("a key");
+    let config = quinn::ServerConfig::with_crypto(Arc::new(identity.accepting().expect("a configuration")));
+    let odd = quinn::Endpoint::server(config, LOOPBACK.parse().expect("an address")).expect("bound");
+    let at = odd.local_addr().expect("bound");
+    let tablet = endpoint(&TABLET, quick(), everybody());
+    let (dialled, closed) = tokio::join!(tablet.connect(at, None), async {
+        let connection = odd.accept().await.expect("open").await.expect("proven");
+        let (mut send, _recv) = connection.open_bi().await.expect("allowed");
+        send.write_all(b"musubi\0\x02").await.expect("sent");
+        timeout(Duration::from_secs(2), connection.closed()).await.expect("the dialler closes")
+    });
+    assert!(matches!(dialled, Err(TransportError::NotWelcomed { peer }) if peer == PeerKey::of_seed(&HUB)));
+    assert!(matches!(closed, quinn::ConnectionError::ApplicationClosed(_)));
 }
 
 #[tokio::test]
@@ -310,7 +336,9 @@ async fn a_cut_fails_both_waiting_sides_in_time_and_healing_allows_a_new_link() 
     let cut = Instant::now();
     // A request is pending: sent, and its answer awaited.
     near.send(b"request").await.expect("QUIC takes it");
-    let (near_error, far_error) = tokio::join!(near.recv(), far.recv());
+    let both = async { tokio::join!(near.recv(), far.recv()) };
+    let (near_error, far_error) =
+        timeout(Duration::from_secs(5), both).await.expect("no wait lasts for ever");
     assert!(matches!(near_error, Err(TransportError::Silent { .. })), "{near_error:?}");
     assert!(matches!(far_error, Err(TransportError::Silent { .. })), "{far_error:?}");
     assert!(cut.elapsed() < Duration::from_secs(2), "{:?}", cut.elapsed());
@@ -347,7 +375,8 @@ async fn a_way_with_no_way_back_is_noticed_on_both_sides() {
     let relay = Relay::start(addr(&hub), LinkProfile::default(), 1).expect("started");
     let (mut near, mut far) = meet(&tablet, &hub, relay.addr()).await;
     relay.set_profile(ProfileName::OneWay.profile());
-    let (near, far) = tokio::join!(near.recv(), far.recv());
+    let both = async { tokio::join!(near.recv(), far.recv()) };
+    let (near, far) = timeout(Duration::from_secs(5), both).await.expect("no wait lasts for ever");
     assert!(matches!(near, Err(TransportError::Silent { .. })), "{near:?}");
     // The dialling side's farewell still gets through.
     assert!(matches!(far, Err(TransportError::ClosedByPeer { code: CloseCode::Stalled, .. })), "{far:?}");

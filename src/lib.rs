@@ -4,6 +4,8 @@
 //! The modules stand in layer order: each imports only what is above it here.
 //! `docs/architecture.md` draws the house.
 
+#![warn(missing_docs)]
+
 // L0
 pub mod base;
 // L1

@@ -35,13 +35,22 @@ pub const RUN_BYTES_MAX: usize = 256 << 10;
 pub const RUN_PLAIN_BYTES_MAX: usize = ENTRY_BYTES_MAX + (1 << 20);
 /// Most branches of a forked lane that are kept.
 pub const FORK_BRANCHES_MAX: usize = 4;
-/// Most disputed entries of one branch that are kept.
+/// Disputed entries of one branch that are kept, counted from the first on which the branches differ.
 pub const FORK_BRANCH_ENTRIES_MAX: u64 = 4_096;
-/// Largest sum of disputed entry bodies of one branch that is kept, in bytes.
+/// A branch is kept until its disputed entry bodies reach this many bytes; the entry that reaches it is kept.
 pub const FORK_BRANCH_BYTES_MAX: usize = 1 << 20;
+/// Most entries that vouch for one branch: the agreed ones since the last common checkpoint, the disputed ones,
+/// and those up to the checkpoint that covers them.
+pub const FORK_PATH_ENTRIES_MAX: usize = FORK_BRANCH_ENTRIES_MAX as usize + 2 * RUN_ENTRIES_MAX;
+/// Largest sum of all entry bodies that vouch for one branch, in bytes.
+pub const FORK_PATH_BYTES_MAX: usize = FORK_BRANCH_BYTES_MAX + ENTRY_BYTES_MAX + 2 * RUN_BYTES_MAX;
+/// Most entries that one carry entry brings.
+pub const CARRIED_PER_ENTRY_MAX: usize = 4_096;
+/// Most nodes in an inclusion proof: one for each level of the largest tree.
+pub const PROOF_NODES_MAX: usize = 62;
 
-/// Largest message of a sync session, in bytes.
-pub const MESSAGE_BYTES_MAX: usize = RUN_PLAIN_BYTES_MAX + (1 << 20);
+/// Largest message of a sync session, in bytes: a run or a branch of a fork, even if it does not compress.
+pub const MESSAGE_BYTES_MAX: usize = RUN_PLAIN_BYTES_MAX + (4 << 20);
 /// Most certificates in one chain (genesis, rotations, site, device).
 pub const CERTIFICATE_CHAIN_MAX: usize = 16;
 /// Largest signed certificate, in bytes.

@@ -225,3 +225,102 @@ fn realm_of(certificate: &Certificate) -> Option<RealmId> {
         Certificate::Device(device) => Some(device.realm),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::identity::fixtures::{Realm, area};
+
+    #[test]
+    fn a_device_is_known_only_through_its_site_and_root() {
+        let realm = Realm::new();
+        let mut certificates = Certificates::new(&realm.genesis).unwrap();
+        let site = realm.site("北病院", &["shared/miura"]);
+        let device = realm.device(&site, "north-1", &["shared/miura"]);
+
+        assert_eq!(certificates.insert(&device.signed).unwrap(), Inserted::Waiting);
+        assert!(certificates.device(&device.hash).is_none());
+        assert_eq!(certificates.insert(&site.signed).unwrap(), Inserted::New);
+        let known = certificates.device(&device.hash).unwrap();
+        assert!(known.covers(&area("shared/miura"), crate::base::Part::Card));
+        assert!(known.covers(&Area::common(), crate::base::Part::Control));
+        assert!(!known.covers(&area("private/south"), crate::base::Part::Card));
+        assert_eq!(certificates.chain(&device.hash).len(), 2);
+        assert_eq!(certificates.insert(&device.signed).unwrap(), Inserted::Known);
+    }
+
+    #[test]
+    fn a_device_cannot_take_an_area_that_its_site_does_not_hold() {
+        let realm = Realm::new();
+        let mut certificates = Certificates::new(&realm.genesis).unwrap();
+        let site = realm.site("北病院", &["shared/miura"]);
+        let device = realm.device(&site, "north-1", &["private/south"]);
+        certificates.insert(&site.signed).unwrap();
+        assert_eq!(certificates.insert(&device.signed).unwrap(), Inserted::Waiting);
+        assert!(certificates.device(&device.hash).is_none());
+    }
+
+    #[test]
+    fn every_flipped_bit_is_refused_or_waits_for_an_issuer_that_never_comes() {
+        let realm = Realm::new();
+        let site = realm.site("北病院", &["shared/miura"]);
+        for byte in 0..site.signed.len() {
+            let mut certificates = Certificates::new(&realm.genesis).unwrap();
+            let mut bad = site.signed.clone();
+            bad[byte] ^= 1;
+            assert!(!matches!(certificates.insert(&bad), Ok(Inserted::New)), "byte {byte}");
+            assert_eq!(certificates.sites().count(), 0);
+        }
+    }
+
+    #[test]
+    fn a_rotated_root_signs_new_sites_and_the_old_ones_stand() {
+        let realm = Realm::new();
+        let (rotation, next) = realm.rotate();
+        let old = realm.site("北病院", &["shared/miura"]);
+        let new = next.site("南病院", &["shared/miura"]);
+        let mut certificates = Certificates::new(&realm.genesis).unwrap();
+        certificates.insert(&old.signed).unwrap();
+        assert_eq!(certificates.insert(&new.signed).unwrap(), Inserted::Waiting);
+        certificates.insert(&rotation).unwrap();
+        assert_eq!(certificates.sites().count(), 2);
+    }
+
+    #[test]
+    fn another_realm_is_refused() {
+        let (ours, theirs) = (Realm::new(), Realm::with_seed(9));
+        let mut certificates = Certificates::new(&ours.genesis).unwrap();
+        let site = theirs.site("北病院", &[]);
+        assert!(matches!(certificates.insert(&site.signed), Err(CertificateError::Realm(_))));
+        assert!(matches!(certificates.insert(&theirs.genesis), Err(CertificateError::SecondGenesis(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_ends_the_same(order in Just((0..8usize).collect::<Vec<_>>()).prop_shuffle()) {
+            let realm = Realm::new();
+            let (rotation, next) = realm.rotate();
+            let sites = [realm.site("北", &["shared/a"]), next.site("南", &["shared/a", "shared/b"])];
+            let devices = [
+                realm.device(&sites[0], "n1", &["shared/a"]),
+                realm.device(&sites[0], "n2", &["shared/b"]),
+                next.device(&sites[1], "s1", &["shared/b"]),
+                next.device(&sites[1], "s2", &[]),
+            ];
+            let all = [
+                &rotation, &sites[0].signed, &sites[1].signed, &devices[0].signed, &devices[1].signed,
+                &devices[2].signed, &devices[3].signed, &sites[0].signed,
+            ];
+            let mut shuffled = Certificates::new(&realm.genesis).unwrap();
+            for index in order {
+                shuffled.insert(all[index]).unwrap();
+            }
+            let names: Vec<_> = shuffled.devices().map(|(_, device)| device.name.clone()).collect();
+            prop_assert_eq!(names.len(), 3);
+            prop_assert!(!names.contains(&"n2".to_owned()));
+            prop_assert_eq!(shuffled.sites().count(), 2);
+        }
+    }
+}

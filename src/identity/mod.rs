@@ -6,11 +6,19 @@
 
 pub mod certificate;
 pub mod certificates;
+pub mod control;
+#[cfg(test)]
+pub mod fixtures;
 pub mod key;
+pub mod keyring;
+pub mod wrap;
 
 pub use certificate::{
     Certificate, CertificateError, DeviceCertificate, DeviceRole, Genesis, RootRotation, SiteCertificate,
     SiteKind,
 };
 pub use certificates::{Certificates, Inserted};
+pub use control::{ControlBody, ControlItem, Roster};
 pub use key::{KexPublic, KexSecret, SecretSeed};
+pub use keyring::Keyring;
+pub use wrap::{KeyWrap, ReadKeyId, SecretName};

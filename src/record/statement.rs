@@ -7,7 +7,7 @@
 use std::fmt;
 
 use minicbor::{Decode, Encode};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::base::id::bytes_newtype;
 use crate::base::{Hlc, LaneId, RecordId};
@@ -89,8 +89,9 @@ pub enum Informant {
 }
 
 /// Who wrote an entry, as a person; the device and its site are known from the lane.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
 #[cbor(array)]
+#[serde(deny_unknown_fields)]
 pub struct Author {
     /// The person's name, or the importing service's.
     #[n(0)]

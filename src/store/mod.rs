@@ -1,1 +1,25 @@
 //! Where lanes rest: the Store trait, memory, redb, sealing, indexes.
+//!
+//! An acknowledged write is one durable commit of its run; whatever can be computed from runs (search tokens,
+//! record → entries, views) follows in the background. Every value at rest is sealed, so that a stolen disk
+//! tells nothing and rot is detected on every read. A store knows lanes, names, blobs and tokens; it knows no
+//! FHIR and no record.
+
+pub mod api;
+pub mod conformance;
+pub mod error;
+pub mod files;
+pub mod index;
+pub mod keys;
+pub mod log;
+pub mod memory;
+pub mod redb;
+pub mod rules;
+pub mod sealing;
+pub mod tail;
+
+pub use api::{Arrival, Batch, Committed, DamagedRun, Posting, Store, StoreStats, Token};
+pub use error::{StoreError, StoreErrorKind};
+pub use log::StoreLog;
+pub use memory::MemoryStore;
+pub use redb::{RedbStore, StoreOptions};

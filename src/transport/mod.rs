@@ -1,1 +1,49 @@
 //! QUIC with raw ed25519 keys, and the UDP relay that makes faults.
+//!
+//! This part carries byte messages between two devices and knows nothing of what they mean.
+//!
+//! Invariants:
+//!
+//! 1. The device key is the TLS identity (RFC 7250 raw public keys, no X.509): nothing expires. A [`Link`]
+//!    exists only after both sides have proven their key and the caller's [`AdmissionPolicy`] has admitted it.
+//! 2. The dialling side returns from [`Endpoint::connect`] only after the accepting side has welcomed it, so a
+//!    refusal is an error with a reason, never a link that dies later.
+//! 3. No wait lasts for ever: a path on which nothing arrives fails after [`Options::silence_max`], a peer that
+//!    makes no progress after [`Options::stall_max`].
+//! 4. No byte from the wire makes this part allocate more than the limits of [`Options`], or panic.
+//!
+//! One connection carries one bidirectional stream, opened by the accepting side:
+//!
+//! ```text
+//! accepting side → dialling side: 6D 75 73 75 62 69 00 01          the welcome, "musubi", format 1
+//! both ways, any number of:       length u32 big-endian | length bytes of message
+//! ```
+//!
+//! [`Relay`] stands between two endpoints and loses, delays, throttles or cuts what passes, after a
+//! [`LinkProfile`]. [`Backoff`] says when to dial again.
+
+mod acceptor;
+mod backoff;
+mod close;
+mod endpoint;
+mod error;
+mod frame;
+mod link;
+mod liveness;
+mod options;
+mod profile;
+mod raw_key;
+mod relay;
+mod shaper;
+#[cfg(test)]
+mod tests;
+
+pub use backoff::{BACKOFF_FIRST, BACKOFF_MAX, Backoff};
+pub use close::{CLOSE_REASON_BYTES_MAX, CloseCode};
+pub use endpoint::Endpoint;
+pub use error::{ErrorKind, TransportError};
+pub use link::{Link, LinkHandle, LinkReceiver, LinkSender, LinkStats};
+pub use options::{Admission, AdmissionPolicy, Options};
+pub use profile::{Flap, LinkProfile, Loss, LossOutOfRange, ProfileName, UnknownProfile};
+pub use raw_key::PeerKey;
+pub use relay::{DirectionCounters, Relay, RelayCounters};

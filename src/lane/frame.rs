@@ -1,0 +1,111 @@
+//! Frames: a run as bytes.
+//!
+//! The *plain form* is the canonical CBOR `[1, lane, start, [checkpoint …], [entry …]]`; on the wire it
+//! travels inside the session's own zstd stream. A *frame* is a run at rest, in segments and in bundles:
+//!
+//! ```text
+//! 0        4              8
+//! "MSF1"   plain length   zstd frame (level 3) of the plain form, to the end
+//!          (u32, BE)
+//! ```
+//!
+//! A reader believes no length: inflation stops at the declared length, which is at most
+//! `RUN_PLAIN_BYTES_MAX`, and memory grows with what is really there.
+
+use std::io::Read as _;
+
+use super::run::{Run, ShapeError};
+use crate::base::cbor::{self, CborError};
+use crate::base::limits::RUN_PLAIN_BYTES_MAX;
+
+const MAGIC: &[u8; 4] = b"MSF1";
+const HEADER_BYTES: usize = 8;
+const ZSTD_LEVEL: i32 = 3;
+/// Largest zstd window that a reader provides, as a power of two: the first that holds `RUN_PLAIN_BYTES_MAX`.
+const ZSTD_WINDOW_LOG_MAX: u32 = RUN_PLAIN_BYTES_MAX.next_power_of_two().trailing_zeros();
+
+/// Why bytes are not a run.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// The header is not a frame's.
+    #[error("reading a frame: not a frame of a known version")]
+    Header,
+    /// The run is larger than any run.
+    #[error("reading a run: {0} bytes, more than {RUN_PLAIN_BYTES_MAX}")]
+    TooLarge(usize),
+    /// The packed bytes do not inflate.
+    #[error("reading a frame: inflating: {0}")]
+    Inflate(std::io::Error),
+    /// The packed bytes inflate to another length than the header declares.
+    #[error("reading a frame: not of the declared length {0}")]
+    Length(usize),
+    /// Bytes follow the end of the packed bytes.
+    #[error("reading a frame: {0} bytes after its end")]
+    Tail(usize),
+    /// The plain bytes are not the canonical form.
+    #[error("reading a run: {0}")]
+    Encoding(#[from] CborError),
+    /// The fields do not make a run.
+    #[error("reading a run: {0}")]
+    Shape(#[from] ShapeError),
+}
+
+/// Encodes a run in its plain form.
+pub fn encode_plain(run: &Run) -> Vec<u8> {
+    cbor::to_vec(run)
+}
+
+/// Decodes the plain form of a run that keeps all limits and is complete; its signatures are not checked here.
+///
+/// # Errors
+/// [`FrameError`] says what is wrong.
+pub fn decode_plain(plain: &[u8]) -> Result<Run, FrameError> {
+    if plain.len() > RUN_PLAIN_BYTES_MAX {
+        return Err(FrameError::TooLarge(plain.len()));
+    }
+    let run: Run = cbor::from_canonical(plain)?;
+    run.check_shape()?;
+    Ok(run)
+}
+
+/// Packs a run as a frame.
+pub fn pack(run: &Run) -> Vec<u8> {
+    let plain = encode_plain(run);
+    let packed = zstd::bulk::compress(&plain, ZSTD_LEVEL).expect("the output buffer fits any input");
+    let length = u32::try_from(plain.len()).expect("a run has less than 4 GiB");
+    [MAGIC.as_slice(), &length.to_be_bytes(), &packed].concat()
+}
+
+/// Unpacks a frame; its signatures are not checked here.
+///
+/// # Errors
+/// [`FrameError`] says what is wrong.
+pub fn unpack(frame: &[u8]) -> Result<Run, FrameError> {
+    let (header, packed) = frame.split_at_checked(HEADER_BYTES).ok_or(FrameError::Header)?;
+    let (magic, length) = header.split_at(MAGIC.len());
+    if magic != MAGIC {
+        return Err(FrameError::Header);
+    }
+    let length = u32::from_be_bytes(length.try_into().expect("four of eight bytes")) as usize;
+    if length > RUN_PLAIN_BYTES_MAX {
+        return Err(FrameError::TooLarge(length));
+    }
+    decode_plain(&inflate(packed, length)?)
+}
+
+/// Inflates exactly one zstd frame that gives exactly `length` bytes.
+fn inflate(packed: &[u8], length: usize) -> Result<Vec<u8>, FrameError> {
+    let mut decoder =
+        zstd::stream::read::Decoder::with_buffer(packed).map_err(FrameError::Inflate)?.single_frame();
+    decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(FrameError::Inflate)?;
+    let mut plain = Vec::new();
+    (&mut decoder).take(length as u64 + 1).read_to_end(&mut plain).map_err(FrameError::Inflate)?;
+    if plain.len() != length {
+        return Err(FrameError::Length(length));
+    }
+    decoder.finish_frame().map_err(FrameError::Inflate)?;
+    match decoder.into_inner().len() {
+        0 => Ok(plain),
+        tail => Err(FrameError::Tail(tail)),
+    }
+}

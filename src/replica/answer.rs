@@ -1,0 +1,306 @@
+//! What a replica answers: the results that commands print as text or as JSON.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Area, DeviceId, Digest, Part, RecordId, WallMs};
+
+/// How a replica is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Status {
+    /// The realm's name.
+    pub realm: String,
+    /// The site's name.
+    pub site: String,
+    /// The device's name.
+    pub device: String,
+    /// The device's key.
+    pub device_id: DeviceId,
+    /// What the device does: `hospital`, `tablet` or `gateway`.
+    pub role: String,
+    /// The areas that it holds.
+    pub areas: Vec<Area>,
+    /// Records held.
+    pub records: u64,
+    /// Entries held.
+    pub entries: u64,
+    /// Lanes held.
+    pub lanes: u64,
+    /// Bytes of the store's file.
+    pub file_bytes: u64,
+    /// One digest over the heads of control, card, notes and data in the shared areas held: equal on converged
+    /// replicas of equal subscription.
+    pub heads: Digest,
+    /// The digest of each area and part.
+    pub groups: Vec<GroupHeads>,
+    /// What could not be joined to a record, by reason.
+    pub quarantined: u64,
+    /// Lanes that were found forked.
+    pub forked: u64,
+    /// The neighbours, when the replica is running.
+    pub peers: Vec<PeerStatus>,
+    /// How far every device's lanes were heard.
+    pub horizon: Vec<Horizon>,
+    /// The last backup that this replica wrote.
+    pub backup: Option<BackupStatus>,
+}
+
+/// The heads of one area and part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupHeads {
+    /// The area.
+    pub area: Area,
+    /// The part.
+    pub part: Part,
+    /// The digest over its lanes' heads.
+    pub digest: Digest,
+    /// Its lanes.
+    pub lanes: u64,
+    /// Its entries.
+    pub entries: u64,
+}
+
+/// A neighbour.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PeerStatus {
+    /// Its name.
+    pub name: String,
+    /// Whether a session runs.
+    pub connected: bool,
+    /// Whether both held the same when last compared.
+    pub in_sync: bool,
+    /// When something was last heard from it.
+    pub heard: Option<WallMs>,
+    /// Why the last attempt failed.
+    pub error: Option<String>,
+}
+
+/// How far a device was heard.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Horizon {
+    /// The device's name.
+    pub device: String,
+    /// Its site's name.
+    pub site: String,
+    /// Entries held from it.
+    pub entries: u64,
+    /// When it wrote the latest of them, by its own clock.
+    pub latest: Option<WallMs>,
+}
+
+/// The last backup.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BackupStatus {
+    /// Where.
+    pub url: String,
+    /// When.
+    pub time: WallMs,
+    /// Entries that are not in it yet.
+    pub missing_entries: u64,
+}
+
+/// What an import did.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Imported {
+    /// Files read.
+    pub files: u64,
+    /// Resources read.
+    pub resources: u64,
+    /// Resources that are new here.
+    pub added: u64,
+    /// New versions of resources that were here.
+    pub updated: u64,
+    /// Resources that were here already.
+    pub unchanged: u64,
+    /// Resources whose version is known and no longer current.
+    pub outdated: u64,
+    /// Patients seen.
+    pub patients: u64,
+    /// Lines and resources that were skipped.
+    pub skipped: u64,
+    /// The first of them: file, line and reason.
+    pub problems: Vec<Problem>,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+    /// Milliseconds that it took.
+    pub took_ms: u64,
+}
+
+/// Something that was skipped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The file.
+    pub file: String,
+    /// The line, from 1; 0 where lines do not apply.
+    pub line: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// Patients found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Found {
+    /// The patients, best first.
+    pub patients: Vec<FoundPatient>,
+    /// Whether there were more.
+    pub more: bool,
+}
+
+/// A patient found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundPatient {
+    /// The record.
+    pub record: RecordId,
+    /// Names as written.
+    pub names: Vec<String>,
+    /// Birth dates.
+    pub birth_dates: Vec<String>,
+    /// Sexes.
+    pub sexes: Vec<String>,
+    /// Towns.
+    pub towns: Vec<String>,
+}
+
+/// A record shown.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Shown {
+    /// The record.
+    pub record: RecordId,
+    /// The areas in which it has entries.
+    pub areas: Vec<Area>,
+    /// The view of its facts.
+    pub view: serde_json::Value,
+    /// The chart of each area.
+    pub charts: Vec<ChartShown>,
+    /// The same as text for people.
+    pub text: String,
+}
+
+/// A chart shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChartShown {
+    /// The area.
+    pub area: Area,
+    /// The hand-over text.
+    pub handover: String,
+    /// The annotations.
+    pub annotations: Vec<AnnotationShown>,
+    /// Changes that the guard refused.
+    pub quarantined: u64,
+    /// Changes that wait for others.
+    pub waiting: u64,
+}
+
+/// An annotation shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnnotationShown {
+    /// The statement that it stands at.
+    pub anchor: String,
+    /// The text.
+    pub text: String,
+    /// Who wrote it.
+    pub author: String,
+    /// When, by the writer's clock.
+    pub time: WallMs,
+}
+
+/// What an export wrote.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Exported {
+    /// Where.
+    pub to: String,
+    /// Records.
+    pub records: u64,
+    /// Resources.
+    pub resources: u64,
+}
+
+/// What was written, durably.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Written {
+    /// The record.
+    pub record: RecordId,
+    /// The statement, as `show` names it; a chart change has none.
+    pub statement: Option<String>,
+    /// The FHIR id of the resource that an export will hold; a chart change has none.
+    pub resource_id: Option<String>,
+    /// When, by this device's clock.
+    pub time: WallMs,
+    /// What a clinician should know at once: conflicts and alerts of this record.
+    pub warnings: Vec<String>,
+}
+
+/// What one sync did.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Synced {
+    /// The peer's device name.
+    pub peer: String,
+    /// Entries received.
+    pub received: u64,
+    /// Entries sent.
+    pub sent: u64,
+    /// Payload bytes received.
+    pub bytes_received: u64,
+    /// Payload bytes sent.
+    pub bytes_sent: u64,
+    /// Milliseconds that it took.
+    pub took_ms: u64,
+}
+
+/// What a backup wrote.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BackedUp {
+    /// Where.
+    pub url: String,
+    /// The manifest's number; none when nothing was new.
+    pub manifest: Option<u64>,
+    /// Segments written.
+    pub segments: u64,
+    /// Entries in them.
+    pub entries: u64,
+    /// Bytes written.
+    pub bytes: u64,
+    /// Milliseconds that it took.
+    pub took_ms: u64,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Verified {
+    /// Where.
+    pub url: String,
+    /// Manifests read.
+    pub manifests: u64,
+    /// Segments read.
+    pub segments: u64,
+    /// Entries admitted from them, with signatures and trees checked.
+    pub entries: u64,
+    /// Segments that only others can open; their hashes were checked.
+    pub sealed_for_others: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// What is wrong; empty when all is well.
+    pub problems: Vec<String>,
+    /// The digest over the heads that a restore would give, as in [`Status::heads`].
+    pub heads: Digest,
+}
+
+/// What a restore did.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Restored {
+    /// The new device.
+    pub device_id: DeviceId,
+    /// The site.
+    pub site: String,
+    /// Records held now.
+    pub records: u64,
+    /// Entries held now.
+    pub entries: u64,
+    /// The digest over the heads of the lanes restored.
+    pub heads: Digest,
+    /// When the backup was last written, by its gateway's clock.
+    pub backup_time: WallMs,
+    /// Segments that could not be used, with the reason.
+    pub problems: Vec<String>,
+    /// Milliseconds that it took.
+    pub took_ms: u64,
+}

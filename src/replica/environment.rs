@@ -1,0 +1,61 @@
+//! What a replica gets from outside: the wall clock and random bytes, so that a simulator can give its own.
+
+use std::convert::Infallible;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rand_core::{TryCryptoRng, TryRng};
+
+use crate::base::WallMs;
+
+/// The wall clock and the random bytes of a replica.
+pub trait Environment: Send + Sync + 'static {
+    /// Returns the wall-clock time.
+    fn now(&self) -> WallMs;
+
+    /// Fills bytes that nobody can guess.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// The operating system's clock and random generator.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemEnvironment;
+
+impl Environment for SystemEnvironment {
+    fn now(&self) -> WallMs {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        WallMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn fill(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the operating system gives random bytes");
+    }
+}
+
+/// An environment as the random generator that cryptography asks for.
+pub struct EnvironmentRng<'a>(
+    /// The environment.
+    pub &'a dyn Environment,
+);
+
+impl TryRng for EnvironmentRng<'_> {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        self.0.fill(&mut bytes);
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes);
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        self.0.fill(bytes);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for EnvironmentRng<'_> {}

@@ -1,0 +1,184 @@
+//! What can be asked of a replica, and what it answers: the same for a store opened by a command and for a
+//! running replica that a command speaks to.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::Area;
+use crate::record::Author;
+
+/// One thing asked of a replica.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// Asks how the replica is: answers [`super::answer::Status`].
+    Status,
+    /// Imports FHIR files: answers [`super::answer::Imported`].
+    Import {
+        /// Files and folders, absolute.
+        paths: Vec<PathBuf>,
+        /// The source's identifier system, when the files do not tell.
+        source: Option<String>,
+        /// The area to file patients in; without it, the device's first shared area.
+        area: Option<Area>,
+        /// Who imports.
+        author: Author,
+    },
+    /// Searches patients: answers [`super::answer::Found`].
+    Find {
+        /// Name, kana, birth date, identifier or phone.
+        text: String,
+        /// Most results.
+        limit: usize,
+    },
+    /// Shows one record: answers [`super::answer::Shown`].
+    Show {
+        /// The record's id, or at least 8 digits of its beginning.
+        record: String,
+    },
+    /// Writes FHIR resources as they were imported and written: answers [`super::answer::Exported`].
+    Export {
+        /// One record, or all of them and what names no patient.
+        record: Option<String>,
+        /// The form.
+        format: ExportFormat,
+        /// Where to: a folder for NDJSON, a file for a Bundle; absolute.
+        to: PathBuf,
+    },
+    /// Registers a patient in a new record: answers [`super::answer::Written`].
+    Register {
+        /// What is known of the person.
+        patient: NewPatient,
+        /// The area; without it, the device's first shared area.
+        area: Option<Area>,
+        /// Who writes.
+        author: Author,
+    },
+    /// Writes something into a record: answers [`super::answer::Written`].
+    Record {
+        /// The record's id, or at least 8 digits of its beginning.
+        record: String,
+        /// What to write.
+        write: Write,
+        /// Who writes.
+        author: Author,
+    },
+    /// Syncs with a peer once: answers [`super::answer::Synced`].
+    Sync {
+        /// `HOST:PORT`.
+        with: String,
+    },
+    /// Writes what the bucket lacks: answers [`super::answer::BackedUp`].
+    BackupNow {
+        /// The bucket; without it, that of the configuration.
+        url: Option<String>,
+    },
+    /// Reads the whole backup back and checks it: answers [`super::answer::Verified`].
+    BackupVerify {
+        /// The bucket; without it, that of the configuration.
+        url: Option<String>,
+    },
+    /// Ends a running replica in order.
+    Stop,
+}
+
+/// The form of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExportFormat {
+    /// One NDJSON file for each resource type, in a folder.
+    Ndjson,
+    /// One FHIR Bundle of type `collection`.
+    Fhir,
+}
+
+/// A patient to register; only the name is needed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct NewPatient {
+    /// Family and given name as written, with a space between.
+    pub name: String,
+    /// The reading in kana, with a space between.
+    pub kana: Option<String>,
+    /// The birth date, `YYYY-MM-DD`.
+    pub birth_date: Option<String>,
+    /// `male`, `female`, `other` or `unknown`.
+    pub sex: Option<String>,
+}
+
+/// Something to write into a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "write", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Write {
+    /// A signed note.
+    Note {
+        /// The text.
+        text: String,
+        /// The title.
+        title: Option<String>,
+    },
+    /// An allergy.
+    Allergy {
+        /// The substance as people name it.
+        substance: String,
+        /// Its code as `SYSTEM|CODE`, if known.
+        code: Option<String>,
+        /// `high`, `low` or `unable-to-assess`.
+        criticality: Option<String>,
+        /// Refutes the active allergy of this substance instead of asserting it; needs the reason.
+        refute: Option<String>,
+    },
+    /// A medication.
+    Medication {
+        /// What is done.
+        action: MedicationAction,
+        /// The drug as people name it; of a change, hold or stop it chooses the thread.
+        drug: String,
+        /// Its code as `SYSTEM|CODE`, if known.
+        code: Option<String>,
+        /// The dose and its times, such as `5mg 1日1回朝食後`.
+        dose: Option<String>,
+        /// Why, where it matters.
+        reason: Option<String>,
+    },
+    /// Makes the hand-over text read so; only what differs is changed, and merges with others' changes.
+    Handover {
+        /// The whole text.
+        text: String,
+    },
+    /// An annotation at a statement.
+    Annotation {
+        /// The statement, as `show` names it.
+        anchor: String,
+        /// The text.
+        text: String,
+    },
+}
+
+/// What is done with a medication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MedicationAction {
+    /// Starts it.
+    Start,
+    /// Changes its dose.
+    Change,
+    /// Holds it for now.
+    Hold,
+    /// Stops it.
+    Stop,
+}
+
+/// How far a long job is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// What is being done, such as `importing`.
+    pub doing: String,
+    /// How much is done.
+    pub done: u64,
+    /// Of how much; 0 when it is not known.
+    pub of: u64,
+    /// In what, such as `bytes`.
+    pub unit: String,
+}

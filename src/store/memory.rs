@@ -1,0 +1,318 @@
+//! The store in memory: the second implementation, for the simulator and for tests.
+//!
+//! It has the same laws as the store on disk except that it ends with the process; its order and its tokens
+//! are the same in every run, so that a simulation's trace is too.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard};
+
+use super::api::{Arrival, Batch, Committed, DamagedRun, Posting, Store, StoreStats, Token};
+use super::error::StoreError;
+use super::rules;
+use crate::base::{LaneId, hash_tagged};
+use crate::lane::admission::Forking;
+use crate::lane::state::LaneState;
+use crate::lane::tree::Frontier;
+use crate::lane::{Entry, Run};
+
+/// A store that ends with the process.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Inner {
+    lanes: BTreeMap<LaneId, Lane>,
+    arrivals: Vec<(LaneId, u64, u64)>,
+    named: BTreeMap<String, Vec<u8>>,
+    blobs: BTreeMap<(String, Vec<u8>), Vec<u8>>,
+    index: BTreeMap<Token, BTreeSet<Posting>>,
+    cursor: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Lane {
+    state: LaneState,
+    /// By start: the run and the frontier before it.
+    runs: BTreeMap<u64, (Run, Frontier)>,
+}
+
+impl MemoryStore {
+    /// Makes an empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every change is checked before it is made, so a panic elsewhere leaves nothing half done.
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Checks everything against the lanes as the batch itself changes them, before anything is changed.
+    fn check(&self, batch: &Batch) -> Result<(), StoreError> {
+        let mut states: BTreeMap<LaneId, &LaneState> = BTreeMap::new();
+        let current = |states: &BTreeMap<LaneId, &LaneState>, id: &LaneId| -> Option<LaneState> {
+            let pending = states.get(id).map(|state| (*state).clone());
+            pending.or_else(|| self.lanes.get(id).map(|lane| lane.state.clone()))
+        };
+        for (run, before, after) in &batch.advances {
+            rules::check_advance(current(&states, &run.lane).as_ref(), run, before, after)?;
+            states.insert(run.lane, after);
+        }
+        for forking in &batch.forks {
+            let id = forking.state.id();
+            rules::check_fork(current(&states, &id).as_ref(), forking)?;
+            self.check_cut(batch, forking)?;
+            states.insert(id, &forking.state);
+        }
+        Ok(())
+    }
+
+    /// Checks that the runs that a fork leaves end where its trunk ends.
+    fn check_cut(&self, batch: &Batch, forking: &Forking) -> Result<(), StoreError> {
+        let id = forking.state.id();
+        let kept = match &forking.replace {
+            Some((run, _)) => run.start,
+            None => forking.state.size(),
+        };
+        let stored = self.lanes.get(&id).map(|lane| lane.runs.values().map(|(run, _)| run));
+        let added = batch.advances.iter().map(|(run, _, _)| run).filter(|run| run.lane == id);
+        let boundary = kept == 0 || stored.into_iter().flatten().chain(added).any(|run| run.end() == kept);
+        if boundary {
+            Ok(())
+        } else {
+            Err(rules::bad(&id, "the fork cuts through a run that it does not replace"))
+        }
+    }
+
+    fn put(&mut self, run: Run, before: Frontier, state: LaneState) {
+        self.arrivals.push((run.lane, run.start, run.end()));
+        let lane = self
+            .lanes
+            .entry(run.lane)
+            .or_insert_with(|| Lane { state: state.clone(), runs: BTreeMap::new() });
+        lane.state = state;
+        lane.runs.insert(run.start, (run, before));
+    }
+
+    fn cut(&mut self, forking: Forking) {
+        let id = forking.state.id();
+        let size = forking.state.size();
+        self.arrivals.push((id, size, size));
+        let lane = self
+            .lanes
+            .entry(id)
+            .or_insert_with(|| Lane { state: forking.state.clone(), runs: BTreeMap::new() });
+        lane.state = forking.state;
+        let kept = forking.replace.as_ref().map_or(size, |(run, _)| run.start);
+        lane.runs.split_off(&kept);
+        if let Some((run, before)) = forking.replace {
+            lane.runs.insert(run.start, (run, before));
+        }
+    }
+
+    fn committed_since(&self, count: usize) -> Committed {
+        Committed { first_arrival: count as u64 + 1, last_arrival: self.arrivals.len() as u64 }
+    }
+}
+
+impl Lane {
+    fn covering(&self, seq: u64) -> Option<&(Run, Frontier)> {
+        self.runs.range(..=seq).next_back().map(|(_, stored)| stored).filter(|(run, _)| run.end() > seq)
+    }
+}
+
+impl Store for MemoryStore {
+    fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
+        let mut inner = self.lock();
+        inner.check(&batch)?;
+        let count = inner.arrivals.len();
+        for (run, before, state) in batch.advances {
+            inner.put(run, before, state);
+        }
+        for forking in batch.forks {
+            inner.cut(forking);
+        }
+        inner.named.extend(batch.named);
+        for key in batch.blobs_removed {
+            inner.blobs.remove(&key);
+        }
+        for (space, key, value) in batch.blobs {
+            inner.blobs.insert((space, key), value);
+        }
+        Ok(inner.committed_since(count))
+    }
+
+    fn lanes(&self) -> Result<Vec<LaneState>, StoreError> {
+        Ok(self.lock().lanes.values().map(|lane| lane.state.clone()).collect())
+    }
+
+    fn lane(&self, id: &LaneId) -> Result<Option<LaneState>, StoreError> {
+        Ok(self.lock().lanes.get(id).map(|lane| lane.state.clone()))
+    }
+
+    fn runs(&self, id: &LaneId, from: u64, limit_bytes: usize) -> Result<Vec<Run>, StoreError> {
+        let inner = self.lock();
+        let Some(lane) = inner.lanes.get(id) else { return Ok(Vec::new()) };
+        let Some((first, _)) = lane.covering(from) else { return Ok(Vec::new()) };
+        let mut runs: Vec<Run> = Vec::new();
+        let mut bytes = 0_usize;
+        for (run, _) in lane.runs.range(first.start..).map(|(_, stored)| stored) {
+            bytes = bytes.saturating_add(run.body_bytes());
+            if !runs.is_empty() && bytes > limit_bytes {
+                break;
+            }
+            runs.push(run.clone());
+        }
+        Ok(runs)
+    }
+
+    fn frontier_at(&self, id: &LaneId, seq: u64) -> Result<Frontier, StoreError> {
+        let inner = self.lock();
+        let lane = inner.lanes.get(id);
+        let held = lane.map_or(0, |lane| lane.state.size());
+        match lane {
+            Some(lane) if seq == held => Ok(lane.state.frontier.clone()),
+            Some(lane) if seq < held => match lane.covering(seq) {
+                Some((run, before)) => Ok(rules::frontier_within(before, run, seq)),
+                None => Err(StoreError::DamagedRun { lane: *id, start: seq }),
+            },
+            None if seq == 0 => Ok(Frontier::default()),
+            Some(_) | None => Err(StoreError::NotHeld { lane: *id, asked: seq, held }),
+        }
+    }
+
+    fn entry(&self, id: &LaneId, seq: u64) -> Result<Option<Entry>, StoreError> {
+        let inner = self.lock();
+        let stored = inner.lanes.get(id).and_then(|lane| lane.covering(seq));
+        Ok(stored.and_then(|(run, _)| run.entries.get((seq - run.start) as usize).cloned()))
+    }
+
+    fn arrivals(&self, after: u64, limit: usize) -> Result<Vec<Arrival>, StoreError> {
+        let inner = self.lock();
+        let skip = usize::try_from(after).unwrap_or(usize::MAX);
+        let page = inner.arrivals.iter().enumerate().skip(skip).take(limit);
+        Ok(page
+            .map(|(index, &(lane, start, end))| {
+                let size = inner.lanes.get(&lane).map_or(0, |lane| lane.state.size());
+                Arrival { no: index as u64 + 1, lane, start: start.min(size), end: end.min(size) }
+            })
+            .collect())
+    }
+
+    fn named(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.lock().named.get(name).cloned())
+    }
+
+    fn blob(&self, space: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.lock().blobs.get(&(space.to_owned(), key.to_owned())).cloned())
+    }
+
+    fn blobs(
+        &self,
+        space: &str,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        let inner = self.lock();
+        let from = (space.to_owned(), after.unwrap_or_default().to_owned());
+        let in_space = inner.blobs.range(from..).take_while(|((found, _), _)| found == space);
+        let beyond = in_space.filter(|((_, key), _)| after.is_none_or(|after| key.as_slice() > after));
+        Ok(beyond.take(limit).map(|((_, key), value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn token(&self, kind: &str, text: &[u8]) -> Token {
+        let digest = hash_tagged("musubi.store.memory-token.v1", &[kind.as_bytes(), text]);
+        Token(digest.0[..16].try_into().expect("a digest has 32 bytes"))
+    }
+
+    fn index_cursor(&self) -> Result<u64, StoreError> {
+        Ok(self.lock().cursor)
+    }
+
+    fn index_add(&self, upto: u64, postings: &[(Token, Posting)]) -> Result<(), StoreError> {
+        let mut inner = self.lock();
+        rules::check_cursor(inner.cursor, upto, inner.arrivals.len() as u64)?;
+        if let Some((_, unknown)) =
+            postings.iter().find(|(_, posting)| !inner.lanes.contains_key(&posting.lane))
+        {
+            return Err(rules::bad(&unknown.lane, "a posting names a lane that is not held"));
+        }
+        for (token, posting) in postings {
+            inner.index.entry(*token).or_default().insert(*posting);
+        }
+        inner.cursor = upto;
+        Ok(())
+    }
+
+    fn index_find(&self, token: &Token) -> Result<Vec<Posting>, StoreError> {
+        Ok(self.lock().index.get(token).into_iter().flatten().copied().collect())
+    }
+
+    fn rebuild_index(&self) -> Result<(), StoreError> {
+        let mut inner = self.lock();
+        inner.index.clear();
+        inner.cursor = 0;
+        Ok(())
+    }
+
+    fn scrub(&self, _limit: usize) -> Result<Vec<DamagedRun>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn heal(&self, run: Run) -> Result<Committed, StoreError> {
+        let mut inner = self.lock();
+        let id = run.lane;
+        let Some(lane) = inner.lanes.get(&id) else {
+            return Err(rules::bad(&id, "nothing of this lane was lost here"));
+        };
+        let mut known: rules::Boundaries =
+            lane.runs.values().map(|(run, before)| (run.start, Some(before.clone()))).collect();
+        known.push((lane.state.size(), Some(lane.state.frontier.clone())));
+        let state = lane.state.clone();
+        let (run, before) = rules::fit_healed(&state, run, &known)?;
+        let count = inner.arrivals.len();
+        if let Some(lane) = inner.lanes.get_mut(&id) {
+            lane.runs.retain(|start, _| *start < run.start || *start >= run.end());
+        }
+        inner.put(run, before, state);
+        Ok(inner.committed_since(count))
+    }
+
+    fn stats(&self) -> Result<StoreStats, StoreError> {
+        let inner = self.lock();
+        Ok(StoreStats {
+            file_bytes: 0,
+            lanes: inner.lanes.len() as u64,
+            runs: inner.lanes.values().map(|lane| lane.runs.len() as u64).sum(),
+            entries: inner.lanes.values().map(|lane| lane.state.size()).sum(),
+            last_arrival: inner.arrivals.len() as u64,
+            index_blocks: u64::from(!inner.index.is_empty()),
+            index_bytes: 0,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::conformance::{self, Subject};
+
+    impl Subject for MemoryStore {
+        fn store(&self) -> &dyn Store {
+            self
+        }
+
+        fn reopened(self) -> Self {
+            self
+        }
+    }
+
+    #[test]
+    fn the_store_in_memory_conforms() {
+        conformance::check_all(MemoryStore::new);
+    }
+}

@@ -1,0 +1,117 @@
+//! The accepting side: strangers' first datagrams become welcomed links, or refusals with a reason.
+
+use std::sync::Arc;
+
+use quinn::Incoming;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::close::{CloseCode, close};
+use super::error::TransportError;
+use super::link::Link;
+use super::options::{Admission, AdmissionPolicy, Options};
+use super::raw_key::proven_key;
+
+/// First bytes of the stream, from the accepting side: the dialling side is admitted, format 1.
+pub(super) const WELCOME: [u8; 8] = *b"musubi\x00\x01";
+
+/// What an accepting endpoint needs to know.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    pub(super) quic: quinn::Endpoint,
+    pub(super) options: Arc<Options>,
+    pub(super) policy: AdmissionPolicy,
+    pub(super) accepted: mpsc::Sender<Result<Link, TransportError>>,
+}
+
+impl Acceptor {
+    /// Serves until the endpoint is closed, then lets running handshakes end.
+    pub(super) async fn run(self) {
+        let acceptor = Arc::new(self);
+        let mut handshakes = JoinSet::new();
+        loop {
+            tokio::select! {
+                Some(ended) = handshakes.join_next(), if !handshakes.is_empty() => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "a handshake task failed");
+                    }
+                }
+                incoming = acceptor.quic.accept() => match incoming {
+                    Some(incoming) => acceptor.begin(incoming, &mut handshakes),
+                    None => break,
+                },
+            }
+        }
+        while handshakes.join_next().await.is_some() {}
+    }
+
+    fn begin(self: &Arc<Self>, incoming: Incoming, handshakes: &mut JoinSet<()>) {
+        let addr = incoming.remote_address();
+        let running = handshakes.len();
+        if running >= self.options.handshakes_max || self.quic.open_connections() >= self.options.links_max {
+            tracing::warn!(%addr, running, "refused a connection: too many handshakes or links");
+            incoming.refuse();
+        } else if running >= self.options.handshakes_before_retry
+            && !incoming.remote_address_validated()
+            && incoming.may_retry()
+        {
+            if let Err(error) = incoming.retry() {
+                tracing::debug!(%addr, %error, "could not ask for a proof of address");
+            }
+        } else {
+            let acceptor = self.clone();
+            handshakes.spawn(async move { acceptor.handshake(incoming).await });
+        }
+    }
+
+    async fn handshake(&self, incoming: Incoming) {
+        let addr = incoming.remote_address();
+        let result = match timeout(self.options.connect_max, self.welcome(incoming)).await {
+            Ok(result) => result,
+            Err(_) => Err(TransportError::Unreachable { addr, waited: self.options.connect_max }),
+        };
+        match result {
+            Ok(link) => {
+                if let Err(full) = self.accepted.try_send(Ok(link)) {
+                    if let Ok(link) = full.into_inner() {
+                        link.close(CloseCode::Busy, "too many links wait to be served; dial again later");
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%addr, %error, "no link");
+                // Refusals may fill half of the queue: strangers must not crowd out the enrolled.
+                if self.accepted.capacity() > self.options.accept_queue_max / 2 {
+                    // Full or closed: nobody is there to be told, and the peer has been.
+                    let _ = self.accepted.try_send(Err(error));
+                }
+            }
+        }
+    }
+
+    async fn welcome(&self, incoming: Incoming) -> Result<Link, TransportError> {
+        let addr = incoming.remote_address();
+        let silence_max = self.options.silence_max;
+        let connection =
+            incoming.await.map_err(|error| TransportError::from_handshake(error, addr, silence_max))?;
+        let Some(peer) = proven_key(&connection) else {
+            close(&connection, CloseCode::Broken, "no raw ed25519 key");
+            return Err(TransportError::Handshake { addr, detail: "no raw ed25519 key".to_owned() });
+        };
+        match self.policy.decide(&peer) {
+            Admission::Admit => {}
+            Admission::Refuse { reason } => {
+                close(&connection, CloseCode::Refused, &reason);
+                return Err(TransportError::Stranger { peer, addr, reason });
+            }
+        }
+        let lost = |error| TransportError::from_handshake(error, addr, silence_max);
+        let mut streams = connection.open_bi().await.map_err(lost)?;
+        streams.0.write_all(&WELCOME).await.map_err(|error| match error {
+            quinn::WriteError::ConnectionLost(error) => lost(error),
+            other => TransportError::Handshake { addr, detail: other.to_string() },
+        })?;
+        Ok(Link::new(connection, peer, streams, &self.options))
+    }
+}

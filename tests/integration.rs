@@ -1,1 +1,3 @@
+//! The integration tests: whole processes and whole replicas.
 
+mod store_kill;

@@ -233,7 +233,7 @@ fn joined(runs: &[Run], at: usize, keep: bool) -> Option<Run> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn admission_in_any_order_ends_in_the_same_heads(

@@ -245,6 +245,21 @@ mod tests {
     }
 
     #[test]
+    fn every_command_of_the_guides_parses() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut seen = 0;
+        for guide in ["README.md", "replicas/README.md"] {
+            let text = std::fs::read_to_string(root.join(guide)).unwrap().replace("\\\n", " ");
+            for line in text.lines().filter(|line| line.starts_with("musubi ")) {
+                let parsed = Cli::try_parse_from(words(line.trim_end_matches('&')));
+                assert!(parsed.is_ok(), "{guide}: {line}\n{}", parsed.unwrap_err());
+                seen += 1;
+            }
+        }
+        assert!(seen >= 25, "{seen} commands only");
+    }
+
+    #[test]
     fn an_author_is_needed_and_the_refusal_says_how_to_give_one() {
         let failure = AuthorArgs::default().author(None).unwrap_err();
         assert!(failure.status == 2 && failure.hint.contains("MUSUBI_AUTHOR"), "{failure}");

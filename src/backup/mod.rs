@@ -12,6 +12,9 @@ pub mod conformance;
 pub mod file;
 pub mod memory;
 pub mod object;
+pub mod plan;
+pub mod manifest;
+pub mod segment;
 pub mod s3;
 
 pub use bucket_error::{Action, Attempt, BucketError, ErrorKind};

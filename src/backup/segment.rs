@@ -27,7 +27,7 @@ const MAGIC: &[u8; 4] = b"MSG1";
 const ZSTD_LEVEL: i32 = 3;
 /// A segment is closed when its plain runs exceed this many bytes (FHIR text packs about 10 to 1, so that an
 /// object holds up to some 6 MiB).
-pub const SEGMENT_PLAIN_BYTES: usize = 64 << 20;
+pub const SEGMENT_PLAIN_BYTES: usize = 48 << 20;
 /// Most plain bytes that a reader unpacks from one segment.
 pub const SEGMENT_PLAIN_BYTES_MAX: usize = SEGMENT_PLAIN_BYTES + RUN_PLAIN_BYTES_MAX + 8;
 /// Largest segment object that a reader fetches.

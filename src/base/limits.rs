@@ -49,8 +49,8 @@ pub const CARRIED_PER_ENTRY_MAX: usize = 4_096;
 /// Most nodes in an inclusion proof: one for each level of the largest tree.
 pub const PROOF_NODES_MAX: usize = 62;
 
-/// Largest message of a sync session, in bytes.
-pub const MESSAGE_BYTES_MAX: usize = RUN_PLAIN_BYTES_MAX + (1 << 20);
+/// Largest message of a sync session, in bytes: a run or a branch of a fork, even if it does not compress.
+pub const MESSAGE_BYTES_MAX: usize = RUN_PLAIN_BYTES_MAX + (4 << 20);
 /// Most certificates in one chain (genesis, rotations, site, device).
 pub const CERTIFICATE_CHAIN_MAX: usize = 16;
 /// Largest signed certificate, in bytes.

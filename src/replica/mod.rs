@@ -1,7 +1,36 @@
 //! One replica: composition of store, lanes, records, sync and backup.
+//!
+//! `core` holds the lock, the clock and the heads: every write (`writing`, `importing`) and every admission
+//! (`admit`, fed by `syncing` and `restoring`) is committed there, and acknowledged by returning. Views are
+//! computed from the lanes when they are asked for (`records`, `finding`, `exporting`). `request` and `answer` say
+//! what can be asked; `asking` carries it out, for a command that opened the store as for one that came through
+//! the `local` socket of a replica that `serving` runs.
 
+pub mod admit;
 pub mod answer;
+pub mod asking;
+pub mod backing;
 pub mod config;
+pub mod core;
+pub mod environment;
+pub mod error;
+pub mod exporting;
 pub mod files;
+pub mod finding;
+pub mod heads;
+pub mod home;
+pub mod importing;
+mod index;
+pub mod local;
 pub mod realm;
+pub mod records;
 pub mod request;
+pub mod restoring;
+pub mod sabotage;
+pub mod serving;
+pub mod status;
+pub mod syncing;
+pub mod writing;
+
+pub use core::Replica;
+pub use error::{Kind, ReplicaError};

@@ -161,7 +161,7 @@ impl Store for MemoryStore {
         let mut runs: Vec<Run> = Vec::new();
         let mut bytes = 0_usize;
         for (run, _) in lane.runs.range(first.start..).map(|(_, stored)| stored) {
-            bytes = bytes.saturating_add(rules::body_bytes(run));
+            bytes = bytes.saturating_add(run.body_bytes());
             if !runs.is_empty() && bytes > limit_bytes {
                 break;
             }
@@ -293,5 +293,26 @@ impl Store for MemoryStore {
             index_blocks: u64::from(!inner.index.is_empty()),
             index_bytes: 0,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::conformance::{self, Subject};
+
+    impl Subject for MemoryStore {
+        fn store(&self) -> &dyn Store {
+            self
+        }
+
+        fn reopened(self) -> Self {
+            self
+        }
+    }
+
+    #[test]
+    fn the_store_in_memory_conforms() {
+        conformance::check_all(MemoryStore::new);
     }
 }

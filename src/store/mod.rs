@@ -6,14 +6,20 @@
 //! FHIR and no record.
 
 pub mod api;
+pub mod conformance;
 pub mod error;
 pub mod files;
 pub mod index;
 pub mod keys;
+pub mod log;
 pub mod memory;
+pub mod redb;
 pub mod rules;
 pub mod sealing;
 pub mod tail;
 
 pub use api::{Arrival, Batch, Committed, DamagedRun, Posting, Store, StoreStats, Token};
 pub use error::{StoreError, StoreErrorKind};
+pub use log::StoreLog;
+pub use memory::MemoryStore;
+pub use redb::{RedbStore, StoreOptions};

@@ -8,11 +8,6 @@ use crate::lane::checkpoint;
 use crate::lane::state::LaneState;
 use crate::lane::tree::Frontier;
 
-/// Returns the bytes of a run's entry bodies: what `limit_bytes` counts.
-pub fn body_bytes(run: &Run) -> usize {
-    run.entries.iter().map(|entry| entry.body.len()).sum()
-}
-
 /// Returns the frontier at `seq`, which lies within the run or at its end.
 pub fn frontier_within(before: &Frontier, run: &Run, seq: u64) -> Frontier {
     let mut frontier = before.clone();

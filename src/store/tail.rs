@@ -170,7 +170,7 @@ impl Tail {
 
     fn insert(&mut self, store: &dyn Store, arrival: u64, run: &Run, terms: Vec<(TokenInput, u64)>) {
         let cost = self.by_arrival.entry(arrival).or_default();
-        let bytes = run.entries.iter().map(|entry| entry.body.len()).sum::<usize>();
+        let bytes = run.body_bytes();
         cost.entries += run.entries.len();
         cost.bytes += bytes;
         self.entries += run.entries.len();

@@ -1,1 +1,28 @@
-//! The sans-IO sync session.
+//! The sans-IO sync session: `handle(now, input) -> outputs`; a driver moves the bytes and commits.
+//!
+//! Two replicas that hold the same learn it from one pair of `Hello`s. Otherwise they compare digests of groups of
+//! lanes, list the heads of those that differ, and send each other the runs that the other lacks, urgent parts
+//! first. What is written later takes the same way. `docs/protocol-sync.md` draws the messages.
+//!
+//! Invariants: nothing is acknowledged before the driver says that it is durable; what a peer sends never changes
+//! anything but through the driver's admission; every list, queue and wait has a limit in [`limits`].
+
+pub mod digests;
+pub mod event;
+mod lanes;
+pub mod limits;
+pub mod message;
+mod receive;
+mod reconcile;
+pub mod segment;
+mod send;
+pub mod session;
+mod window;
+
+pub use digests::Group;
+pub use event::{Closed, GiveUp, Input, Output, SessionConfig};
+pub use message::{CloseCode, Message};
+pub use session::Session;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! Carrying out requests: the same for an opened store and for a running replica.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio::task::block_in_place;
+
+use super::answer::{PeerStatus, Synced};
+use super::core::Replica;
+use super::error::ReplicaError;
+use super::importing::ImportCall;
+use super::request::{Progress, Request};
+use super::syncing::{self, SessionState, Until};
+use crate::transport::{AdmissionPolicy, Endpoint, Options};
+
+/// What surrounds a replica that is asked: the neighbours and the configured bucket, where it is running.
+#[derive(Default)]
+pub struct Surroundings {
+    /// The neighbours' status.
+    pub peers: Vec<PeerStatus>,
+    /// The configured bucket.
+    pub backup_url: Option<String>,
+}
+
+/// Carries out a request.
+///
+/// # Errors
+/// What the replica could not do.
+pub async fn ask(
+    replica: &Arc<Replica>,
+    request: Request,
+    surroundings: Surroundings,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<serde_json::Value, ReplicaError> {
+    match request {
+        Request::Status => {
+            let url = surroundings.backup_url;
+            json(block_in_place(|| replica.status(surroundings.peers, url.as_deref()))?)
+        }
+        Request::Import { paths, source, area, author } => {
+            let call = ImportCall { paths, source, area, author };
+            json(block_in_place(|| replica.import(&call, progress))?)
+        }
+        Request::Find { text, limit } => json(block_in_place(|| replica.find(&text, limit))?),
+        Request::Show { record } => json(block_in_place(|| replica.show(&replica.record_named(&record)?))?),
+        Request::Export { record, format, to } => json(block_in_place(|| {
+            let record = record.map(|record| replica.record_named(&record)).transpose()?;
+            replica.export(record, format, &to, progress)
+        })?),
+        Request::Register { patient, area, author } => {
+            json(block_in_place(|| replica.register(&patient, area, author))?)
+        }
+        Request::Record { record, write, author } => {
+            json(block_in_place(|| replica.write(&replica.record_named(&record)?, write, author))?)
+        }
+        Request::Sync { with } => json(sync_once(replica, &with).await?),
+        Request::BackupNow { url } => {
+            json(replica.backup_now(&bucket(url, surroundings.backup_url)?, progress).await?)
+        }
+        Request::BackupVerify { url } => {
+            json(replica.backup_verify(&bucket(url, surroundings.backup_url)?, progress).await?)
+        }
+        Request::Stop => {
+            Err(ReplicaError::Call("no replica runs on this store: there is nothing to stop".into()))
+        }
+    }
+}
+
+/// Syncs with a peer until both hold the same.
+///
+/// # Errors
+/// When the peer cannot be reached, refuses, or the session breaks.
+pub async fn sync_once(replica: &Arc<Replica>, with: &str) -> Result<Synced, ReplicaError> {
+    let began = Instant::now();
+    let address = resolve(with)?;
+    let local: SocketAddr = if address.is_ipv6() { ([0; 8], 0).into() } else { ([0; 4], 0).into() };
+    let policy = AdmissionPolicy::only([]);
+    let endpoint = Endpoint::bind(local, replica.me().seed.expose(), options(), policy)?;
+    let link = endpoint.connect(address, None).await?;
+    let handle = link.handle();
+    let (state, watched) = watch::channel(SessionState::default());
+    let (_stop, stopped) = watch::channel(false);
+    let ended = syncing::run(replica.clone(), link, true, Until::InSync, state, stopped).await;
+    let (seen, stats) = (watched.borrow().clone(), handle.stats());
+    endpoint.close("the sync is done").await;
+    ended?;
+    if !seen.in_sync {
+        let reason = "it ended before both sides held the same; ask again".to_owned();
+        return Err(ReplicaError::Session { peer: with.to_owned(), reason });
+    }
+    let roster = replica.roster();
+    let peer = seen.peer.and_then(|device| {
+        roster.certificates.of_device(&device).map(|(_, certificate)| certificate.name.clone()).next()
+    });
+    Ok(Synced {
+        peer: peer.unwrap_or_else(|| with.to_owned()),
+        received: seen.received,
+        sent: seen.sent,
+        bytes_received: stats.payload_bytes_received,
+        bytes_sent: stats.payload_bytes_sent,
+        took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+/// The transport's options for sync sessions.
+pub fn options() -> Options {
+    Options { message_bytes_max: crate::base::limits::MESSAGE_BYTES_MAX, ..Options::default() }
+}
+
+/// Looks up `HOST:PORT`.
+///
+/// # Errors
+/// When it is not of that form, or the name is not known.
+pub fn resolve(text: &str) -> Result<SocketAddr, ReplicaError> {
+    let wrong = |why: String| ReplicaError::Call(format!("'{text}' is not a HOST:PORT that can be reached: {why}"));
+    let mut found = text.to_socket_addrs().map_err(|error| wrong(error.to_string()))?;
+    found.next().ok_or_else(|| wrong("the name has no address".into()))
+}
+
+fn bucket(asked: Option<String>, configured: Option<String>) -> Result<String, ReplicaError> {
+    asked.or(configured).ok_or_else(|| {
+        ReplicaError::Call("no bucket: give --url, or [backup] url in the replica's configuration".into())
+    })
+}
+
+fn json(answer: impl Serialize) -> Result<serde_json::Value, ReplicaError> {
+    serde_json::to_value(answer).map_err(|error| ReplicaError::Call(error.to_string()))
+}

@@ -1,0 +1,309 @@
+//! Backing up: this replica as a gateway writes what the bucket lacks, and checks what is there.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use minicbor::{Decode, Encode};
+
+use super::answer::{BackedUp, BackupStatus, Verified};
+use super::core::{Beginning, Replica};
+use super::error::ReplicaError;
+use super::heads;
+use super::request::Progress;
+use super::restoring::{Vault, read_segments};
+use crate::backup::manifest::{Manifest, SegmentRange, SegmentRef};
+use crate::backup::plan::{Covered, GroupPlan, HeldLane, plan};
+use crate::backup::segment::SegmentWriter;
+use crate::backup::{Bucket, BucketUrl, ObjectKey};
+use crate::base::{Digest, LaneId, WallMs, cbor, hash_tagged};
+use crate::identity::{ControlItem, KeyWrap, ReadKeyId};
+use crate::store::Batch;
+use crate::store::memory::MemoryStore;
+
+/// How many bytes of runs are read from the store at once.
+const READ_BYTES: usize = 4 << 20;
+
+/// What this gateway remembers of its chain in one bucket: a cache of the chain itself.
+#[derive(Debug, Clone, Default, Encode, Decode)]
+#[cbor(array)]
+struct Chain {
+    #[n(0)]
+    next: u64,
+    #[n(1)]
+    previous: Option<Digest>,
+    #[n(2)]
+    time: WallMs,
+    #[n(3)]
+    covered: Vec<(LaneId, u64)>,
+    /// Hashes of the certificates and wraps that the chain carries.
+    #[n(4)]
+    carried: BTreeSet<Digest>,
+}
+
+/// Opens a bucket by its URL.
+///
+/// # Errors
+/// When the URL is malformed or credentials are missing.
+pub fn open_bucket(url: &str) -> Result<Bucket, ReplicaError> {
+    Ok(Bucket::open(&BucketUrl::parse(url)?)?)
+}
+
+impl Replica {
+    /// Writes what the bucket lacks, then a manifest; nothing is written when nothing is new.
+    ///
+    /// # Errors
+    /// When the bucket or the store fails: then what was written stays and is used by the next attempt.
+    pub async fn backup_now(
+        &self,
+        url: &str,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<BackedUp, ReplicaError> {
+        let began = Instant::now();
+        let bucket = open_bucket(url)?;
+        bucket.create().await?;
+        let mut chain = self.chain(url, &bucket).await?;
+        let held: Vec<HeldLane> = self.lanes().into_values().map(|state| held_lane(&state)).collect();
+        let covered: Covered = chain.covered.iter().copied().collect();
+        let groups = plan(&held, &covered);
+        let entries: u64 = groups.iter().flat_map(|group| &group.ranges).map(|range| range.to - range.from).sum();
+        let mut done = BackedUp {
+            url: bucket.address(),
+            manifest: None,
+            segments: 0,
+            entries: 0,
+            bytes: 0,
+            took_ms: 0,
+        };
+        if entries > 0 {
+            let mut segments = Vec::new();
+            for group in groups {
+                self.write_group(&bucket, &group, &mut segments, &mut done, entries, progress).await?;
+            }
+            done.manifest = Some(chain.next);
+            done.segments = segments.len() as u64;
+            self.write_manifest(&bucket, &mut chain, segments, &mut done).await?;
+            self.remember(url, &chain)?;
+        }
+        done.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok(done)
+    }
+
+    /// Reads the whole backup back, as a restore would, into memory: every hash, seal, signature and tree.
+    ///
+    /// # Errors
+    /// When the bucket cannot be read at all; what is wrong inside is listed in the answer.
+    pub async fn backup_verify(
+        &self,
+        url: &str,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Verified, ReplicaError> {
+        let bucket = open_bucket(url)?;
+        let me = self.me();
+        let mut vault = Vault::read(&bucket, &me.genesis).await?;
+        let items = vault.items();
+        let beginning =
+            Beginning { seed: &me.seed, genesis: &me.genesis, certificate: me.certificate, items: &items };
+        let store = std::sync::Arc::new(MemoryStore::new());
+        let rehearsal = match Replica::prepare(store, self.environment.clone(), &beginning) {
+            Ok(rehearsal) => rehearsal,
+            Err(_) => {
+                vault.problems.push("the backup does not hold this device's own certificate".into());
+                return Ok(vault.verified(&bucket, Digest([0; 32])));
+            }
+        };
+        read_segments(&bucket, &mut vault, &rehearsal.keyring(), &rehearsal, progress).await?;
+        let heads = heads::shared(&heads::groups(&rehearsal.lanes()));
+        Ok(vault.verified(&bucket, heads))
+    }
+
+    /// Tells of the last backup to a bucket, from what this gateway remembers.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn backup_status(&self, url: &str) -> Result<Option<BackupStatus>, ReplicaError> {
+        let Some(chain) = self.remembered(url)? else { return Ok(None) };
+        let covered: Covered = chain.covered.iter().copied().collect();
+        let missing = |lane: HeldLane| lane.size - covered.get(&lane.lane).copied().unwrap_or(0).min(lane.size);
+        let missing_entries = self.lanes().into_values().map(|state| missing(held_lane(&state))).sum();
+        Ok(Some(BackupStatus { url: url.to_owned(), time: chain.time, missing_entries }))
+    }
+
+    async fn write_group(
+        &self,
+        bucket: &Bucket,
+        group: &GroupPlan,
+        segments: &mut Vec<SegmentRef>,
+        done: &mut BackedUp,
+        of: u64,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<(), ReplicaError> {
+        let ring = self.keyring();
+        let Some(key) = ring.seal_key(&group.area, group.part) else {
+            tracing::warn!(area = %group.area, part = %group.part, "no key to seal this part: it is not backed up");
+            return Ok(());
+        };
+        let (mut writer, mut ranges) = (SegmentWriter::new(), Vec::new());
+        for range in &group.ranges {
+            let mut next = range.from;
+            while next < range.to {
+                let runs = self.store.runs(&range.lane, next, READ_BYTES)?;
+                let Some(last) = runs.last() else { break };
+                let end = last.end();
+                runs.iter().for_each(|run| writer.push(run));
+                ranges.push(SegmentRange { lane: range.lane, from: next, to: end });
+                done.entries += end - next;
+                next = end;
+                if writer.is_full() {
+                    let full = std::mem::take(&mut writer);
+                    let ranges = std::mem::take(&mut ranges);
+                    segments.push(self.put_segment(bucket, group, full, ranges, key, done).await?);
+                }
+                let (doing, unit) = ("backing up".to_owned(), "entries".to_owned());
+                progress(Progress { doing, done: done.entries, of, unit });
+            }
+        }
+        if !writer.is_empty() {
+            segments.push(self.put_segment(bucket, group, writer, ranges, key, done).await?);
+        }
+        Ok(())
+    }
+
+    async fn put_segment(
+        &self,
+        bucket: &Bucket,
+        group: &GroupPlan,
+        writer: SegmentWriter,
+        ranges: Vec<SegmentRange>,
+        key: (ReadKeyId, &[u8; 32]),
+        done: &mut BackedUp,
+    ) -> Result<SegmentRef, ReplicaError> {
+        let mut nonce = [0; 24];
+        self.environment.fill(&mut nonce);
+        let (name, object) = writer.seal(&group.area, group.part, key, nonce);
+        let size = object.len() as u64;
+        bucket.put_if_absent(&segment_key(&name)?, object).await?;
+        done.bytes += size;
+        let ranges = joined(ranges);
+        Ok(SegmentRef { name, size, area: group.area.clone(), part: group.part, ranges })
+    }
+
+    async fn write_manifest(
+        &self,
+        bucket: &Bucket,
+        chain: &mut Chain,
+        segments: Vec<SegmentRef>,
+        done: &mut BackedUp,
+    ) -> Result<(), ReplicaError> {
+        let (roster, me) = (self.roster(), self.me());
+        let mut fresh = |bytes: &[u8]| chain.carried.insert(item_hash(bytes));
+        let certificates = roster.certificates.all().into_iter().filter(|(_, signed)| fresh(signed));
+        let certificates = certificates.map(|(_, signed)| signed.to_vec().into()).collect();
+        let wraps: Vec<KeyWrap> =
+            roster.wraps.iter().filter(|wrap| fresh(&cbor::to_vec(*wrap))).cloned().collect();
+        let manifest = Manifest {
+            version: Manifest::VERSION,
+            realm: me.realm,
+            gateway: me.device,
+            number: chain.next,
+            previous: chain.previous,
+            time: self.environment.now(),
+            segments,
+            certificates,
+            wraps,
+        };
+        let object = manifest.sign(&me.seed);
+        let hash = Manifest::hash(&object);
+        done.bytes += object.len() as u64;
+        bucket.put_if_absent(&ObjectKey::new(Manifest::key(&me.device, chain.next))?, object).await?;
+        chain.take(&manifest, hash);
+        Ok(())
+    }
+
+    /// Returns this gateway's chain in a bucket: as remembered where the bucket agrees, else read again.
+    async fn chain(&self, url: &str, bucket: &Bucket) -> Result<Chain, ReplicaError> {
+        let me = self.me();
+        let place = |number| ObjectKey::new(Manifest::key(&me.device, number));
+        if let Some(chain) = self.remembered(url)? {
+            let last = match chain.next.checked_sub(1) {
+                Some(last) => bucket.head(&place(last)?).await?.is_some(),
+                None => true,
+            };
+            if last && bucket.head(&place(chain.next)?).await?.is_none() {
+                return Ok(chain);
+            }
+        }
+        let mut chain = Chain::default();
+        while bucket.head(&place(chain.next)?).await?.is_some() {
+            let object = bucket.get(&place(chain.next)?).await?;
+            let manifest = Manifest::read(&object, &me.realm, &me.device, chain.next)?;
+            chain.take(&manifest, Manifest::hash(&object));
+        }
+        Ok(chain)
+    }
+
+    fn remembered(&self, url: &str) -> Result<Option<Chain>, ReplicaError> {
+        let bytes = self.store.named(&chain_name(url))?;
+        // A cache of another version is read again from the bucket.
+        Ok(bytes.and_then(|bytes| cbor::from_canonical(&bytes).ok()))
+    }
+
+    fn remember(&self, url: &str, chain: &Chain) -> Result<(), ReplicaError> {
+        let named = vec![(chain_name(url), cbor::to_vec(chain))];
+        self.store.commit(Batch { named, ..Batch::default() })?;
+        Ok(())
+    }
+}
+
+impl Chain {
+    fn take(&mut self, manifest: &Manifest, hash: Digest) {
+        let mut covered: Covered = self.covered.iter().copied().collect();
+        for range in manifest.segments.iter().flat_map(|segment| &segment.ranges) {
+            let end = covered.entry(range.lane).or_default();
+            *end = (*end).max(range.to);
+        }
+        self.covered = covered.into_iter().collect();
+        self.carried.extend(manifest.certificates.iter().map(|signed| item_hash(signed)));
+        self.carried.extend(manifest.wraps.iter().map(|wrap| item_hash(&cbor::to_vec(wrap))));
+        self.previous = Some(hash);
+        self.time = manifest.time;
+        self.next = manifest.number + 1;
+    }
+}
+
+/// Returns the key of a segment.
+///
+/// # Errors
+/// Never for a digest; the bucket's own rule is asked all the same.
+pub fn segment_key(name: &Digest) -> Result<ObjectKey, ReplicaError> {
+    Ok(ObjectKey::new(format!("segments/{name}"))?)
+}
+
+/// Returns the control items of a manifest's certificates and wraps.
+pub(super) fn items_of(manifest: &Manifest) -> Vec<ControlItem> {
+    let certificates = manifest.certificates.iter().map(|signed| ControlItem::Certificate(signed.to_vec()));
+    certificates.chain(manifest.wraps.iter().cloned().map(ControlItem::Wrap)).collect()
+}
+
+fn held_lane(state: &crate::lane::LaneState) -> HeldLane {
+    let (area, part) = (state.name.area.clone(), state.name.part);
+    HeldLane { lane: state.id(), area, part, size: state.size() }
+}
+
+fn joined(ranges: Vec<SegmentRange>) -> Vec<SegmentRange> {
+    let mut joined: Vec<SegmentRange> = Vec::new();
+    for range in ranges {
+        match joined.last_mut() {
+            Some(last) if last.lane == range.lane && last.to == range.from => last.to = range.to,
+            Some(_) | None => joined.push(range),
+        }
+    }
+    joined
+}
+
+fn item_hash(bytes: &[u8]) -> Digest {
+    hash_tagged("musubi.manifest.item.v1", &[bytes])
+}
+
+fn chain_name(url: &str) -> String {
+    format!("backup-{}", hash_tagged("musubi.backup.url.v1", &[url.as_bytes()]).short())
+}

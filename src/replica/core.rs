@@ -1,0 +1,426 @@
+//! The replica: one store run by one device; every write and every admission goes through here.
+//!
+//! One lock guards the clock, the heads and the order of commits. A write is acknowledged by returning: then it
+//! is durable. Everything else (views, charts, search) is computed from the lanes when it is asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use minicbor::{Decode, Encode};
+use tokio::sync::broadcast;
+
+use super::environment::Environment;
+use super::error::ReplicaError;
+use super::sabotage::{Fate, Sabotage};
+use crate::base::cbor;
+use crate::base::{Area, DeviceId, Digest, Hlc, HybridClock, LaneId, Part, RealmId};
+use crate::identity::{
+    Certificates, ControlBody, ControlItem, DeviceCertificate, Keyring, Roster, SecretSeed, SiteCertificate,
+};
+use crate::lane::{Appended, Entry, EntryKind, Head, LaneName, LaneState, Run, append};
+use crate::store::tail::{Coverage, Tail};
+use crate::store::{Batch, Store};
+
+/// The store's name for the device's own values.
+const DEVICE: &str = "device";
+/// The store's space of control items, by their hash: a cache of what the control lanes and sessions brought.
+const ROSTER: &str = "roster";
+const ROSTER_PAGE: usize = 1_024;
+/// How many head changes a slow session may lag behind before it compares everything again.
+const CHANGES_MAX: usize = 4_096;
+
+/// The device's own values, sealed in its store.
+#[derive(Encode, Decode)]
+#[cbor(array)]
+struct DeviceValues {
+    #[n(0)]
+    version: u8,
+    #[cbor(n(1), with = "minicbor::bytes")]
+    seed: [u8; 32],
+    #[cbor(n(2), with = "minicbor::bytes")]
+    genesis: Vec<u8>,
+    #[n(3)]
+    certificate: Digest,
+}
+
+/// Who this replica is.
+#[derive(Debug, Clone)]
+pub struct Me {
+    /// The device's secret.
+    pub seed: SecretSeed,
+    /// The device.
+    pub device: DeviceId,
+    /// The realm.
+    pub realm: RealmId,
+    /// The realm's genesis in its signed form.
+    pub genesis: Vec<u8>,
+    /// The hash of the certificate that rules what it writes now.
+    pub certificate: Digest,
+    /// That certificate.
+    pub device_certificate: DeviceCertificate,
+    /// Its site's certificate.
+    pub site_certificate: SiteCertificate,
+    /// The realm's name.
+    pub realm_name: String,
+}
+
+/// A lane that changed.
+#[derive(Debug, Clone)]
+pub struct Changed {
+    /// Its name.
+    pub name: LaneName,
+    /// Its head now, durable.
+    pub head: Head,
+}
+
+/// Where an appended entry stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The lane.
+    pub lane: LaneId,
+    /// The first of the entries given, by sequence number; the others follow.
+    pub seq: u64,
+}
+
+/// Entries for one lane of this device.
+pub struct Append {
+    /// The area.
+    pub area: Area,
+    /// The part.
+    pub part: Part,
+    /// The entries.
+    pub entries: Vec<Entry>,
+}
+
+pub(super) struct Inner {
+    pub(super) clock: HybridClock,
+    pub(super) lanes: BTreeMap<LaneId, LaneState>,
+    pub(super) roster: Roster,
+    pub(super) ring: Keyring,
+    /// Control items that came outside of control lanes and are to be made durable with the next commit.
+    pub(super) unsaved: Vec<ControlItem>,
+    pub(super) tail: Tail,
+    pub(super) coverage: Coverage,
+    pub(super) writes: u64,
+    pub(super) late: Option<Batch>,
+    sessions: u64,
+}
+
+/// One store run by one device.
+pub struct Replica {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) environment: Arc<dyn Environment>,
+    me: Me,
+    pub(super) inner: Mutex<Inner>,
+    changes: broadcast::Sender<Changed>,
+    /// Held while a chart is read, edited and appended to.
+    pub(super) editing: Mutex<()>,
+    pub(super) sabotage: Option<Sabotage>,
+}
+
+/// What a new store begins with.
+pub struct Beginning<'a> {
+    /// The device's secret.
+    pub seed: &'a SecretSeed,
+    /// The realm's genesis in its signed form.
+    pub genesis: &'a [u8],
+    /// The hash of the device's certificate, which is among the items.
+    pub certificate: Digest,
+    /// Certificates and key wraps.
+    pub items: &'a [ControlItem],
+}
+
+impl Replica {
+    /// Makes an empty store this device's, with nothing written yet in its lanes.
+    ///
+    /// # Errors
+    /// When the certificate does not verify, or the store fails.
+    pub fn prepare(
+        store: Arc<dyn Store>,
+        environment: Arc<dyn Environment>,
+        beginning: &Beginning<'_>,
+    ) -> Result<Self, ReplicaError> {
+        let values = DeviceValues {
+            version: 1,
+            seed: *beginning.seed.expose(),
+            genesis: beginning.genesis.to_vec(),
+            certificate: beginning.certificate,
+        };
+        let blobs = beginning.items.iter().map(roster_blob).collect();
+        let named = vec![(DEVICE.to_owned(), cbor::to_vec(&values))];
+        store.commit(Batch { named, blobs, ..Batch::default() })?;
+        Self::open(store, environment)
+    }
+
+    /// Makes an empty store this device's, and opens its control lane with what it knows of the realm.
+    ///
+    /// # Errors
+    /// When the certificate does not verify, or the store fails.
+    pub fn begin(
+        store: Arc<dyn Store>,
+        environment: Arc<dyn Environment>,
+        beginning: &Beginning<'_>,
+    ) -> Result<Self, ReplicaError> {
+        let replica = Self::prepare(store, environment, beginning)?;
+        let body = ControlBody::new(beginning.items.to_vec()).to_bytes();
+        replica.append(vec![Append {
+            area: Area::common(),
+            part: Part::Control,
+            entries: vec![Entry { kind: EntryKind::CONTROL, body }],
+        }])?;
+        Ok(replica)
+    }
+
+    /// Opens a store that holds an enrolled device.
+    ///
+    /// # Errors
+    /// When it holds none, or its own values are damaged.
+    pub fn open(store: Arc<dyn Store>, environment: Arc<dyn Environment>) -> Result<Self, ReplicaError> {
+        let bytes = store.named(DEVICE)?.ok_or_else(|| ReplicaError::NotEnrolled("this store".into()))?;
+        let values: DeviceValues =
+            cbor::from_canonical(&bytes).map_err(|_| ReplicaError::DeviceDamaged("device values"))?;
+        let mut roster = Roster::new(Certificates::new(&values.genesis)?);
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = store.blobs(ROSTER, after.as_deref(), ROSTER_PAGE)?;
+            let items = page.iter().filter_map(|(_, bytes)| minicbor::decode(bytes).ok()).collect();
+            roster.fold(&ControlBody::new(items));
+            match page.last() {
+                Some((key, _)) if page.len() == ROSTER_PAGE => after = Some(key.clone()),
+                Some(_) | None => break,
+            }
+        }
+        let seed = SecretSeed::from_bytes(values.seed);
+        let lanes: BTreeMap<_, _> = store.lanes()?.into_iter().map(|lane| (lane.id(), lane)).collect();
+        let certificates = &roster.certificates;
+        let device_certificate = certificates
+            .device(&values.certificate)
+            .cloned()
+            .ok_or(ReplicaError::DeviceDamaged("device certificate"))?;
+        let site_certificate = certificates
+            .site(&device_certificate.site)
+            .cloned()
+            .ok_or(ReplicaError::DeviceDamaged("site certificate"))?;
+        let me = Me {
+            device: seed.device_id(),
+            realm: certificates.realm(),
+            realm_name: certificates.genesis().name.clone(),
+            genesis: values.genesis,
+            certificate: values.certificate,
+            device_certificate,
+            site_certificate,
+            seed,
+        };
+        let ring = Keyring::open(me.seed.kex(), &roster.wraps);
+        let tail = Tail::after(store.index_cursor()?);
+        let latest = Self::latest_own_time(&*store, &lanes, &me.device)?;
+        let inner = Inner {
+            clock: HybridClock::starting_after(latest),
+            lanes,
+            roster,
+            ring,
+            unsaved: Vec::new(),
+            tail,
+            coverage: Coverage::Behind,
+            writes: 0,
+            late: None,
+            sessions: 0,
+        };
+        let replica = Self {
+            store,
+            environment,
+            me,
+            inner: Mutex::new(inner),
+            changes: broadcast::channel(CHANGES_MAX).0,
+            editing: Mutex::new(()),
+            sabotage: Sabotage::from_environment(),
+        };
+        replica.index_step()?;
+        Ok(replica)
+    }
+
+    /// Returns who this replica is.
+    pub fn me(&self) -> &Me {
+        &self.me
+    }
+
+    /// Returns the store.
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// Returns the environment.
+    pub fn environment(&self) -> &dyn Environment {
+        &*self.environment
+    }
+
+    /// Hears of every lane that changes from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Changed> {
+        self.changes.subscribe()
+    }
+
+    /// Returns the areas that this device holds: those of its certificate, and `common`.
+    pub fn areas(&self) -> BTreeSet<Area> {
+        self.me.device_certificate.areas.iter().cloned().chain([Area::common()]).collect()
+    }
+
+    /// Returns the area for new patients when none is given: the first shared one.
+    ///
+    /// # Errors
+    /// [`ReplicaError::NoArea`] when the certificate names no area.
+    pub fn default_area(&self) -> Result<Area, ReplicaError> {
+        let areas = &self.me.device_certificate.areas;
+        let shared = areas.iter().find(|area| !area.is_private());
+        shared.or_else(|| areas.first()).cloned().ok_or(ReplicaError::NoArea)
+    }
+
+    /// Returns the lanes and their heads.
+    pub fn lanes(&self) -> BTreeMap<LaneId, LaneState> {
+        self.lock().lanes.clone()
+    }
+
+    /// Returns the name of a lane.
+    pub fn lane_name(&self, lane: &LaneId) -> Option<LaneName> {
+        self.lock().lanes.get(lane).map(|state| state.name.clone())
+    }
+
+    /// Returns a copy of the roster.
+    pub fn roster(&self) -> Roster {
+        self.lock().roster.clone()
+    }
+
+    /// Returns a copy of what this device can open.
+    pub fn keyring(&self) -> Keyring {
+        self.lock().ring.clone()
+    }
+
+    /// Gives the next time of this device's clock.
+    pub fn tick(&self) -> Hlc {
+        let now = self.environment.now();
+        self.lock().clock.tick(now)
+    }
+
+    /// Appends entries to this device's own lanes in one durable commit; when it returns they are
+    /// acknowledged. Places are in the order of the appends.
+    ///
+    /// # Errors
+    /// When the device may not write there, a lane is forked, or the disk fails: then nothing was written.
+    pub fn append(&self, appends: Vec<Append>) -> Result<Vec<Place>, ReplicaError> {
+        self.append_locked(&mut self.lock(), appends)
+    }
+
+    pub(super) fn append_locked(
+        &self,
+        inner: &mut Inner,
+        appends: Vec<Append>,
+    ) -> Result<Vec<Place>, ReplicaError> {
+        let mut after: BTreeMap<LaneId, LaneState> = BTreeMap::new();
+        let (mut batch, mut places) = (Batch::default(), Vec::new());
+        for Append { area, part, entries } in appends {
+            if !self.me.device_certificate.covers(&area, part) {
+                return Err(ReplicaError::NotAllowed { area, part });
+            }
+            let name = LaneName { realm: self.me.realm, device: self.me.device, area, part };
+            let (lane, count) = (name.id(), entries.len() as u64);
+            let state = after.get(&lane).or_else(|| inner.lanes.get(&lane));
+            let runs = append(state, &name, &self.me.certificate, entries, &self.me.seed)?;
+            for Appended { run, before, state } in runs {
+                after.insert(lane, state.clone());
+                batch.advances.push((run, before, state));
+            }
+            let size = after.get(&lane).map_or(0, LaneState::size);
+            places.push(Place { lane, seq: size.saturating_sub(count) });
+        }
+        inner.writes += 1;
+        match self.sabotage.map_or(Fate::Durable, |fault| fault.fate(inner.writes)) {
+            Fate::Durable => self.commit(inner, batch)?,
+            Fate::Lost => {}
+            Fate::Late => {
+                self.commit_late(inner)?;
+                inner.lanes.extend(after);
+                inner.late = Some(batch);
+            }
+        }
+        Ok(places)
+    }
+
+    /// Commits what a planted fault has acknowledged too early.
+    pub(super) fn commit_late(&self, inner: &mut Inner) -> Result<(), ReplicaError> {
+        match inner.late.take() {
+            Some(batch) => self.commit(inner, batch),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes a batch durable, then takes its heads over and tells the sessions.
+    pub(super) fn commit(&self, inner: &mut Inner, mut batch: Batch) -> Result<(), ReplicaError> {
+        let control: Vec<ControlBody> = batch.advances.iter().flat_map(|(run, _, _)| control_of(run)).collect();
+        let unsaved = std::mem::take(&mut inner.unsaved);
+        let items = control.iter().flat_map(|body| &body.items).chain(&unsaved);
+        batch.blobs.extend(items.map(roster_blob));
+        let changed: BTreeMap<LaneId, LaneState> = batch
+            .advances
+            .iter()
+            .map(|(_, _, state)| state)
+            .chain(batch.forks.iter().map(|forking| &forking.state))
+            .map(|state| (state.id(), state.clone()))
+            .collect();
+        if let Err(error) = self.store.commit(batch) {
+            inner.unsaved = unsaved;
+            return Err(error.into());
+        }
+        if !control.is_empty() {
+            control.iter().for_each(|body| {
+                inner.roster.fold(body);
+            });
+            inner.ring = Keyring::open(self.me.seed.kex(), &inner.roster.wraps);
+        }
+        for (lane, state) in changed {
+            let told = Changed { name: state.name.clone(), head: state.head() };
+            inner.lanes.insert(lane, state);
+            // Nobody listens when no session runs.
+            let _ = self.changes.send(told);
+        }
+        Ok(())
+    }
+
+    /// Counts a new session and returns how many there have been in this process.
+    pub(super) fn count_session(&self) -> u64 {
+        let mut inner = self.lock();
+        inner.sessions += 1;
+        inner.sessions
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("a thread panicked while it held the replica: that is a bug")
+    }
+
+    /// The latest time in this device's own lanes: its clock never goes behind it.
+    fn latest_own_time(
+        store: &dyn Store,
+        lanes: &BTreeMap<LaneId, LaneState>,
+        device: &DeviceId,
+    ) -> Result<Hlc, ReplicaError> {
+        let mut latest = Hlc::default();
+        for (lane, state) in lanes.iter().filter(|(_, state)| state.name.device == *device) {
+            if let Some(last) = state.size().checked_sub(1)
+                && let Ok(Some(entry)) = store.entry(lane, last)
+                && let Some(time) = super::index::time_of(&entry)
+            {
+                latest = latest.max(time);
+            }
+        }
+        Ok(latest)
+    }
+}
+
+fn control_of(run: &Run) -> impl Iterator<Item = ControlBody> {
+    let bodies = run.entries.iter().filter(|entry| entry.kind == EntryKind::CONTROL);
+    bodies.filter_map(|entry| ControlBody::from_bytes(&entry.body).ok())
+}
+
+fn roster_blob(item: &ControlItem) -> (String, Vec<u8>, Vec<u8>) {
+    let bytes = cbor::to_vec(item);
+    let key = crate::base::hash_tagged("musubi.roster.v1", &[&bytes]);
+    (ROSTER.to_owned(), key.0.to_vec(), bytes)
+}

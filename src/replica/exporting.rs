@@ -1,0 +1,79 @@
+//! Exporting: every resource as it was imported or written, from the lanes on this replica's own disk.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::answer::Exported;
+use super::core::Replica;
+use super::error::ReplicaError;
+use super::request::{ExportFormat, Progress};
+use crate::base::RecordId;
+use crate::interop::export::{ExportError, ExportForm, to_file, to_folder};
+use crate::record::facts::Facts;
+
+impl Replica {
+    /// Exports one record, or everything that this replica holds: of imported resources the current versions,
+    /// and everything that was written here or elsewhere.
+    ///
+    /// # Errors
+    /// When the store fails, or the place cannot be written: then nothing is left there.
+    pub fn export(
+        &self,
+        record: Option<RecordId>,
+        format: ExportFormat,
+        to: &Path,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Exported, ReplicaError> {
+        let records: Vec<RecordId> = match record {
+            Some(record) => vec![record],
+            None => self.records()?.into_iter().collect(),
+        };
+        let of = records.len() as u64;
+        let mut done = 0;
+        let resources = records.into_iter().flat_map(|record| {
+            done += 1;
+            let (doing, unit) = ("exporting".to_owned(), "records".to_owned());
+            progress(Progress { doing, done, of, unit });
+            match self.facts(&record) {
+                Ok((facts, _)) => resources_of(&facts).into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(Box::new(error))],
+            }
+        });
+        let report = match format {
+            ExportFormat::Ndjson => to_folder(resources, to),
+            ExportFormat::Fhir => to_file(resources, ExportForm::Bundle, to),
+        };
+        let report = report.map_err(|error| match error {
+            ExportError::Read(error) => match error.downcast::<ReplicaError>() {
+                Ok(error) => *error,
+                Err(error) => ReplicaError::Call(error.to_string()),
+            },
+            other => ReplicaError::Call(other.to_string()),
+        })?;
+        Ok(Exported { to: to.display().to_string(), records: of, resources: report.resources })
+    }
+}
+
+/// The resources of a record: every statement once, without the imported versions that later ones replaced.
+fn resources_of(facts: &Facts) -> Vec<String> {
+    let replaced: BTreeSet<_> = facts
+        .iter()
+        .filter(|fact| fact.origin.is_some())
+        .flat_map(|fact| fact.statement.follows.iter().map(move |follow| (fact, follow)))
+        .filter_map(|(later, follow)| {
+            let position = crate::record::Position { lane: follow.lane?, seq: follow.seq, index: follow.index };
+            let earlier = facts.at(position).next()?.origin.as_ref()?;
+            let replaces = later.origin.as_ref().is_some_and(|origin| origin.same_resource(earlier));
+            replaces.then(|| earlier.clone())
+        })
+        .collect();
+    let mut written = BTreeSet::new();
+    facts
+        .iter()
+        .filter(|fact| match &fact.origin {
+            Some(origin) => !replaced.contains(origin) && written.insert(origin.clone()),
+            None => true,
+        })
+        .map(|fact| fact.statement.resource.clone())
+        .collect()
+}

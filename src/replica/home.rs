@@ -1,0 +1,83 @@
+//! The store's folder on disk: created once for one device, opened by one process at a time.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::core::{Beginning, Replica};
+use super::environment::Environment;
+use super::error::ReplicaError;
+use super::realm::NewDevice;
+use crate::store::keys::KeySource;
+use crate::store::redb::{RedbStore, StoreOptions};
+
+/// The key file inside a store's folder, when no other is named.
+pub const KEY_FILE: &str = "store.key";
+
+/// A store's folder.
+pub struct Home;
+
+impl Home {
+    /// Returns what opens a store: the key file named, else the passphrase given, else `store.key` in its folder
+    /// (which protects nothing when the whole folder is stolen).
+    pub fn key_source(store: &Path, key_file: Option<&Path>, passphrase: Option<String>) -> KeySource {
+        match (key_file, passphrase) {
+            (Some(file), _) => KeySource::File(file.to_owned()),
+            (None, Some(passphrase)) => KeySource::Passphrase(passphrase.into()),
+            (None, None) => KeySource::File(store.join(KEY_FILE)),
+        }
+    }
+
+    /// Creates a store and makes it this device's.
+    ///
+    /// # Errors
+    /// When there is a store already, or the folder cannot be written.
+    pub fn create(
+        path: &Path,
+        key: &KeySource,
+        environment: Arc<dyn Environment>,
+        beginning: &Beginning<'_>,
+    ) -> Result<Replica, ReplicaError> {
+        let store = RedbStore::create(path, key, StoreOptions::default())?;
+        Replica::begin(Arc::new(store), environment, beginning)
+    }
+
+    /// Creates the store of a device that was just enrolled.
+    ///
+    /// # Errors
+    /// When there is a store already, or the folder cannot be written.
+    pub fn create_enrolled(
+        path: &Path,
+        key: &KeySource,
+        environment: Arc<dyn Environment>,
+        device: &NewDevice,
+    ) -> Result<Replica, ReplicaError> {
+        let beginning = Beginning {
+            seed: &device.seed,
+            genesis: &device.genesis,
+            certificate: device.certificate,
+            items: &device.items,
+        };
+        Self::create(path, key, environment, &beginning)
+    }
+
+    /// Opens a store.
+    ///
+    /// # Errors
+    /// When there is none, it is in use, the key does not open it, or it is damaged.
+    pub fn open(
+        path: &Path,
+        key: &KeySource,
+        environment: Arc<dyn Environment>,
+    ) -> Result<Replica, ReplicaError> {
+        let store = RedbStore::open(path, key, StoreOptions::default())?;
+        Replica::open(Arc::new(store), environment).map_err(|error| match error {
+            ReplicaError::NotEnrolled(_) => ReplicaError::NotEnrolled(path.to_owned()),
+            other => other,
+        })
+    }
+
+    /// Says whether there is a store in a folder.
+    pub fn exists(path: &Path) -> bool {
+        RedbStore::exists(path)
+    }
+}

@@ -1,0 +1,265 @@
+//! Importing: resources become statements, each origin once, whoever imports it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::answer::{Imported, Problem};
+use super::core::{Append, Replica};
+use super::error::ReplicaError;
+use super::request::Progress;
+use super::writing::facts_entry;
+use crate::base::{Area, Part, RecordId};
+use crate::interop::{self, Draft, ImportOptions, KnownPatients, PatientBinding};
+use crate::lane::Entry;
+use crate::record::facts::{Fact, Facts};
+use crate::record::{Act, Author, FollowRef, Informant, Origin, Statement};
+
+/// Entries are committed when their bodies exceed this many bytes.
+const COMMIT_BYTES: usize = 2 << 20;
+/// The source of files that tell none, of which this site is the only author that can be named.
+const SITE_SOURCE: &str = "urn:musubi:site:";
+
+/// Where and by whom files are imported.
+#[derive(Debug, Clone)]
+pub struct ImportCall {
+    /// Files and folders.
+    pub paths: Vec<PathBuf>,
+    /// The source's identifier system, when the files do not tell.
+    pub source: Option<String>,
+    /// The area to file patients in.
+    pub area: Option<Area>,
+    /// Who imports.
+    pub author: Author,
+}
+
+struct Importer<'a> {
+    replica: &'a Replica,
+    area: Area,
+    author: Author,
+    pending: BTreeMap<(Part, Area), Vec<Entry>>,
+    pending_bytes: usize,
+    /// Resources (source, type, id) that are pending: a second version must follow what is durable.
+    pending_resources: HashSet<(String, String, String)>,
+    known: Option<(RecordId, Facts)>,
+    done: Imported,
+}
+
+/// What the store knows of patients who are not in the files.
+struct StoredPatients<'a>(&'a Replica);
+
+impl KnownPatients for StoredPatients<'_> {
+    fn by_id(&self, id: &str) -> Vec<PatientBinding> {
+        let postings = self.0.entries_with_patient(id).unwrap_or_default();
+        let records: HashSet<RecordId> = postings
+            .iter()
+            .filter_map(|posting| self.0.store().entry(&posting.lane, posting.seq).ok().flatten())
+            .filter_map(|entry| super::index::record_of(&entry))
+            .collect();
+        let mut bindings: Vec<PatientBinding> = Vec::new();
+        for record in records {
+            let Ok((facts, _)) = self.0.facts(&record) else { continue };
+            let origins = facts.iter().filter_map(|fact| fact.origin.as_ref());
+            for origin in origins.filter(|origin| origin.resource_type == "Patient" && origin.id == id) {
+                let binding = PatientBinding { source: origin.source.clone(), record };
+                if !bindings.contains(&binding) {
+                    bindings.push(binding);
+                }
+            }
+        }
+        bindings
+    }
+
+    fn single_source(&self) -> Option<String> {
+        None
+    }
+}
+
+impl Replica {
+    /// Imports FHIR files; what is acknowledged stays when a later file fails.
+    ///
+    /// # Errors
+    /// When the device may not write in the area, the options are wrong, or the disk fails. What single lines
+    /// and files have wrong is in the answer.
+    pub fn import(
+        &self,
+        call: &ImportCall,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Imported, ReplicaError> {
+        let began = Instant::now();
+        let area = call.area.clone().map_or_else(|| self.default_area(), Ok)?;
+        let fallback_source = format!("{SITE_SOURCE}{}", self.me().device_certificate.site);
+        let options = ImportOptions { source: call.source.clone(), fallback_source };
+        let known = StoredPatients(self);
+        let mut told = |step: interop::Progress| {
+            let doing = match step.step {
+                interop::Step::Patients => "reading patients",
+                interop::Step::Links => "reading links",
+                interop::Step::Resources => "importing",
+            };
+            let (doing, unit) = (doing.to_owned(), "bytes".to_owned());
+            progress(Progress { doing, done: step.read, of: step.total, unit });
+        };
+        let plan = interop::plan(&call.paths, options, &known, &mut told)
+            .map_err(|error| ReplicaError::Call(error.to_string()))?;
+        let mut importer = Importer {
+            replica: self,
+            area,
+            author: call.author.clone(),
+            pending: BTreeMap::new(),
+            pending_bytes: 0,
+            pending_resources: HashSet::new(),
+            known: None,
+            done: Imported::default(),
+        };
+        let report = plan.run(&mut told, &mut |draft| importer.take(draft))?;
+        importer.flush()?;
+        let mut done = importer.done;
+        done.files = report.files;
+        done.resources = report.resources;
+        done.unchanged += report.repeated;
+        done.patients = report.patients;
+        done.skipped = report.skipped.total;
+        let problems = report.skipped.named.into_iter();
+        done.problems = problems
+            .map(|problem| Problem {
+                file: problem.file,
+                line: problem.line.unwrap_or(0),
+                reason: problem.reason,
+            })
+            .collect();
+        done.warnings =
+            report.warnings.iter().map(|warning| format!("{} {}", warning.count, warning.kind)).collect();
+        done.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok(done)
+    }
+}
+
+impl Importer<'_> {
+    fn take(&mut self, draft: Draft) -> Result<(), ReplicaError> {
+        let clashes = draft.resources.iter().any(|(origin, _)| self.pending_resources.contains(&key(origin)));
+        if clashes {
+            self.flush()?;
+        }
+        self.know(&draft.record)?;
+        let mut statements = Vec::new();
+        let mut in_draft: HashSet<(String, String, String)> = HashSet::new();
+        let mut later = Vec::new();
+        for (origin, resource) in draft.resources {
+            if in_draft.contains(&key(&origin)) {
+                later.push((origin, resource));
+                continue;
+            }
+            let (_, facts) = self.known.as_ref().expect("known just now");
+            match follows_of(facts, &origin) {
+                Known::New => self.done.added += 1,
+                Known::Newer(_) => self.done.updated += 1,
+                Known::Current => {
+                    self.done.unchanged += 1;
+                    continue;
+                }
+                Known::Outdated => {
+                    self.done.outdated += 1;
+                    continue;
+                }
+            }
+            let follows = match follows_of(facts, &origin) {
+                Known::Newer(follows) => follows,
+                Known::New | Known::Current | Known::Outdated => Vec::new(),
+            };
+            in_draft.insert(key(&origin));
+            statements.push(Statement {
+                act: Act::Assert,
+                informant: Informant::Imported,
+                follows,
+                reason: None,
+                resource,
+            });
+        }
+        if !statements.is_empty() {
+            let time = self.replica.tick();
+            let source = Some(draft.source.clone());
+            let entry =
+                facts_entry(self.replica, draft.record, time, self.author.clone(), source, statements)?;
+            self.pending_bytes += entry.body.len();
+            let directory = draft.record == RecordId::of_directory(&draft.source);
+            let area = if directory { Area::common() } else { self.area.clone() };
+            self.pending.entry((draft.part, area)).or_default().push(entry);
+            self.pending_resources.extend(in_draft);
+        }
+        if self.pending_bytes >= COMMIT_BYTES {
+            self.flush()?;
+        }
+        if later.is_empty() {
+            return Ok(());
+        }
+        let (record, part, source) = (draft.record, draft.part, draft.source);
+        self.take(Draft { record, part, source, resources: later })
+    }
+
+    /// Loads the facts of the record that is being imported; of the same record again, only after a commit.
+    fn know(&mut self, record: &RecordId) -> Result<(), ReplicaError> {
+        if self.known.as_ref().is_none_or(|(known, _)| known != record) {
+            self.known = Some((*record, self.replica.facts(record)?.0));
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), ReplicaError> {
+        let pending = std::mem::take(&mut self.pending);
+        let appends =
+            pending.into_iter().map(|((part, area), entries)| Append { area, part, entries }).collect();
+        self.replica.append(appends)?;
+        self.pending_bytes = 0;
+        self.pending_resources.clear();
+        self.known = None;
+        Ok(())
+    }
+}
+
+enum Known {
+    New,
+    Newer(Vec<FollowRef>),
+    Current,
+    Outdated,
+}
+
+/// Says what an origin is to a record: new, a new version that follows the current ones, the current version,
+/// or one that later versions have followed.
+fn follows_of(facts: &Facts, origin: &Origin) -> Known {
+    let versions: Vec<&Fact> = facts
+        .iter()
+        .filter(|fact| fact.origin.as_ref().is_some_and(|known| known.same_resource(origin)))
+        .collect();
+    if versions.is_empty() {
+        return Known::New;
+    }
+    let is_followed = |fact: &&Fact| {
+        versions.iter().any(|later| {
+            later.statement.follows.iter().any(|follow| {
+                let names = |fact: &Fact| {
+                    follow.lane == Some(fact.position.lane)
+                        && follow.seq == fact.position.seq
+                        && follow.index == fact.position.index
+                };
+                // What follows one copy of an origin follows all of its copies.
+                versions.iter().any(|copy| copy.origin == fact.origin && names(copy))
+            })
+        })
+    };
+    let (followed, tips): (Vec<&Fact>, Vec<&Fact>) = versions.iter().copied().partition(is_followed);
+    if tips.iter().any(|fact| fact.origin.as_ref() == Some(origin)) {
+        return Known::Current;
+    }
+    if followed.iter().any(|fact| fact.origin.as_ref() == Some(origin)) {
+        return Known::Outdated;
+    }
+    let mut follows: Vec<FollowRef> = tips.into_iter().map(Fact::follow_ref).collect();
+    follows.sort();
+    follows.dedup();
+    Known::Newer(follows)
+}
+
+fn key(origin: &Origin) -> (String, String, String) {
+    (origin.source.clone(), origin.resource_type.clone(), origin.id.clone())
+}

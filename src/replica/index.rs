@@ -1,0 +1,150 @@
+//! What an entry is found by: its record, and the search terms of the patients in it.
+//!
+//! The index is a cache: it follows in the background, and every read consults what is not yet in it.
+
+use std::collections::BTreeSet;
+
+use super::core::{Inner, Replica};
+use super::error::ReplicaError;
+use crate::base::{Hlc, RecordId};
+use crate::chart::ChartBody;
+use crate::lane::{CarryBody, Entry, EntryKind, Run};
+use crate::record::names::{SearchToken, tokens_of};
+use crate::record::{FactsBody, Section, json, section_of};
+use crate::store::Posting;
+use crate::store::tail::{self, Coverage, TokenInput};
+
+/// The kind of token under which all entries of a record stand.
+const RECORD: &str = "record";
+/// The kind of token under which a Patient stands by the id of its resource at its source.
+const PATIENT_ID: &str = "patient-id";
+
+/// Returns the writing time that an entry claims.
+pub(super) fn time_of(entry: &Entry) -> Option<Hlc> {
+    match entry.kind {
+        EntryKind::FACTS => FactsBody::from_bytes(&entry.body).ok().map(|body| body.time),
+        _ => None,
+    }
+}
+
+/// Returns the record that an entry is about.
+pub(super) fn record_of(entry: &Entry) -> Option<RecordId> {
+    match entry.kind {
+        EntryKind::FACTS => FactsBody::from_bytes(&entry.body).ok().map(|body| body.record),
+        EntryKind::CHART => ChartBody::from_bytes(&entry.body).ok().map(|body| body.record),
+        _ => None,
+    }
+}
+
+/// Says whether an entry is of a kind that is about a record.
+pub(super) fn is_about_a_record(entry: &Entry) -> bool {
+    entry.kind == EntryKind::FACTS || entry.kind == EntryKind::CHART
+}
+
+fn terms_of(run: &Run) -> Vec<(TokenInput, u64)> {
+    let mut terms = Vec::new();
+    for (seq, entry) in (run.start..).zip(&run.entries) {
+        match entry.kind {
+            EntryKind::CARRY => {
+                let carried = CarryBody::read(&entry.body).map(|body| body.carried).unwrap_or_default();
+                carried.iter().for_each(|carried| entry_terms(&carried.entry, seq, &mut terms));
+            }
+            _ => entry_terms(entry, seq, &mut terms),
+        }
+    }
+    terms
+}
+
+fn entry_terms(entry: &Entry, seq: u64, terms: &mut Vec<(TokenInput, u64)>) {
+    let Some(record) = record_of(entry) else { return };
+    terms.push((record_term(&record), seq));
+    let Ok(body) = FactsBody::from_bytes(&entry.body) else { return };
+    let mut found = BTreeSet::new();
+    for statement in &body.statements {
+        let [resource_type, id] =
+            json::top_strings(&statement.resource, ["resourceType", "id"]).unwrap_or_default();
+        let resource_type = resource_type.unwrap_or_default();
+        if let (Some(id), "Patient") = (id, resource_type.as_str()) {
+            terms.push((patient_term(&id), seq));
+        }
+        if section_of(&resource_type) == Section::Demographics {
+            let resource = serde_json::from_str(&statement.resource).unwrap_or_default();
+            found.extend(tokens_of(&resource_type, &resource));
+        }
+    }
+    terms.extend(found.into_iter().map(|token| (search_term(&token), seq)));
+}
+
+fn record_term(record: &RecordId) -> TokenInput {
+    TokenInput { kind: RECORD, text: record.0.to_vec() }
+}
+
+fn patient_term(id: &str) -> TokenInput {
+    TokenInput { kind: PATIENT_ID, text: id.as_bytes().to_vec() }
+}
+
+fn search_term(token: &SearchToken) -> TokenInput {
+    TokenInput { kind: token.kind.name(), text: token.text.as_bytes().to_vec() }
+}
+
+impl Replica {
+    /// Moves what has arrived into the index until nothing is left: the indexer's step.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn index_step(&self) -> Result<(), ReplicaError> {
+        let mut inner = self.lock();
+        self.commit_late(&mut inner)?;
+        loop {
+            let coverage = self.refresh(&mut inner)?;
+            if coverage == Coverage::Complete && inner.tail.entries() == 0 {
+                return Ok(());
+            }
+            tail::flush(&*self.store, &mut inner.tail)?;
+        }
+    }
+
+    /// Reads into the tail what has arrived; makes room when it is full.
+    pub(super) fn refresh(&self, inner: &mut Inner) -> Result<Coverage, ReplicaError> {
+        loop {
+            inner.coverage = inner.tail.refresh(&*self.store, &terms_of)?;
+            if inner.coverage == Coverage::Complete {
+                return Ok(inner.coverage);
+            }
+            tail::flush(&*self.store, &mut inner.tail)?;
+        }
+    }
+
+    /// Finds the entries of a record.
+    pub(super) fn entries_of(&self, record: &RecordId) -> Result<Vec<Posting>, ReplicaError> {
+        self.find_term(&record_term(record))
+    }
+
+    /// Finds the entries that hold a search token.
+    pub(super) fn entries_with(
+        &self,
+        token: &SearchToken,
+    ) -> Result<Vec<Posting>, ReplicaError> {
+        self.find_term(&search_term(token))
+    }
+
+    /// Finds the entries that hold a Patient of this resource id.
+    pub(super) fn entries_with_patient(&self, id: &str) -> Result<Vec<Posting>, ReplicaError> {
+        self.find_term(&patient_term(id))
+    }
+
+    fn find_term(&self, term: &TokenInput) -> Result<Vec<Posting>, ReplicaError> {
+        let mut inner = self.lock();
+        self.refresh(&mut inner)?;
+        let token = self.store.token(term.kind, &term.text);
+        let found = tail::find(&*self.store, &inner.tail, &token)?;
+        if !found.rebuild {
+            return Ok(found.postings);
+        }
+        // The index is a cache: what rotted is built again from the lanes.
+        self.store.rebuild_index()?;
+        inner.tail = tail::Tail::after(0);
+        self.refresh(&mut inner)?;
+        Ok(tail::find(&*self.store, &inner.tail, &token)?.postings)
+    }
+}

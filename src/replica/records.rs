@@ -1,0 +1,281 @@
+//! Records as this replica knows them: facts, charts and views computed from the lanes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::answer::{AnnotationShown, ChartShown};
+use super::core::Replica;
+use super::error::ReplicaError;
+use crate::base::{Area, DeviceId, LaneId, RecordId};
+use crate::chart::{Chart, ChartBody, Incoming, LanePlace, actor_of};
+use crate::identity::Certificates;
+use crate::lane::{CarryBody, Entry, EntryKind, LaneName, carry};
+use crate::record::facts::{Facts, Standing};
+use crate::record::{FactsBody, Position};
+
+/// How many runs' bytes a scan reads at once.
+const SCAN_BYTES: usize = 1 << 20;
+/// Fewest digits of a record id's beginning.
+const RECORD_DIGITS_MIN: usize = 8;
+
+/// A chart with what could not be applied to it.
+pub struct LoadedChart {
+    /// The chart.
+    pub chart: Chart,
+    /// Changes that the guard refused.
+    pub quarantined: u64,
+    /// Changes that wait for others.
+    pub waiting: u64,
+}
+
+/// An entry of a record, where it stands.
+struct Found {
+    lane: LaneId,
+    name: LaneName,
+    seq: u64,
+    entry: Entry,
+    standing: Standing,
+    /// The area in which it was met, where that is not its own.
+    carried_into: Option<Area>,
+}
+
+impl Replica {
+    /// Computes the facts of a record; entries that cannot be read are counted.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn facts(&self, record: &RecordId) -> Result<(Facts, u64), ReplicaError> {
+        let mut facts = Facts::new(*record);
+        let mut quarantined = 0;
+        for found in self.found(record)? {
+            if found.entry.kind != EntryKind::FACTS {
+                continue;
+            }
+            let leaf = found.entry.leaf();
+            let area = found.carried_into.as_ref().unwrap_or(&found.name.area);
+            let joined = FactsBody::from_bytes(&found.entry.body).is_ok_and(|body| {
+                let device = found.name.device;
+                body.record == *record
+                    && facts
+                        .insert_body(found.lane, device, area, found.standing, found.seq, &leaf, &body)
+                        .is_ok()
+            });
+            quarantined += u64::from(!joined);
+        }
+        Ok((facts, quarantined))
+    }
+
+    /// Computes the charts of a record, by area; an area without changes has none.
+    ///
+    /// # Errors
+    /// When the store or the chart library fails.
+    pub fn charts(&self, record: &RecordId) -> Result<BTreeMap<Area, LoadedChart>, ReplicaError> {
+        let mut changes: BTreeMap<Area, Vec<Incoming>> = BTreeMap::new();
+        for found in self.found(record)? {
+            if found.entry.kind == EntryKind::CHART && found.standing == Standing::Verified {
+                let into = changes.entry(found.name.area.clone()).or_default();
+                into.extend(changes_of(&found.entry, &found.name.device, record, &found.name.area, found.seq));
+            }
+        }
+        changes
+            .into_iter()
+            .map(|(area, incoming)| Ok((area.clone(), self.load_chart(record, &area, incoming)?)))
+            .collect()
+    }
+
+    /// Computes the chart of a record in one area, empty if need be.
+    ///
+    /// # Errors
+    /// When the store or the chart library fails.
+    pub fn chart(&self, record: &RecordId, area: &Area) -> Result<LoadedChart, ReplicaError> {
+        match self.charts(record)?.remove(area) {
+            Some(loaded) => Ok(loaded),
+            None => self.load_chart(record, area, Vec::new()),
+        }
+    }
+
+    /// Shows the charts of a record.
+    ///
+    /// # Errors
+    /// When the store or the chart library fails.
+    pub fn charts_shown(&self, record: &RecordId) -> Result<Vec<ChartShown>, ReplicaError> {
+        let shown = |(area, loaded): (Area, LoadedChart)| -> Result<ChartShown, ReplicaError> {
+            let annotations = loaded.chart.annotations()?.into_iter().map(|annotation| AnnotationShown {
+                anchor: annotation.anchor,
+                text: annotation.text,
+                author: annotation.author,
+                time: crate::base::WallMs(annotation.time_ms),
+            });
+            Ok(ChartShown {
+                area,
+                handover: loaded.chart.handover()?,
+                annotations: annotations.collect(),
+                quarantined: loaded.quarantined,
+                waiting: loaded.waiting,
+            })
+        };
+        self.charts(record)?.into_iter().map(shown).collect()
+    }
+
+    /// Returns the areas in which a record has entries.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn areas_of(&self, record: &RecordId) -> Result<BTreeSet<Area>, ReplicaError> {
+        let areas = self.found(record)?.into_iter();
+        Ok(areas.map(|found| found.carried_into.unwrap_or(found.name.area)).collect())
+    }
+
+    /// Finds the record whose id begins so.
+    ///
+    /// # Errors
+    /// When none or several do, or the text is no beginning of an id.
+    pub fn record_named(&self, text: &str) -> Result<RecordId, ReplicaError> {
+        if let Ok(record) = text.parse() {
+            return if self.entries_of(&record)?.is_empty() {
+                Err(ReplicaError::NoRecord(text.to_owned()))
+            } else {
+                Ok(record)
+            };
+        }
+        if text.len() < RECORD_DIGITS_MIN || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(ReplicaError::BadRecord(text.chars().take(40).collect()));
+        }
+        let beginning = text.to_ascii_lowercase();
+        let mut found = self.records()?.into_iter().filter(|record| record.to_string().starts_with(&beginning));
+        match (found.next(), found.next()) {
+            (Some(record), None) => Ok(record),
+            (Some(_), Some(_)) => Err(ReplicaError::AmbiguousRecord(text.to_owned())),
+            (None, _) => Err(ReplicaError::NoRecord(text.to_owned())),
+        }
+    }
+
+    /// Lists all records that this replica holds anything of, directories of sources among them.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn records(&self) -> Result<BTreeSet<RecordId>, ReplicaError> {
+        let mut records = BTreeSet::new();
+        self.scan(|_, _, entry| records.extend(super::index::record_of(entry)))?;
+        Ok(records)
+    }
+
+    /// Reads every entry of every trunk, lane by lane.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn scan(&self, mut each: impl FnMut(&LaneName, u64, &Entry)) -> Result<(), ReplicaError> {
+        for (lane, state) in self.lanes() {
+            let mut next = 0;
+            while next < state.size() {
+                let runs = self.store.runs(&lane, next, SCAN_BYTES)?;
+                let Some(last) = runs.last() else { break };
+                let end = last.end();
+                for run in &runs {
+                    for (seq, entry) in (run.start..).zip(&run.entries) {
+                        if seq >= next {
+                            each(&state.name, seq, entry);
+                        }
+                    }
+                }
+                next = end;
+            }
+        }
+        Ok(())
+    }
+
+    /// Names a statement for people and for annotations: lane, entry and index.
+    pub fn statement_name(position: &Position) -> String {
+        format!("{}:{}:{}", position.lane, position.seq, position.index)
+    }
+
+    fn load_chart(
+        &self,
+        record: &RecordId,
+        area: &Area,
+        incoming: Vec<Incoming>,
+    ) -> Result<LoadedChart, ReplicaError> {
+        let mut chart = Chart::new(actor_of(&self.me().device, record, area));
+        let delivery = chart.apply_all(incoming)?;
+        Ok(LoadedChart {
+            chart,
+            quarantined: (delivery.quarantined.len() + delivery.dropped.len()) as u64,
+            waiting: delivery.waiting.len() as u64,
+        })
+    }
+
+    /// Finds all entries of a record: in trunks, carried, and in the branches of forked lanes.
+    fn found(&self, record: &RecordId) -> Result<Vec<Found>, ReplicaError> {
+        let mut found = Vec::new();
+        for posting in self.entries_of(record)? {
+            let (Some(name), Some(entry)) =
+                (self.lane_name(&posting.lane), self.store.entry(&posting.lane, posting.seq)?)
+            else {
+                continue;
+            };
+            let (lane, seq) = (posting.lane, posting.seq);
+            match entry.kind {
+                EntryKind::CARRY => found.extend(self.carried(&name, seq, &entry, record)),
+                _ => found.push(Found {
+                    lane,
+                    name,
+                    seq,
+                    entry,
+                    standing: Standing::Verified,
+                    carried_into: None,
+                }),
+            }
+        }
+        let inner = self.lock();
+        for (lane, state) in inner.lanes.iter().filter(|(_, state)| state.fork.is_some()) {
+            let agreed = state.agreed_tail().map(|(seq, entry)| (seq, entry, Standing::Verified));
+            let disputed = state.disputed().map(|(_, seq, entry)| (seq, entry, Standing::Disputed));
+            let about = |entry: &Entry| super::index::record_of(entry) == Some(*record);
+            found.extend(agreed.chain(disputed).filter(|(_, entry, _)| about(entry)).map(
+                |(seq, entry, standing)| Found {
+                    lane: *lane,
+                    name: state.name.clone(),
+                    seq,
+                    entry: entry.clone(),
+                    standing,
+                    carried_into: None,
+                },
+            ));
+        }
+        Ok(found)
+    }
+
+    /// Opens a carry entry: what it carries of a record, where its proof holds.
+    fn carried(&self, carrier: &LaneName, seq: u64, entry: &Entry, record: &RecordId) -> Vec<Found> {
+        let Ok(body) = CarryBody::read(&entry.body) else { return Vec::new() };
+        let inner = self.lock();
+        let certificates: &Certificates = &inner.roster.certificates;
+        let ruling = inner.lanes.get(&carrier.id()).and_then(|state| state.certificate_at(seq));
+        let Some(carrier_certificate) = ruling.and_then(|hash| certificates.device(hash)) else {
+            return Vec::new();
+        };
+        body.carried
+            .iter()
+            .filter_map(|carried| carry::verify(carried, &carrier.area, carrier_certificate, certificates).ok())
+            .filter(|verified| super::index::record_of(&verified.entry) == Some(*record))
+            .map(|verified| Found {
+                lane: verified.lane,
+                name: verified.name,
+                seq: verified.seq,
+                entry: verified.entry,
+                standing: Standing::Verified,
+                carried_into: Some(carrier.area.clone()),
+            })
+            .collect()
+    }
+}
+
+fn changes_of(entry: &Entry, device: &DeviceId, record: &RecordId, area: &Area, seq: u64) -> Vec<Incoming> {
+    let Ok(body) = ChartBody::from_bytes(&entry.body) else { return Vec::new() };
+    let actor = actor_of(device, record, area);
+    let places = (0u32..).map(|index| LanePlace { sequence: seq, index });
+    body.changes
+        .into_iter()
+        .zip(places)
+        .map(|(change, place)| Incoming { actor: actor.clone(), place, bytes: change.into() })
+        .collect()
+}

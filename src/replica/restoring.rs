@@ -1,0 +1,325 @@
+//! Restoring: from a bucket and a site's recovery kit alone, into an empty folder, as a new device of the site.
+//!
+//! A store that is restored is a new device: the lost device's lanes are read to their end and never appended to
+//! again. The site's signing key comes out of the bucket, sealed to the recovery key, so the new device is
+//! certified without the realm's root.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::admit::Outcome;
+use super::answer::{Restored, Verified};
+use super::backing::{items_of, open_bucket, segment_key};
+use super::core::{Beginning, Replica};
+use super::environment::{Environment, EnvironmentRng};
+use super::error::ReplicaError;
+use super::heads;
+use super::home::Home;
+use super::realm::{RecoveryKit, certify};
+use super::request::Progress;
+use crate::backup::manifest::{Manifest, SegmentRef};
+use crate::backup::segment;
+use crate::backup::{Bucket, ErrorKind, ObjectKey};
+use crate::base::{DeviceId, Digest, WallMs};
+use crate::identity::{
+    Certificate, Certificates, ControlBody, ControlItem, DeviceRole, KeyWrap, Keyring, Roster, SecretName,
+    SecretSeed,
+};
+use crate::lane::Run;
+use crate::store::keys::KeySource;
+
+/// What a bucket's manifests say, and what was found wrong.
+pub struct Vault {
+    roster: Roster,
+    manifests: Vec<Manifest>,
+    segments: u64,
+    entries: u64,
+    bytes: u64,
+    sealed_for_others: u64,
+    /// What is wrong with the backup; empty when all is well.
+    pub problems: Vec<String>,
+}
+
+impl Vault {
+    /// Reads all chains of manifests; a chain that is broken is read up to the break.
+    ///
+    /// # Errors
+    /// When the bucket cannot be read, or the genesis is none.
+    pub async fn read(bucket: &Bucket, genesis: &[u8]) -> Result<Self, ReplicaError> {
+        let mut vault = Self {
+            roster: Roster::new(Certificates::new(genesis)?),
+            manifests: Vec::new(),
+            segments: 0,
+            entries: 0,
+            bytes: 0,
+            sealed_for_others: 0,
+            problems: Vec::new(),
+        };
+        let mut chains: BTreeMap<DeviceId, Vec<u64>> = BTreeMap::new();
+        for object in bucket.list("manifests/").await? {
+            let mut names = object.key.as_str().split('/').skip(1);
+            let gateway = names.next().and_then(|name| name.parse::<DeviceId>().ok());
+            let number = names.next().and_then(|name| name.parse::<u64>().ok());
+            match (gateway, number) {
+                (Some(gateway), Some(number)) => chains.entry(gateway).or_default().push(number),
+                _ => vault.problems.push(format!("'{}' is not the name of a manifest", object.key.as_str())),
+            }
+        }
+        for (gateway, numbers) in chains {
+            vault.read_chain(bucket, gateway, numbers.into_iter().max().unwrap_or(0)).await?;
+        }
+        let unknown: Vec<String> = vault
+            .manifests
+            .iter()
+            .filter(|manifest| vault.roster.certificates.of_device(&manifest.gateway).next().is_none())
+            .map(|manifest| format!("gateway {} has no certificate of this realm", manifest.gateway.short()))
+            .collect();
+        let certificates = &vault.roster.certificates;
+        vault.manifests.retain(|manifest| certificates.of_device(&manifest.gateway).next().is_some());
+        vault.problems.extend(unknown);
+        Ok(vault)
+    }
+
+    async fn read_chain(
+        &mut self,
+        bucket: &Bucket,
+        gateway: DeviceId,
+        last: u64,
+    ) -> Result<(), ReplicaError> {
+        let realm = self.roster.certificates.realm();
+        let mut previous: Option<Digest> = None;
+        for number in 0..=last {
+            let key = ObjectKey::new(Manifest::key(&gateway, number))?;
+            let object = match bucket.get(&key).await {
+                Ok(object) => object,
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => {
+                    self.problems.push(error.to_string());
+                    return Ok(());
+                }
+                Err(error) => return Err(error.into()),
+            };
+            self.bytes += object.len() as u64;
+            let manifest = match Manifest::read(&object, &realm, &gateway, number) {
+                Ok(manifest) if manifest.previous == previous => manifest,
+                Ok(_) => {
+                    let broken = crate::backup::manifest::ManifestError::Chain { gateway, number };
+                    self.problems.push(broken.to_string());
+                    return Ok(());
+                }
+                Err(error) => {
+                    self.problems.push(error.to_string());
+                    return Ok(());
+                }
+            };
+            previous = Some(Manifest::hash(&object));
+            self.roster.fold(&ControlBody::new(items_of(&manifest)));
+            self.manifests.push(manifest);
+        }
+        Ok(())
+    }
+
+    /// Returns the certificates and wraps of all manifests.
+    pub fn items(&self) -> Vec<ControlItem> {
+        self.manifests.iter().flat_map(items_of).collect()
+    }
+
+    /// Returns when the backup was last written, by its gateways' clocks.
+    pub fn time(&self) -> WallMs {
+        self.manifests.iter().map(|manifest| manifest.time).max().unwrap_or_default()
+    }
+
+    /// Tells what was read and found.
+    pub fn verified(self, bucket: &Bucket, heads: Digest) -> Verified {
+        Verified {
+            url: bucket.address(),
+            manifests: self.manifests.len() as u64,
+            segments: self.segments,
+            entries: self.entries,
+            sealed_for_others: self.sealed_for_others,
+            bytes: self.bytes,
+            problems: self.problems,
+            heads,
+        }
+    }
+
+    /// All segments, vital parts first, each part in the order of writing.
+    fn ordered(&self) -> Vec<SegmentRef> {
+        let mut segments: Vec<_> = self.manifests.iter().flat_map(|m| &m.segments).cloned().collect();
+        segments.sort_by_key(|segment| segment.part);
+        segments
+    }
+}
+
+/// Reads all segments that `ring` opens into a replica, through the same admission as everything else.
+///
+/// # Errors
+/// When the bucket or the replica's store fails; what is wrong with single segments is put into the vault.
+pub async fn read_segments(
+    bucket: &Bucket,
+    vault: &mut Vault,
+    ring: &Keyring,
+    into: &Replica,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<(), ReplicaError> {
+    let segments = vault.ordered();
+    let of: u64 = segments.iter().map(|segment| segment.size).sum();
+    let mut done = 0;
+    let mut waiting: Vec<Run> = Vec::new();
+    for reference in segments {
+        match read_segment(bucket, vault, ring, &reference).await? {
+            Ok(Some(runs)) => {
+                waiting.extend(runs);
+                waiting = admit(into, vault, std::mem::take(&mut waiting))?;
+            }
+            Ok(None) => vault.sealed_for_others += 1,
+            Err(problem) => vault.problems.push(problem),
+        }
+        vault.segments += 1;
+        vault.bytes += reference.size;
+        done += reference.size;
+        let (doing, unit) = ("reading the backup".to_owned(), "bytes".to_owned());
+        progress(Progress { doing, done, of, unit });
+    }
+    for run in &waiting {
+        let lane = run.lane.short();
+        vault.problems.push(format!("lane {lane}: entries from {} wait for what is missing", run.start));
+    }
+    Ok(())
+}
+
+async fn read_segment(
+    bucket: &Bucket,
+    vault: &Vault,
+    ring: &Keyring,
+    reference: &SegmentRef,
+) -> Result<Result<Option<Vec<Run>>, String>, ReplicaError> {
+    debug_assert!(!vault.manifests.is_empty());
+    let object = match bucket.get(&segment_key(&reference.name)?).await {
+        Ok(object) => object,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => {
+            return Ok(Err(error.to_string()));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let header = match segment::check(&reference.name, &object) {
+        Ok(header) => header,
+        Err(error) => return Ok(Err(format!("segment {}: {error}", reference.name.short()))),
+    };
+    let Some(key) = ring.read_key(&header.area, header.part, &header.key) else { return Ok(Ok(None)) };
+    Ok(segment::open(&object, key)
+        .map(Some)
+        .map_err(|error| format!("segment {}: {error}", reference.name.short())))
+}
+
+/// Admits runs; those that wait for something are returned, to be offered again.
+fn admit(into: &Replica, vault: &mut Vault, runs: Vec<Run>) -> Result<Vec<Run>, ReplicaError> {
+    let mut waiting = Vec::new();
+    let outcomes = tokio::task::block_in_place(|| into.admit(runs.clone()))?;
+    for (run, outcome) in runs.into_iter().zip(outcomes) {
+        match outcome {
+            Outcome::Stored(_) => vault.entries += run.entries.len() as u64,
+            Outcome::Waiting(_) => waiting.push(run),
+            Outcome::Refused(refusal) => vault.problems.push(refusal.to_string()),
+        }
+    }
+    Ok(waiting)
+}
+
+/// Where and how to restore.
+pub struct RestorePlan<'a> {
+    /// The bucket.
+    pub url: &'a str,
+    /// The recovery kit's file.
+    pub recovery: &'a Path,
+    /// The new store's folder, empty or not there yet.
+    pub store: &'a Path,
+    /// What opens the new store.
+    pub key: &'a KeySource,
+    /// The new device's name.
+    pub device: &'a str,
+    /// What the new device does.
+    pub role: DeviceRole,
+}
+
+/// Restores a lost site as a new device.
+///
+/// # Errors
+/// When the bucket, the kit or the folder cannot be used; single damaged segments are listed in the answer.
+pub async fn restore(
+    plan: &RestorePlan<'_>,
+    environment: Arc<dyn Environment>,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<Restored, ReplicaError> {
+    let began = Instant::now();
+    let kit = RecoveryKit::read(plan.recovery)?;
+    let bucket = open_bucket(plan.url)?;
+    let mut vault = Vault::read(&bucket, &kit.genesis).await?;
+    let recovered = Keyring::open(kit.seed.kex(), &vault.roster.wraps);
+    let site_seed = recovered.site_seed(&kit.site).cloned().ok_or_else(|| {
+        ReplicaError::Call(format!(
+            "{} holds nothing that this recovery kit of '{}' opens; {}",
+            bucket.address(),
+            kit.site_name,
+            if vault.manifests.is_empty() {
+                "there is no backup of this realm".to_owned()
+            } else {
+                vault.problems.join("; ")
+            }
+        ))
+    })?;
+    let new = new_device(plan, &kit, &vault, &site_seed, &*environment)?;
+    let beginning = Beginning {
+        seed: &new.seed,
+        genesis: &kit.genesis,
+        certificate: new.certificate,
+        items: &new.items,
+    };
+    let replica = Home::create(plan.store, plan.key, environment, &beginning)?;
+    let before = replica.lanes();
+    read_segments(&bucket, &mut vault, &recovered, &replica, progress).await?;
+    replica.index_step()?;
+    let mut lanes = replica.lanes();
+    lanes.retain(|lane, _| !before.contains_key(lane));
+    Ok(Restored {
+        device_id: replica.me().device,
+        site: kit.site_name,
+        records: replica.records()?.len() as u64,
+        entries: lanes.values().map(crate::lane::LaneState::size).sum(),
+        heads: heads::shared(&heads::groups(&lanes)),
+        backup_time: vault.time(),
+        problems: vault.problems,
+        took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+struct NewDevice {
+    seed: SecretSeed,
+    certificate: Digest,
+    items: Vec<ControlItem>,
+}
+
+/// Certifies the new device with the site's own key, and lets it open what its site may.
+fn new_device(
+    plan: &RestorePlan<'_>,
+    kit: &RecoveryKit,
+    vault: &Vault,
+    site_seed: &SecretSeed,
+    environment: &dyn Environment,
+) -> Result<NewDevice, ReplicaError> {
+    let certificates = &vault.roster.certificates;
+    let site = certificates.site(&kit.site).ok_or_else(|| {
+        ReplicaError::Call(format!("the backup holds no certificate of the site '{}'", kit.site_name))
+    })?;
+    let mut rng = EnvironmentRng(environment);
+    let seed = SecretSeed::generate(&mut rng);
+    let realm = certificates.realm();
+    let signed = certify(realm, site_seed, &seed, plan.device, plan.role, &site.areas, environment.now());
+    let certificate = Certificate::hash(&signed);
+    let name = SecretName::SiteKex { site: kit.site };
+    let wrap = KeyWrap::seal(name, site_seed.kex().expose(), &seed.kex().public(), &mut rng);
+    let mut items = vault.items();
+    items.extend([ControlItem::Certificate(signed), ControlItem::Wrap(wrap)]);
+    Ok(NewDevice { seed, certificate, items })
+}

@@ -1,0 +1,355 @@
+//! What people write: each request becomes one entry of this device's own lane, durable before it is answered.
+
+use super::answer::Written;
+use super::core::{Append, Replica};
+use super::environment::EnvironmentRng;
+use super::error::ReplicaError;
+use super::request::{MedicationAction, NewPatient, Write};
+use crate::base::{Area, Hlc, Part, RecordId, WallMs};
+use crate::chart::{ChartBody, ChartChange};
+use crate::lane::{Entry, EntryKind};
+use crate::record::build::{self, AllergyInput, Coding, MedicationChange, MedicationInput, PatientInput};
+use crate::record::facts::Facts;
+use crate::record::sections::allergies::Criticality;
+use crate::record::statement::Salt;
+use crate::record::{
+    Act, Author, FactsBody, FollowRef, Informant, Position, RecordView, Statement, json, kana, part_of,
+};
+use rand_core::Rng as _;
+
+/// A statement about to be written.
+struct Draft {
+    act: Act,
+    informant: Informant,
+    follows: Vec<FollowRef>,
+    reason: Option<String>,
+    resource: String,
+}
+
+impl Replica {
+    /// Registers a patient in a new record.
+    ///
+    /// # Errors
+    /// When the device may not write in the area, or the disk fails.
+    pub fn register(
+        &self,
+        patient: &NewPatient,
+        area: Option<Area>,
+        author: Author,
+    ) -> Result<Written, ReplicaError> {
+        let area = area.map_or_else(|| self.default_area(), Ok)?;
+        let mut id = [0; 16];
+        self.environment().fill(&mut id);
+        let record = RecordId(id);
+        let input = PatientInput {
+            kanji: Some(parted(&patient.name)),
+            kana: patient.kana.as_deref().map(parted),
+            birth_date: patient.birth_date.clone(),
+            sex: patient.sex.clone(),
+            ..PatientInput::default()
+        };
+        let draft = Draft {
+            act: Act::Assert,
+            informant: Informant::Clinician,
+            follows: Vec::new(),
+            reason: None,
+            resource: build::patient(&record, &input),
+        };
+        self.state(&record, &area, author, draft)
+    }
+
+    /// Writes something into a record.
+    ///
+    /// # Errors
+    /// When there is nothing to follow, the call makes no sense, or the disk fails: then nothing was written.
+    pub fn write(&self, record: &RecordId, write: Write, author: Author) -> Result<Written, ReplicaError> {
+        let area = self.area_of(record)?;
+        let now = self.environment().now();
+        let draft = match write {
+            Write::Handover { text } => {
+                return self.edit_chart(record, &area, |chart| {
+                    Ok(chart.replace_handover(&text, now.0)?)
+                });
+            }
+            Write::Annotation { anchor, text } => {
+                let name = author.name.clone();
+                return self.edit_chart(record, &area, |chart| {
+                    Ok(chart.annotate(&anchor, &text, &name, now.0)?.1)
+                });
+            }
+            Write::Note { text, title } => {
+                let title = title.unwrap_or_else(|| "経過記録".to_owned());
+                Draft {
+                    act: Act::Assert,
+                    informant: Informant::Clinician,
+                    follows: Vec::new(),
+                    reason: None,
+                    resource: build::note(record, now, &author.name, &title, &text),
+                }
+            }
+            Write::Allergy { substance, code, criticality, refute } => {
+                self.allergy(record, now, substance, code, criticality, refute)?
+            }
+            Write::Medication { action, drug, code, dose, reason } => {
+                let input = MedicationInput { drug, yj: yj(code)?, dose, change: change_of(action) };
+                self.medication(record, now, &author, action, &input, reason)?
+            }
+        };
+        self.state(record, &area, author, draft)
+    }
+
+    fn allergy(
+        &self,
+        record: &RecordId,
+        now: WallMs,
+        substance: String,
+        code: Option<String>,
+        criticality: Option<String>,
+        refute: Option<String>,
+    ) -> Result<Draft, ReplicaError> {
+        let criticality = match criticality.as_deref() {
+            None => None,
+            Some("high") => Some(Criticality::High),
+            Some("low") => Some(Criticality::Low),
+            Some("unable-to-assess") => Some(Criticality::UnableToAssess),
+            Some(other) => {
+                let message = format!("'{other}' is not a criticality: high, low or unable-to-assess");
+                return Err(ReplicaError::Call(message));
+            }
+        };
+        let follows = if refute.is_some() {
+            let (facts, _) = self.facts(record)?;
+            let view = RecordView::of(&facts);
+            let wanted = kana::fold(&substance);
+            let same = view.allergies.active.iter().filter(|allergy| {
+                std::iter::once(&allergy.substance).chain(&allergy.also).any(|name| kana::fold(name) == wanted)
+            });
+            let sources = same.flat_map(|allergy| &allergy.sides).flat_map(|side| &side.source.positions);
+            let positions: Vec<Position> = sources.copied().collect();
+            self.follow(&facts, record, &positions, || format!("active allergy to '{substance}'"))?
+        } else {
+            Vec::new()
+        };
+        let refuted = refute.is_some();
+        let coding = code.map(|code| coding(&code)).transpose()?;
+        let input = AllergyInput { substance, coding, criticality, reaction: None, refuted };
+        Ok(Draft {
+            act: if refuted { Act::Refute } else { Act::Assert },
+            informant: Informant::Clinician,
+            follows,
+            reason: refute,
+            resource: build::allergy(record, now, &input),
+        })
+    }
+
+    fn medication(
+        &self,
+        record: &RecordId,
+        now: WallMs,
+        author: &Author,
+        action: MedicationAction,
+        input: &MedicationInput,
+        reason: Option<String>,
+    ) -> Result<Draft, ReplicaError> {
+        let act = match action {
+            MedicationAction::Start => Act::Assert,
+            MedicationAction::Change => Act::Change,
+            MedicationAction::Hold => Act::Hold,
+            MedicationAction::Stop => Act::Stop,
+        };
+        let follows = if action == MedicationAction::Start {
+            Vec::new()
+        } else {
+            let (facts, _) = self.facts(record)?;
+            let view = RecordView::of(&facts);
+            let wanted = kana::fold(&input.drug);
+            let given = view.medication.active.iter().chain(&view.medication.recorded);
+            let same = given.filter(|medication| kana::fold(&medication.name) == wanted);
+            let sources = same.flat_map(|medication| &medication.sides).flat_map(|side| &side.source.positions);
+            let positions: Vec<Position> = sources.copied().collect();
+            self.follow(&facts, record, &positions, || format!("current medication '{}'", input.drug))?
+        };
+        Ok(Draft {
+            act,
+            informant: Informant::Clinician,
+            follows,
+            reason,
+            resource: build::medication(record, now, &author.name, input),
+        })
+    }
+
+    /// Makes the references to the tips that a statement follows.
+    fn follow(
+        &self,
+        facts: &Facts,
+        record: &RecordId,
+        positions: &[Position],
+        what: impl Fn() -> String,
+    ) -> Result<Vec<FollowRef>, ReplicaError> {
+        let mut follows: Vec<FollowRef> = positions
+            .iter()
+            .flat_map(|position| facts.at(*position))
+            .map(crate::record::facts::Fact::follow_ref)
+            .collect();
+        follows.sort();
+        follows.dedup();
+        if follows.is_empty() {
+            return Err(ReplicaError::NothingToFollow { record: *record, what: what() });
+        }
+        Ok(follows)
+    }
+
+    /// Writes one statement and says what a clinician should know at once.
+    fn state(
+        &self,
+        record: &RecordId,
+        area: &Area,
+        author: Author,
+        draft: Draft,
+    ) -> Result<Written, ReplicaError> {
+        let id = self.fresh_id();
+        let resource = with_id(&draft.resource, &id)?;
+        let [resource_type] = json::top_strings(&resource, ["resourceType"]).unwrap_or_default();
+        let part = part_of(&resource_type.unwrap_or_default());
+        let statement = Statement {
+            act: draft.act,
+            informant: draft.informant,
+            follows: draft.follows,
+            reason: draft.reason,
+            resource,
+        };
+        let mut inner = self.lock();
+        let time = inner.clock.tick(self.environment().now());
+        let entry = facts_entry(self, *record, time, author, None, vec![statement])?;
+        let append = Append { area: area.clone(), part, entries: vec![entry] };
+        let place = self.append_locked(&mut inner, vec![append])?[0];
+        drop(inner);
+        let position = Position { lane: place.lane, seq: place.seq, index: 0 };
+        Ok(Written {
+            record: *record,
+            statement: Some(Self::statement_name(&position)),
+            resource_id: Some(id),
+            time: time.wall(),
+            warnings: self.warnings(record, &position)?,
+        })
+    }
+
+    /// The conflicts and alerts that a statement takes part in.
+    fn warnings(&self, record: &RecordId, position: &Position) -> Result<Vec<String>, ReplicaError> {
+        let (facts, _) = self.facts(record)?;
+        let view = RecordView::of(&facts);
+        let conflicts = view.conflicts.iter().filter(|conflict| conflict.open);
+        let conflicts = conflicts.filter(|conflict| conflict.statements.contains(position));
+        let alerts = view.alerts.iter().filter(|alert| alert.statements.contains(position));
+        let conflicts = conflicts.map(|conflict| conflict.summary.clone());
+        Ok(alerts.map(|alert| alert.why.clone()).chain(conflicts).collect())
+    }
+
+    fn edit_chart(
+        &self,
+        record: &RecordId,
+        area: &Area,
+        edit: impl FnOnce(&mut crate::chart::Chart) -> Result<ChartChange, ReplicaError>,
+    ) -> Result<Written, ReplicaError> {
+        // One edit of this device at a time: a change's number is taken from the chart that the lanes give.
+        let _editing = self.editing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut loaded = self.chart(record, area)?;
+        let change = edit(&mut loaded.chart)?;
+        let mut salt = [0; 8];
+        self.environment().fill(&mut salt);
+        let body = ChartBody {
+            version: ChartBody::VERSION,
+            salt,
+            record: *record,
+            changes: vec![change.bytes.clone().into()],
+        };
+        let entry = Entry { kind: EntryKind::CHART, body: body.to_bytes() };
+        let time = self.tick();
+        self.append(vec![Append { area: area.clone(), part: Part::Notes, entries: vec![entry] }])?;
+        Ok(Written {
+            record: *record,
+            statement: None,
+            resource_id: None,
+            time: time.wall(),
+            warnings: Vec::new(),
+        })
+    }
+
+    /// The area in which a record is written on: a shared one of those where it has entries, else any.
+    fn area_of(&self, record: &RecordId) -> Result<Area, ReplicaError> {
+        let areas = self.areas_of(record)?;
+        let own = self.areas();
+        let mut here = areas.iter().filter(|area| own.contains(*area));
+        let shared = here.clone().find(|area| !area.is_private());
+        shared.or_else(|| here.next()).cloned().map_or_else(|| self.default_area(), Ok)
+    }
+
+    fn fresh_id(&self) -> String {
+        let mut bytes = [0; 16];
+        EnvironmentRng(self.environment()).fill_bytes(&mut bytes);
+        crate::base::id::hex(&bytes)
+    }
+}
+
+/// Makes a facts entry.
+///
+/// # Errors
+/// When the body breaks a rule of its format.
+pub(super) fn facts_entry(
+    replica: &Replica,
+    record: RecordId,
+    time: Hlc,
+    author: Author,
+    source: Option<String>,
+    statements: Vec<Statement>,
+) -> Result<Entry, ReplicaError> {
+    let mut salt = Salt([0; 8]);
+    replica.environment().fill(&mut salt.0);
+    let body = FactsBody { version: FactsBody::VERSION, salt, record, time, author, source, statements };
+    body.check().map_err(|error| ReplicaError::Call(error.to_string()))?;
+    Ok(Entry { kind: EntryKind::FACTS, body: body.to_bytes() })
+}
+
+fn with_id(resource: &str, id: &str) -> Result<String, ReplicaError> {
+    let wrong = |error: &dyn std::fmt::Display| ReplicaError::Call(format!("the resource: {error}"));
+    let mut value: serde_json::Value = serde_json::from_str(resource).map_err(|error| wrong(&error))?;
+    if let Some(object) = value.as_object_mut() {
+        object.insert("id".to_owned(), id.into());
+    }
+    json::canonical(&value.to_string()).map_err(|error| wrong(&error))
+}
+
+fn change_of(action: MedicationAction) -> MedicationChange {
+    match action {
+        MedicationAction::Start => MedicationChange::Start,
+        MedicationAction::Change => MedicationChange::Change,
+        MedicationAction::Hold => MedicationChange::Hold,
+        MedicationAction::Stop => MedicationChange::Stop,
+    }
+}
+
+fn coding(text: &str) -> Result<Coding, ReplicaError> {
+    let (system, code) = text.rsplit_once('|').ok_or_else(|| {
+        ReplicaError::Call(format!("'{text}' is not SYSTEM|CODE, such as {}|1149019F1560", build::YJ_SYSTEM))
+    })?;
+    Ok(Coding { system: system.to_owned(), code: code.to_owned(), display: None })
+}
+
+/// A drug's code: a bare YJ code, or one with its system.
+fn yj(code: Option<String>) -> Result<Option<String>, ReplicaError> {
+    let Some(code) = code else { return Ok(None) };
+    match code.rsplit_once('|') {
+        None => Ok(Some(code)),
+        Some((build::YJ_SYSTEM, yj)) => Ok(Some(yj.to_owned())),
+        Some((other, _)) => Err(ReplicaError::Call(format!(
+            "drug codes are YJ codes ({}), not {other}",
+            build::YJ_SYSTEM
+        ))),
+    }
+}
+
+fn parted(name: &str) -> (String, String) {
+    let name = name.trim();
+    let (family, given) = name.split_once([' ', '\u{3000}']).unwrap_or((name, ""));
+    (family.to_owned(), given.trim().to_owned())
+}

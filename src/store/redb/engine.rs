@@ -1,0 +1,232 @@
+//! The open database: transactions, reopening after failures, and the directory kept in memory beside it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError, RwLock};
+
+use redb::{Builder, Database, Durability, ReadableDatabase as _, WriteTransaction};
+
+use super::disk::Disk;
+use super::fault::{Fault, explain, guard};
+use super::rows::{
+    ARRIVALS, BLOBS, Counts, FORMAT_VERSION, IDS, INDEX, IndexState, LANES, META, META_COUNTS, META_FORMAT,
+    META_INDEX, META_NAMES, NAMED, RUNS,
+};
+use super::view::{Change, View};
+use crate::base::{LaneId, cbor};
+use crate::lane::state::LaneState;
+use crate::store::error::StoreError;
+use crate::store::sealing::{Sealer, damaged};
+
+/// What is kept in memory beside the open database.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Directory {
+    /// Lane ids by lane number.
+    pub(super) ids: Vec<LaneId>,
+    /// Lane numbers by id.
+    pub(super) numbers: HashMap<LaneId, u32>,
+    /// Names in use: a name whose value is not found is damage.
+    pub(super) names: BTreeSet<String>,
+}
+
+impl Directory {
+    fn add(&mut self, id: LaneId) {
+        let number = self.ids.len() as u32;
+        self.ids.push(id);
+        self.numbers.insert(id, number);
+    }
+}
+
+#[derive(Debug)]
+struct Opened {
+    database: Database,
+    directory: RwLock<Directory>,
+}
+
+/// A database that is reopened after every failure.
+#[derive(Debug)]
+pub(super) struct Engine {
+    disk: Box<dyn Disk>,
+    cache_bytes: usize,
+    sealer: Sealer,
+    /// `None` after a failure, until the next call.
+    opened: RwLock<Option<Opened>>,
+    /// Held through each write, so that directory and database change together.
+    writer: Mutex<()>,
+}
+
+impl Engine {
+    /// Opens a database that has been initialised.
+    pub(super) fn open(disk: Box<dyn Disk>, sealer: Sealer, cache_bytes: usize) -> Result<Self, StoreError> {
+        let (opened, writer) = (RwLock::new(None), Mutex::new(()));
+        let engine = Self { disk, cache_bytes, sealer, opened, writer };
+        engine.reopen()?;
+        Ok(engine)
+    }
+
+    /// Makes the tables of a new database.
+    pub(super) fn initialise(database: &Database, sealer: &Sealer) -> Result<(), Fault> {
+        let transaction = begin(database)?;
+        {
+            transaction.open_table(IDS)?;
+            transaction.open_table(RUNS)?;
+            transaction.open_table(ARRIVALS)?;
+            transaction.open_table(BLOBS)?;
+            transaction.open_table(INDEX)?;
+            let mut format = FORMAT_VERSION.to_be_bytes().to_vec();
+            format.extend_from_slice(&sealer.key_id().0);
+            for twin in 0..2 {
+                transaction.open_table(LANES[twin])?;
+                transaction.open_table(NAMED[twin])?;
+                transaction.open_table(META[twin])?.insert(META_FORMAT, format.as_slice())?;
+            }
+        }
+        let directory = Directory::default();
+        let change = Change::new(transaction, &directory, sealer);
+        change.put_meta(META_COUNTS, &Counts::default())?;
+        change.put_meta(META_INDEX, &IndexState::default())?;
+        change.put_meta(META_NAMES, &Vec::<String>::new())?;
+        change.commit()?;
+        Ok(())
+    }
+
+    /// Returns the sealer.
+    pub(super) fn sealer(&self) -> &Sealer {
+        &self.sealer
+    }
+
+    /// Returns the size of the file in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.disk.bytes()
+    }
+
+    /// Reads in one consistent view.
+    pub(super) fn read<T>(
+        &self,
+        attempt: &'static str,
+        work: impl FnOnce(&View<'_>) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        self.with_open(attempt, |opened| {
+            let directory = opened.directory.read().unwrap_or_else(PoisonError::into_inner);
+            let transaction = opened.database.begin_read()?;
+            work(&View::new(transaction, &directory, &self.sealer))
+        })
+    }
+
+    /// Writes in one durable commit, or not at all.
+    pub(super) fn write<T>(
+        &self,
+        attempt: &'static str,
+        work: impl FnOnce(&mut Change<'_>) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.with_open(attempt, |opened| {
+            let transaction = begin(&opened.database)?;
+            let directory = opened.directory.read().unwrap_or_else(PoisonError::into_inner);
+            let mut change = Change::new(transaction, &directory, &self.sealer);
+            let value = work(&mut change)?;
+            let (lanes, names) = change.commit()?;
+            drop(directory);
+            if !lanes.is_empty() || !names.is_empty() {
+                let mut directory = opened.directory.write().unwrap_or_else(PoisonError::into_inner);
+                lanes.into_iter().for_each(|id| directory.add(id));
+                directory.names.extend(names);
+            }
+            Ok(value)
+        })
+    }
+
+    /// Runs `work` on the open database, opening it first where a failure has closed it.
+    fn with_open<T>(
+        &self,
+        attempt: &'static str,
+        work: impl FnOnce(&Opened) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let mut opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+        if opened.is_none() {
+            drop(opened);
+            self.reopen()?;
+            opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+        }
+        let result = guard(|| match opened.as_ref() {
+            Some(opened) => work(opened),
+            None => Err(Fault::Closed),
+        });
+        drop(opened);
+        result.map_err(|fault| {
+            if fault.needs_reopening() {
+                // If this fails too, the next call tries again and says why.
+                let _ = self.reopen();
+            }
+            explain(attempt, self.disk.path(), fault)
+        })
+    }
+
+    /// Closes what is open and opens it again, with everything that is kept in memory.
+    fn reopen(&self) -> Result<(), StoreError> {
+        let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+        let old = opened.take();
+        let fresh = guard(|| {
+            drop(old);
+            let database = self.disk.open(Builder::new().set_cache_size(self.cache_bytes))?;
+            let directory = load(&database, &self.sealer)?;
+            Ok(Opened { database, directory: RwLock::new(directory) })
+        });
+        *opened = Some(fresh.map_err(|fault| explain_opening(self.disk.as_ref(), fault))?);
+        Ok(())
+    }
+}
+
+/// Begins a write transaction whose commit is durable and opens fast after a crash.
+fn begin(database: &Database) -> Result<WriteTransaction, Fault> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    transaction.set_quick_repair(true);
+    Ok(transaction)
+}
+
+/// Reads the directory, and proves on the way that the file is a store of this data key.
+fn load(database: &Database, sealer: &Sealer) -> Result<Directory, Fault> {
+    let mut directory = Directory::default();
+    let view = View::new(database.begin_read()?, &directory, sealer);
+    view.check_format()?;
+    let counts: Counts = view.meta(META_COUNTS)?;
+    let names: Vec<String> = view.meta(META_NAMES)?;
+    let mut ids = Vec::new();
+    for number in 0..counts.lanes {
+        ids.push(view.lane_id(number)?);
+    }
+    directory.names.extend(names);
+    ids.into_iter().for_each(|id| directory.add(id));
+    Ok(directory)
+}
+
+fn explain_opening(disk: &dyn Disk, fault: Fault) -> StoreError {
+    let path = disk.path().to_owned();
+    match fault {
+        Fault::Format { found } => StoreError::Version { path, found, known: FORMAT_VERSION },
+        Fault::Damaged(why) => StoreError::Unreadable { path, why },
+        Fault::Store(StoreError::Damaged { table, key }) => {
+            StoreError::Unreadable { path, why: format!("table {table}, key {key} is damaged or missing") }
+        }
+        fault => explain("opening", &path, fault),
+    }
+}
+
+/// Decodes what a seal has proven to be ours.
+pub(super) fn decode<T: for<'b> minicbor::Decode<'b, ()>>(
+    table: &'static str,
+    key: &[u8],
+    bytes: &[u8],
+) -> Result<T, StoreError> {
+    minicbor::decode(bytes).map_err(|_| damaged(table, key))
+}
+
+/// The id of a lane, from its state: when the row of its id is damaged.
+pub(super) fn id_from_state(bytes: &[u8]) -> Option<LaneId> {
+    minicbor::decode::<LaneState>(bytes).ok().map(|state| state.id())
+}
+
+/// Encodes a row.
+pub(super) fn encode<T: minicbor::Encode<()>>(value: &T) -> Vec<u8> {
+    cbor::to_vec(value)
+}

@@ -1,0 +1,100 @@
+//! Finding what cannot be read any more, and putting it back.
+
+use redb::ReadableTable as _;
+
+use super::commit::{pack_row, put_arrival, put_run, remove_runs};
+use super::fault::Fault;
+use super::read::{Lane, decode_run};
+use super::rows::{ARRIVALS, ArrivalRow, META_COUNTS, RUNS, run_key, start_of};
+use super::view::{Change, View};
+use crate::base::LaneId;
+use crate::lane::Run;
+use crate::lane::state::LaneState;
+use crate::store::api::{Committed, DamagedRun};
+use crate::store::rules::{self, Boundaries};
+
+/// Reads every run of a lane and adds what cannot be read to `found`, neighbours as one, up to `limit`.
+pub(super) fn scrub_lane(
+    view: &View<'_>,
+    id: &LaneId,
+    limit: usize,
+    found: &mut Vec<DamagedRun>,
+) -> Result<(), Fault> {
+    let Some(lane) = Lane::find(view, id)? else { return Ok(()) };
+    let size = lane.state.size();
+    let mut lost = |start: u64, end: u64| {
+        match found.last_mut() {
+            Some(last) if last.lane == *id && last.end == start => last.end = end,
+            Some(_) | None => found.push(DamagedRun { lane: *id, start, end }),
+        }
+        found.len() < limit
+    };
+    let table = view.transaction.open_table(RUNS)?;
+    let (low, high) = (run_key(lane.number, 0), run_key(lane.number, u64::MAX));
+    // Everything below `position` is known to be good or has been named.
+    let mut position = 0;
+    for row in table.range::<&[u8; 12]>(&low..=&high)? {
+        let (key, sealed) = row?;
+        let start = start_of(key.value());
+        if start > position && start <= size && !lost(position, start) {
+            return Ok(());
+        }
+        position = position.max(start);
+        if let Ok(stored) = decode_run(view.sealer, id, start, key.value(), sealed.value()) {
+            position = stored.run.end();
+        }
+    }
+    if position < size {
+        lost(position, size);
+    }
+    Ok(())
+}
+
+/// As `Store::heal`.
+pub(super) fn heal(change: &mut Change<'_>, run: Run) -> Result<Committed, Fault> {
+    let id = run.lane;
+    let Some(lane) = change.lane_number(&id) else {
+        return Err(rules::bad(&id, "nothing of this lane was lost here").into());
+    };
+    let state = change.lane_state(lane)?;
+    let known = boundaries(change, lane, &state, &run)?;
+    let (run, before) = rules::fit_healed(&state, run, &known)?;
+    let mut counts = change.counts()?;
+    let first_arrival = counts.arrivals + 1;
+    {
+        let mut runs = change.transaction.open_table(RUNS)?;
+        let removed = remove_runs(&mut runs, lane, run.start, run.end())?;
+        put_run(&mut runs, change.sealer, lane, run.start, &pack_row(&run, &before))?;
+        counts.runs = (counts.runs + 1).saturating_sub(removed);
+        let mut arrivals = change.transaction.open_table(ARRIVALS)?;
+        let (start, end) = (run.start, run.end());
+        put_arrival(&mut arrivals, change.sealer, &mut counts, ArrivalRow { lane, start, end })?;
+    }
+    change.put_meta(META_COUNTS, &counts)?;
+    Ok(Committed { first_arrival, last_arrival: counts.arrivals })
+}
+
+/// Collects the boundaries of stored runs around a run, with the frontiers that can be read or computed.
+fn boundaries(change: &Change<'_>, lane: u32, state: &LaneState, run: &Run) -> Result<Boundaries, Fault> {
+    let table = change.transaction.open_table(RUNS)?;
+    let (low, high) = (run_key(lane, 0), run_key(lane, run.start));
+    let first = table.range::<&[u8; 12]>(&low..=&high)?.rev().take(2).last().transpose()?;
+    let low = first.map_or(low, |(key, _)| *key.value());
+    let high = run_key(lane, run.end());
+    let mut known = vec![(0, Some(Default::default())), (state.size(), Some(state.frontier.clone()))];
+    for row in table.range::<&[u8; 12]>(&low..=&high)? {
+        let (key, sealed) = row?;
+        let start = start_of(key.value());
+        match decode_run(change.sealer, &run.lane, start, key.value(), sealed.value()) {
+            Ok(stored) => {
+                let end = stored.run.end();
+                known.push((end, Some(rules::frontier_within(&stored.before, &stored.run, end))));
+                known.push((start, Some(stored.before)));
+            }
+            Err(_) => known.push((start, None)),
+        }
+    }
+    known.sort_by_key(|(at, frontier)| (*at, frontier.is_none()));
+    known.dedup_by_key(|(at, _)| *at);
+    Ok(known)
+}

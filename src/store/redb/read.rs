@@ -1,0 +1,241 @@
+//! Reading lanes, arrivals and blobs: what is missing where it must be is damage.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::cache::{RunCache, StoredRun};
+use super::commit::blob_key;
+use super::engine::decode;
+use super::fault::Fault;
+use super::rows::{
+    ARRIVALS, ArrivalRow, BLOBS, BlobRow, Counts, META_COUNTS, RUNS, RunRow, run_key, start_of,
+};
+use super::view::{View, get};
+use crate::base::LaneId;
+use crate::lane::state::LaneState;
+use crate::lane::tree::Frontier;
+use crate::lane::{Run, frame};
+use crate::store::api::Arrival;
+use crate::store::error::StoreError;
+use crate::store::rules;
+use crate::store::sealing::{Sealer, damaged};
+
+/// Opens a run's row, and proves that it is the run of this place.
+pub(super) fn decode_run(
+    sealer: &Sealer,
+    lane: &LaneId,
+    start: u64,
+    key: &[u8; 12],
+    sealed: &[u8],
+) -> Result<StoredRun, StoreError> {
+    let plain = sealer.open("runs", key, sealed).ok();
+    let row: Option<RunRow> = plain.and_then(|plain| minicbor::decode(&plain).ok());
+    let stored = row.and_then(|row| {
+        let run = frame::unpack(&row.frame).ok()?;
+        let fits = run.lane == *lane && run.start == start && run.end() == row.end;
+        fits.then_some(StoredRun { run, before: row.before })
+    });
+    stored.ok_or(StoreError::DamagedRun { lane: *lane, start })
+}
+
+/// Visits the stored runs of a lane from the one that holds `from`, in order, until `visit` says `false` or the
+/// trunk ends.
+pub(super) fn walk(
+    view: &View<'_>,
+    cache: &Mutex<RunCache>,
+    lane: &Lane,
+    from: u64,
+    mut visit: impl FnMut(Arc<StoredRun>) -> bool,
+) -> Result<(), Fault> {
+    let size = lane.state.size();
+    if from >= size {
+        return Ok(());
+    }
+    let hole = |start| Fault::Store(StoreError::DamagedRun { lane: lane.id, start });
+    let table = view.transaction.open_table(RUNS)?;
+    let (low, high) = (run_key(lane.number, 0), run_key(lane.number, from));
+    let first = table.range::<&[u8; 12]>(&low..=&high)?.next_back().transpose()?;
+    let Some((first, _)) = first else { return Err(hole(0)) };
+    let mut position = start_of(first.value());
+    let (low, high) = (*first.value(), run_key(lane.number, u64::MAX));
+    for row in table.range::<&[u8; 12]>(&low..=&high)? {
+        let (key, sealed) = row?;
+        let start = start_of(key.value());
+        if start != position {
+            return Err(hole(position));
+        }
+        let generation = lock(cache).generation();
+        let cached = lock(cache).get((lane.number, start));
+        let stored = match cached {
+            Some(stored) => stored,
+            None => {
+                let stored = Arc::new(decode_run(view.sealer, &lane.id, start, key.value(), sealed.value())?);
+                lock(cache).insert(generation, (lane.number, start), stored.clone());
+                stored
+            }
+        };
+        position = stored.run.end();
+        if position > size {
+            return Err(hole(start));
+        }
+        if position > from && !visit(stored) {
+            return Ok(());
+        }
+    }
+    if position < size { Err(hole(position)) } else { Ok(()) }
+}
+
+/// A lane as it is in a view.
+pub(super) struct Lane {
+    pub(super) id: LaneId,
+    pub(super) number: u32,
+    pub(super) state: LaneState,
+}
+
+impl Lane {
+    /// Finds a lane.
+    pub(super) fn find(view: &View<'_>, id: &LaneId) -> Result<Option<Self>, Fault> {
+        Ok(view.lane(id)?.map(|(number, state)| Self { id: *id, number, state }))
+    }
+}
+
+/// As `Store::runs`.
+pub(super) fn runs(
+    view: &View<'_>,
+    cache: &Mutex<RunCache>,
+    id: &LaneId,
+    from: u64,
+    limit_bytes: usize,
+) -> Result<Vec<Run>, Fault> {
+    let Some(lane) = Lane::find(view, id)? else { return Ok(Vec::new()) };
+    let mut runs = Vec::new();
+    let mut bytes = 0_usize;
+    let walked = walk(view, cache, &lane, from, |stored| {
+        bytes = bytes.saturating_add(stored.run.body_bytes());
+        if !runs.is_empty() && bytes > limit_bytes {
+            return false;
+        }
+        runs.push(stored.run.clone());
+        bytes < limit_bytes
+    });
+    match walked {
+        Err(Fault::Store(StoreError::DamagedRun { .. })) if !runs.is_empty() => Ok(runs),
+        Err(fault) => Err(fault),
+        Ok(()) => Ok(runs),
+    }
+}
+
+/// Returns the run that holds an entry, `None` when the trunk does not.
+pub(super) fn covering(
+    view: &View<'_>,
+    cache: &Mutex<RunCache>,
+    lane: &Lane,
+    seq: u64,
+) -> Result<Option<Arc<StoredRun>>, Fault> {
+    let mut found = None;
+    walk(view, cache, lane, seq, |stored| {
+        found = Some(stored);
+        false
+    })?;
+    match found {
+        Some(stored) if stored.run.start > seq => {
+            Err(StoreError::DamagedRun { lane: lane.id, start: seq }.into())
+        }
+        found => Ok(found),
+    }
+}
+
+/// As `Store::frontier_at`.
+pub(super) fn frontier_at(
+    view: &View<'_>,
+    cache: &Mutex<RunCache>,
+    id: &LaneId,
+    seq: u64,
+) -> Result<Frontier, Fault> {
+    let lane = Lane::find(view, id)?;
+    let held = lane.as_ref().map_or(0, |lane| lane.state.size());
+    if seq > held {
+        return Err(StoreError::NotHeld { lane: *id, asked: seq, held }.into());
+    }
+    let Some(lane) = lane.filter(|_| seq > 0) else { return Ok(Frontier::default()) };
+    match covering(view, cache, &lane, seq)? {
+        Some(stored) => Ok(rules::frontier_within(&stored.before, &stored.run, seq)),
+        None => Ok(lane.state.frontier),
+    }
+}
+
+/// As `Store::arrivals`.
+pub(super) fn arrivals(view: &View<'_>, after: u64, limit: usize) -> Result<Vec<Arrival>, Fault> {
+    let counts: Counts = view.meta(META_COUNTS)?;
+    let last = counts.arrivals.min(after.saturating_add(limit as u64));
+    if after >= last {
+        return Ok(Vec::new());
+    }
+    let table = view.transaction.open_table(ARRIVALS)?;
+    let mut sizes: std::collections::HashMap<u32, u64> = std::collections::HashMap::new();
+    let mut arrivals = Vec::new();
+    for row in table.range(after + 1..=last)? {
+        let (key, sealed) = row?;
+        let no = after + 1 + arrivals.len() as u64;
+        let key_bytes = no.to_be_bytes();
+        if key.value() != no {
+            return Err(damaged("arrivals", &key_bytes).into());
+        }
+        let plain = view.sealer.open("arrivals", &key_bytes, sealed.value())?;
+        let row: ArrivalRow = decode("arrivals", &key_bytes, &plain)?;
+        let lane = view.directory.ids.get(row.lane as usize);
+        let lane = *lane.ok_or_else(|| damaged("arrivals", &key_bytes))?;
+        let size = match sizes.get(&row.lane) {
+            Some(size) => *size,
+            None => {
+                let size = view.lane_state(row.lane)?.size();
+                sizes.insert(row.lane, size);
+                size
+            }
+        };
+        arrivals.push(Arrival { no, lane, start: row.start.min(size), end: row.end.min(size) });
+    }
+    let expected = last - after;
+    if arrivals.len() as u64 != expected {
+        return Err(damaged("arrivals", &(after + 1 + arrivals.len() as u64).to_be_bytes()).into());
+    }
+    Ok(arrivals)
+}
+
+/// As `Store::blob`.
+pub(super) fn blob(view: &View<'_>, space: &str, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+    let place = blob_key(view.sealer, space, key);
+    let table = view.transaction.open_table(BLOBS)?;
+    let Some(plain) = get(&table, view.sealer, "blobs", &place, &place)? else { return Ok(None) };
+    let row: BlobRow = decode("blobs", &place, &plain)?;
+    if row.key == key { Ok(Some(row.value)) } else { Err(damaged("blobs", &place).into()) }
+}
+
+/// As `Store::blobs`.
+pub(super) fn blobs(
+    view: &View<'_>,
+    space: &str,
+    after: Option<&[u8]>,
+    limit: usize,
+) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+    use std::ops::Bound;
+    let any = blob_key(view.sealer, space, &[]);
+    let (mut low, mut high) = ([0; 24], [0xff; 24]);
+    low[..8].copy_from_slice(&any[..8]);
+    high[..8].copy_from_slice(&any[..8]);
+    let after = after.map(|key| blob_key(view.sealer, space, key));
+    let from = after.as_ref().map_or(Bound::Included(&low), Bound::Excluded);
+    let table = view.transaction.open_table(BLOBS)?;
+    let mut values = Vec::new();
+    for row in table.range::<&[u8; 24]>((from, Bound::Included(&high)))?.take(limit) {
+        let (place, sealed) = row?;
+        let plain = view.sealer.open("blobs", place.value(), sealed.value())?;
+        let row: BlobRow = decode("blobs", place.value(), &plain)?;
+        values.push((row.key, row.value));
+    }
+    Ok(values)
+}
+
+/// Locks the cache; a panic elsewhere cannot have left it half changed in a way that matters.
+pub(super) fn lock(cache: &Mutex<RunCache>) -> MutexGuard<'_, RunCache> {
+    cache.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,236 @@
+//! The store itself: made, opened, and used through the Store trait.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use redb::Builder;
+
+use super::cache::RunCache;
+use super::commit::PackedBatch;
+use super::disk::{Disk as _, FileDisk};
+use super::engine::Engine;
+use super::fault::{Fault, explain, guard};
+use super::read::{self, Lane};
+use super::rows::{Counts, IndexState, META_COUNTS, META_INDEX};
+use super::{blocks, commit, heal};
+use crate::base::LaneId;
+use crate::lane::state::LaneState;
+use crate::lane::tree::Frontier;
+use crate::lane::{Entry, Run};
+use crate::store::api::{Arrival, Batch, Committed, DamagedRun, Posting, Store, StoreStats, Token};
+use crate::store::error::StoreError;
+use crate::store::files::{self, DirectoryLock};
+use crate::store::keys::{self, Argon2Cost, KeySource};
+use crate::store::sealing::Sealer;
+
+/// The name of the database in a store's directory.
+const STORE_FILE: &str = "store.redb";
+
+/// What may be chosen when a store is made or opened.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreOptions {
+    /// Memory for pages of the database, in bytes.
+    pub page_cache_bytes: usize,
+    /// Memory for unpacked runs, in bytes.
+    pub run_cache_bytes: usize,
+    /// What a guess at the passphrase costs, when the store is made.
+    pub argon2: Argon2Cost,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { page_cache_bytes: 64 << 20, run_cache_bytes: 32 << 20, argon2: Argon2Cost::default() }
+    }
+}
+
+/// The store on disk.
+#[derive(Debug)]
+pub struct RedbStore {
+    engine: Engine,
+    cache: Mutex<RunCache>,
+    /// Released last: fields are dropped in order.
+    _lock: Option<DirectoryLock>,
+}
+
+impl RedbStore {
+    /// Makes a store in a directory, which is made too. A creation that was broken off leaves nothing that
+    /// stands in the way of the next.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when there is a store; [`StoreError::InUse`]; what the disk says.
+    pub fn create(dir: &Path, source: &KeySource, options: StoreOptions) -> Result<Self, StoreError> {
+        let failed =
+            |attempt, path: &Path, source| StoreError::File { attempt, path: path.to_owned(), source };
+        if !dir.exists() {
+            std::fs::create_dir_all(dir).map_err(|error| failed("creating the directory", dir, error))?;
+            files::sync_parent(dir)?;
+        }
+        let lock = DirectoryLock::take(dir)?;
+        let path = dir.join(STORE_FILE);
+        if path.exists() {
+            return Err(StoreError::Exists { path });
+        }
+        let sealer = Sealer::new(&keys::create(dir, source, options.argon2)?);
+        let new = files::temporary_name(&path);
+        let file = files::private_options()
+            .truncate(true)
+            .open(&new)
+            .map_err(|error| failed("creating", &new, error))?;
+        guard(|| {
+            let mut builder = Builder::new();
+            let database = builder.set_cache_size(options.page_cache_bytes).create(&new)?;
+            Engine::initialise(&database, &sealer)
+        })
+        .map_err(|fault| explain("creating the store", &new, fault))?;
+        file.sync_all().map_err(|error| failed("syncing", &new, error))?;
+        files::rename_durably(&new, &path)?;
+        let engine = Engine::open(Box::new(FileDisk::new(path)), sealer, options.page_cache_bytes)?;
+        Ok(Self::assemble(engine, Some(lock), options))
+    }
+
+    /// Opens the store in a directory. What is not a store, or not of this key, is left as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::InUse`], [`StoreError::WrongKey`], [`StoreError::KeysFile`],
+    /// [`StoreError::Unreadable`], [`StoreError::Version`], or what the disk says.
+    pub fn open(dir: &Path, source: &KeySource, options: StoreOptions) -> Result<Self, StoreError> {
+        let path = dir.join(STORE_FILE);
+        if !path.exists() {
+            return Err(StoreError::Missing { path });
+        }
+        let lock = DirectoryLock::take(dir)?;
+        let sealer = Sealer::new(&keys::unlock(dir, source)?);
+        let disk = FileDisk::new(path);
+        guard(|| disk.check_format(&sealer)).map_err(|fault| explain("opening", disk.path(), fault))?;
+        let engine = Engine::open(Box::new(disk), sealer, options.page_cache_bytes)?;
+        Ok(Self::assemble(engine, Some(lock), options))
+    }
+
+    /// Says whether there is a store in a directory.
+    pub fn exists(dir: &Path) -> bool {
+        dir.join(STORE_FILE).exists()
+    }
+
+    /// Puts the parts together.
+    pub(super) fn assemble(engine: Engine, lock: Option<DirectoryLock>, options: StoreOptions) -> Self {
+        Self { engine, cache: Mutex::new(RunCache::new(options.run_cache_bytes)), _lock: lock }
+    }
+}
+
+impl Store for RedbStore {
+    fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
+        let packed = PackedBatch::new(batch);
+        let committed = self.engine.write("committing", |change| commit::write(change, &packed));
+        if packed.replaces() || committed.is_err() {
+            read::lock(&self.cache).clear();
+        }
+        committed
+    }
+
+    fn lanes(&self) -> Result<Vec<LaneState>, StoreError> {
+        self.engine.read("reading lanes", |view| {
+            (0..view.directory.ids.len()).map(|number| view.lane_state(number as u32)).collect()
+        })
+    }
+
+    fn lane(&self, id: &LaneId) -> Result<Option<LaneState>, StoreError> {
+        self.engine.read("reading a lane", |view| Ok(view.lane(id)?.map(|(_, state)| state)))
+    }
+
+    fn runs(&self, id: &LaneId, from: u64, limit_bytes: usize) -> Result<Vec<Run>, StoreError> {
+        self.engine.read("reading runs", |view| read::runs(view, &self.cache, id, from, limit_bytes))
+    }
+
+    fn frontier_at(&self, id: &LaneId, seq: u64) -> Result<Frontier, StoreError> {
+        self.engine.read("reading a frontier", |view| read::frontier_at(view, &self.cache, id, seq))
+    }
+
+    fn entry(&self, id: &LaneId, seq: u64) -> Result<Option<Entry>, StoreError> {
+        self.engine.read("reading an entry", |view| {
+            let Some(lane) = Lane::find(view, id)? else { return Ok(None) };
+            let stored = read::covering(view, &self.cache, &lane, seq)?;
+            Ok(stored.and_then(|stored| {
+                let index = usize::try_from(seq - stored.run.start).ok()?;
+                stored.run.entries.get(index).cloned()
+            }))
+        })
+    }
+
+    fn arrivals(&self, after: u64, limit: usize) -> Result<Vec<Arrival>, StoreError> {
+        self.engine.read("reading arrivals", |view| read::arrivals(view, after, limit))
+    }
+
+    fn named(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.engine.read("reading a named value", |view| {
+            if view.directory.names.contains(name) { view.named(name).map(Some) } else { Ok(None) }
+        })
+    }
+
+    fn blob(&self, space: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.engine.read("reading a value", |view| read::blob(view, space, key))
+    }
+
+    fn blobs(
+        &self,
+        space: &str,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        self.engine.read("reading values", |view| read::blobs(view, space, after, limit))
+    }
+
+    fn token(&self, kind: &str, text: &[u8]) -> Token {
+        self.engine.sealer().token(kind, text)
+    }
+
+    fn index_cursor(&self) -> Result<u64, StoreError> {
+        self.engine.read("reading the index", |view| Ok(view.meta::<IndexState>(META_INDEX)?.cursor))
+    }
+
+    fn index_add(&self, upto: u64, postings: &[(Token, Posting)]) -> Result<(), StoreError> {
+        self.engine.write("writing the index", |change| blocks::add(change, upto, postings))
+    }
+
+    fn index_find(&self, token: &Token) -> Result<Vec<Posting>, StoreError> {
+        self.engine.read("reading the index", |view| blocks::find(view, token))
+    }
+
+    fn rebuild_index(&self) -> Result<(), StoreError> {
+        self.engine.write("dropping the index", blocks::clear)
+    }
+
+    fn scrub(&self, limit: usize) -> Result<Vec<DamagedRun>, StoreError> {
+        let ids = self.engine.read("scrubbing", |view| Ok(view.directory.ids.clone()))?;
+        let mut found = Vec::new();
+        for id in ids.iter().take_while(|_| limit > 0) {
+            self.engine.read("scrubbing", |view| heal::scrub_lane(view, id, limit, &mut found))?;
+            if found.len() >= limit {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    fn heal(&self, run: Run) -> Result<Committed, StoreError> {
+        let healed = self.engine.write("healing", |change| heal::heal(change, run));
+        read::lock(&self.cache).clear();
+        healed
+    }
+
+    fn stats(&self) -> Result<StoreStats, StoreError> {
+        let file_bytes = self.engine.bytes();
+        self.engine.read("reading counts", |view| {
+            let counts: Counts = view.meta(META_COUNTS)?;
+            let index: IndexState = view.meta(META_INDEX)?;
+            Ok::<_, Fault>(StoreStats {
+                file_bytes,
+                lanes: u64::from(counts.lanes),
+                runs: counts.runs,
+                entries: counts.entries,
+                last_arrival: counts.arrivals,
+                index_blocks: u64::from(index.blocks),
+                index_bytes: index.bytes,
+            })
+        })
+    }
+}

@@ -1,0 +1,322 @@
+//! The messages of a session, as `docs/protocol-sync.md` draws them: CBOR arrays `[kind, …]`.
+//!
+//! One transport frame carries one message. Readers skip surplus fields at the end of an array, and whole
+//! messages of an unknown kind from [`SKIPPABLE_KIND_FIRST`] on, so that later versions can say more; any other
+//! unknown kind ends the session.
+
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
+
+use super::limits::{
+    ACKS_PER_MESSAGE_MAX, CERTIFICATES_PER_MESSAGE_MAX, CLOSE_TEXT_BYTES_MAX, GROUPS_MAX,
+    HEADS_PER_MESSAGE_MAX, LARGE_MESSAGE_BYTES_MAX, SMALL_MESSAGE_BYTES_MAX,
+};
+use crate::base::limits::CERTIFICATE_BYTES_MAX;
+use crate::base::{Area, Digest, LaneId, Part, RealmId, WallMs, cbor};
+use crate::lane::{Head, LaneName};
+
+/// The oldest version of the protocol that this program speaks.
+pub const VERSION_MIN: u16 = 1;
+/// The newest version of the protocol that this program speaks.
+pub const VERSION_MAX: u16 = 1;
+/// Messages of unknown kinds from here on are skipped.
+pub const SKIPPABLE_KIND_FIRST: u32 = 64;
+
+const KIND_RUNS: u32 = 5;
+const KIND_FORK: u32 = 6;
+const KIND_LAST: u32 = 10;
+
+/// One message.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(flat)]
+pub enum Message {
+    /// Opens the session in one direction.
+    #[n(0)]
+    Hello(#[n(0)] Hello),
+    /// Asks for the chain of the peer's own certificate, which the asker does not know.
+    #[n(1)]
+    WantCertificate,
+    /// Certificates in their signed form, issuers first.
+    #[n(2)]
+    Certificates(#[n(0)] Vec<ByteVec>),
+    /// What the sender subscribes to and the receiver may hold, with the digest of each group.
+    #[n(3)]
+    Digests(#[n(0)] Vec<GroupDigest>),
+    /// The sender's lane heads of one group whose digests differ.
+    #[n(4)]
+    Heads(#[n(0)] Heads),
+    /// Runs, as the next segment of the sender's stream.
+    #[n(5)]
+    Runs(#[n(0)] ByteVec),
+    /// What the sender holds of a forked lane.
+    #[n(6)]
+    Fork(#[n(0)] Fork),
+    /// Lanes that the sender now holds durably, up to a size.
+    #[n(7)]
+    Ack(#[n(0)] Vec<Acknowledged>),
+    /// Asks for a lane from an earlier entry on, because its runs do not extend the sender's.
+    #[n(8)]
+    Restart(#[n(0)] LaneId, #[n(1)] u64),
+    /// Asks to send no more of a lane in this session: the sender cannot admit it.
+    #[n(9)]
+    Stop(#[n(0)] LaneId),
+    /// Ends the session.
+    #[n(10)]
+    Close(#[n(0)] CloseCode, #[n(1)] String),
+}
+
+/// The opening of a session in one direction.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Hello {
+    /// The oldest version that the sender speaks. The first three fields keep their place in every version.
+    #[n(0)]
+    pub version_min: u16,
+    /// The newest version that the sender speaks.
+    #[n(1)]
+    pub version_max: u16,
+    /// The realm.
+    #[n(2)]
+    pub realm: RealmId,
+    /// The hash of the sender's device certificate; the device itself is named by the transport.
+    #[n(3)]
+    pub certificate: Digest,
+    /// The sender's wall clock.
+    #[n(4)]
+    pub clock: WallMs,
+    /// The digest of the sender's subscription.
+    #[n(5)]
+    pub subscription: Digest,
+    /// The digest of all its group digests.
+    #[n(6)]
+    pub all: Digest,
+}
+
+/// One group of lanes and the digest of their heads.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct GroupDigest {
+    /// The area.
+    #[n(0)]
+    pub area: Area,
+    /// The part.
+    #[n(1)]
+    pub part: Part,
+    /// The digest of the heads: `lane::group_digest`.
+    #[n(2)]
+    pub digest: Digest,
+}
+
+/// Lane heads of one group, in ascending order of lane ids over all messages of the group.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Heads {
+    /// The area.
+    #[n(0)]
+    pub area: Area,
+    /// The part.
+    #[n(1)]
+    pub part: Part,
+    /// Whether this is the group's last message.
+    #[n(2)]
+    pub last: bool,
+    /// The heads.
+    #[n(3)]
+    pub heads: Vec<ListedHead>,
+}
+
+/// One lane's head in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct ListedHead {
+    /// The lane.
+    #[n(0)]
+    pub lane: LaneId,
+    /// Its head at the sender.
+    #[n(1)]
+    pub head: Head,
+}
+
+/// What the sender holds of a forked lane.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Fork {
+    /// The lane's name, since the receiver may never have heard of it.
+    #[n(0)]
+    pub name: LaneName,
+    /// The digest of the sender's head: `Head::digest`.
+    #[n(1)]
+    pub head: Digest,
+    /// Whether more pieces of the evidence follow in messages of their own.
+    #[n(2)]
+    pub more: bool,
+    /// One encoded piece of the `lane::ForkState`, as the next segment of the sender's stream; nothing when the
+    /// receiver has just sent the same.
+    #[n(3)]
+    pub evidence: Option<ByteVec>,
+}
+
+/// A lane that is durable up to a size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Acknowledged {
+    /// The lane.
+    #[n(0)]
+    pub lane: LaneId,
+    /// How many of its entries.
+    #[n(1)]
+    pub size: u64,
+}
+
+/// Why a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseCode {
+    /// The sender shuts down or changes its configuration.
+    Shutdown,
+    /// No version of the protocol is spoken by both.
+    Version,
+    /// The realms differ.
+    Realm,
+    /// A message was malformed, out of place, or claimed what cannot be.
+    Protocol,
+    /// The peer did not answer in time.
+    Timeout,
+    /// The peer's device certificate is missing or does not verify.
+    Certificate,
+    /// A limit was exceeded.
+    Limit,
+    /// The sender cannot read its own store, or lacks memory.
+    Internal,
+    /// A code that this version does not know.
+    Unknown,
+}
+
+impl CloseCode {
+    const ALL: [CloseCode; 8] = [
+        CloseCode::Shutdown,
+        CloseCode::Version,
+        CloseCode::Realm,
+        CloseCode::Protocol,
+        CloseCode::Timeout,
+        CloseCode::Certificate,
+        CloseCode::Limit,
+        CloseCode::Internal,
+    ];
+
+    /// Returns the number in the format.
+    pub fn code(self) -> u8 {
+        match self {
+            CloseCode::Shutdown => 0,
+            CloseCode::Version => 1,
+            CloseCode::Realm => 2,
+            CloseCode::Protocol => 3,
+            CloseCode::Timeout => 4,
+            CloseCode::Certificate => 5,
+            CloseCode::Limit => 6,
+            CloseCode::Internal => 7,
+            CloseCode::Unknown => 255,
+        }
+    }
+}
+
+impl<C> Encode<C> for CloseCode {
+    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
+        e.u8(self.code())?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for CloseCode {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
+        let code = d.u8()?;
+        Ok(CloseCode::ALL.into_iter().find(|known| known.code() == code).unwrap_or(CloseCode::Unknown))
+    }
+}
+
+/// Why bytes are not a message.
+#[derive(Debug, thiserror::Error)]
+pub enum MessageError {
+    /// The message is larger than its kind may be.
+    #[error("message of kind {kind} with {bytes} bytes")]
+    TooLarge {
+        /// The kind.
+        kind: u32,
+        /// Its size.
+        bytes: usize,
+    },
+    /// The message lists more than it may.
+    #[error("message of kind {kind} with too many items")]
+    TooMany {
+        /// The kind.
+        kind: u32,
+    },
+    /// The kind is unknown, and not one to skip.
+    #[error("message of unknown kind {0}")]
+    Kind(u32),
+    /// The bytes do not decode.
+    #[error("reading a message: {0}")]
+    Malformed(#[from] decode::Error),
+    /// Bytes follow the message.
+    #[error("bytes follow a message")]
+    Tail,
+}
+
+impl Message {
+    /// Encodes the message.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        cbor::to_vec(self)
+    }
+
+    /// Decodes a message; `None` is one of an unknown kind to skip.
+    ///
+    /// # Errors
+    /// [`MessageError`] when the bytes are malformed or exceed a limit.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Option<Self>, MessageError> {
+        let kind = kind_of(bytes)?;
+        let most = match kind {
+            KIND_RUNS | KIND_FORK => LARGE_MESSAGE_BYTES_MAX,
+            _ => SMALL_MESSAGE_BYTES_MAX,
+        };
+        if bytes.len() > most {
+            return Err(MessageError::TooLarge { kind, bytes: bytes.len() });
+        }
+        if kind >= SKIPPABLE_KIND_FIRST {
+            return Ok(None);
+        }
+        if kind > KIND_LAST {
+            return Err(MessageError::Kind(kind));
+        }
+        let mut decoder = Decoder::new(bytes);
+        let message: Message = decoder.decode()?;
+        if decoder.position() != bytes.len() {
+            return Err(MessageError::Tail);
+        }
+        if message.is_within_limits() { Ok(Some(message)) } else { Err(MessageError::TooMany { kind }) }
+    }
+
+    fn is_within_limits(&self) -> bool {
+        match self {
+            Message::Certificates(signed) => {
+                signed.len() <= CERTIFICATES_PER_MESSAGE_MAX
+                    && signed.iter().all(|one| one.len() <= CERTIFICATE_BYTES_MAX)
+            }
+            Message::Digests(groups) => groups.len() <= GROUPS_MAX,
+            Message::Heads(heads) => heads.heads.len() <= HEADS_PER_MESSAGE_MAX,
+            Message::Ack(lanes) => lanes.len() <= ACKS_PER_MESSAGE_MAX,
+            Message::Close(_, text) => text.len() <= CLOSE_TEXT_BYTES_MAX,
+            Message::Hello(_)
+            | Message::WantCertificate
+            | Message::Runs(_)
+            | Message::Fork(_)
+            | Message::Restart(_, _)
+            | Message::Stop(_) => true,
+        }
+    }
+}
+
+fn kind_of(bytes: &[u8]) -> Result<u32, MessageError> {
+    let mut decoder = Decoder::new(bytes);
+    match decoder.array()? {
+        Some(fields) if fields > 0 => Ok(decoder.u32()?),
+        Some(_) | None => Err(MessageError::Malformed(decode::Error::message("expected an array [kind, …]"))),
+    }
+}

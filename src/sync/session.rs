@@ -1,0 +1,446 @@
+//! The session: how it opens, which message may come when, what time does to it, and how it ends.
+//!
+//! What happens in between is told in `reconcile` (who has what), `send` and `receive`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+
+use super::digests::{Group, all_digest, subscription_digest};
+use super::event::{Closed, Input, Output, SessionConfig};
+use super::lanes::Lanes;
+use super::limits::{CLOSE_TEXT_BYTES_MAX, HELLO_TIMEOUT_MS, SLOWEST_BYTES_PER_S, STALL_TIMEOUT_MS};
+use super::message::{CloseCode, Hello, Message, VERSION_MAX, VERSION_MIN};
+use super::segment::{Folder, SegmentError, Unfolder};
+use super::window::Window;
+use crate::base::{Area, Digest, LaneId, WallMs};
+use crate::identity::Certificate;
+use crate::lane::{Head, LaneName, group_digest};
+
+/// One session with one peer over one connection.
+///
+/// Laws: an acknowledgement is sent only after the driver's `Stored`; nothing is sent that the peer has listed or
+/// acknowledged, unless it asks again; a message of the peer leads to outputs or to `Close`, never to a panic.
+pub struct Session {
+    pub(super) config: SessionConfig,
+    pub(super) phase: Phase,
+    pub(super) lanes: Lanes,
+    pub(super) now: WallMs,
+    pub(super) out: Vec<Output>,
+    pub(super) peer: Peer,
+    pub(super) listing: Listing,
+    pub(super) folder: Folder,
+    pub(super) unfolder: Unfolder,
+    pub(super) window: Window,
+    /// Reads of the store under way: the rank of each, so that nothing less urgent overtakes.
+    pub(super) reads: BTreeMap<LaneId, u8>,
+    /// Certificates sent in this session, by hash.
+    pub(super) certificates_sent: BTreeSet<Digest>,
+    pub(super) certificates_received: usize,
+    /// Acknowledgements not yet sent.
+    pub(super) acks: BTreeMap<LaneId, u64>,
+    pub(super) acks_bytes: usize,
+    /// Admissions that the driver has not answered, and their plain bytes.
+    pub(super) admitting: usize,
+    pub(super) admitting_bytes: usize,
+    heard_at: WallMs,
+    expecting: bool,
+    in_sync: bool,
+}
+
+/// How far the session is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Not started.
+    Idle,
+    /// The peer's `Hello` has not come.
+    Opening {
+        /// What our own `Hello` said, once it was sent.
+        sent: Option<Hello>,
+    },
+    /// The `Hello`s differ: digests are exchanged.
+    Comparing {
+        /// The digests that we have sent.
+        ours: Option<BTreeMap<Group, Digest>>,
+        /// The digests that the peer has sent.
+        theirs: Option<BTreeMap<Group, Digest>>,
+    },
+    /// Heads, runs and acknowledgements flow.
+    Open,
+    /// Over.
+    Closed,
+}
+
+/// What is known of the peer.
+#[derive(Debug, Default)]
+pub(super) struct Peer {
+    /// The areas that it may hold, when the driver has said so.
+    pub allowed: Option<BTreeSet<Area>>,
+    /// Its certificate and clock.
+    pub named: Option<(Digest, WallMs)>,
+    /// Whether it was asked for its chain.
+    pub asked: bool,
+}
+
+/// The exchange of heads of groups that differ: the boundary at which another way to reconcile a group of many
+/// lanes takes its place, chosen by the size of the group and told apart by the kind of its messages.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// Groups whose heads we have not yet sent.
+    pub unsent: BTreeSet<Group>,
+    /// Groups that the peer has not completely listed, with the last lane that it has listed.
+    pub unheard: BTreeMap<Group, Option<LaneId>>,
+    /// The bytes of heads sent for groups that the peer has not completely listed.
+    pub ahead: BTreeMap<Group, usize>,
+}
+
+/// Why the session must end: a code and a text for both logs.
+pub(super) struct Fault(pub CloseCode, pub String);
+
+impl Fault {
+    /// The peer broke the protocol.
+    pub(super) fn protocol(text: &str) -> Self {
+        Self(CloseCode::Protocol, text.to_owned())
+    }
+}
+
+impl From<SegmentError> for Fault {
+    fn from(error: SegmentError) -> Self {
+        let code = match error {
+            SegmentError::Compress => CloseCode::Internal,
+            SegmentError::TooLarge => CloseCode::Limit,
+            SegmentError::Stream | SegmentError::Cut => CloseCode::Protocol,
+        };
+        Self(code, error.to_string())
+    }
+}
+
+impl Session {
+    /// Prepares a session over this replica's lanes as they are now; later changes are told by
+    /// [`Input::HeadChanged`].
+    ///
+    /// # Errors
+    /// [`SegmentError::Compress`] when memory for the streams is short.
+    pub fn new(
+        config: SessionConfig,
+        heads: BTreeMap<LaneId, (LaneName, Head)>,
+    ) -> Result<Self, SegmentError> {
+        let mut lanes = Lanes::default();
+        for (id, (name, head)) in heads {
+            lanes.add(id, Group { part: name.part, area: name.area }, Some(head));
+        }
+        Ok(Self {
+            config,
+            phase: Phase::Idle,
+            lanes,
+            now: WallMs(0),
+            out: Vec::new(),
+            peer: Peer::default(),
+            listing: Listing::default(),
+            folder: Folder::new()?,
+            unfolder: Unfolder::new()?,
+            window: Window::default(),
+            reads: BTreeMap::new(),
+            certificates_sent: BTreeSet::new(),
+            certificates_received: 0,
+            acks: BTreeMap::new(),
+            acks_bytes: 0,
+            admitting: 0,
+            admitting_bytes: 0,
+            heard_at: WallMs(0),
+            expecting: false,
+            in_sync: false,
+        })
+    }
+
+    /// Takes one input and says what is to be done, in order. A closed session does nothing.
+    pub fn handle(&mut self, now: WallMs, input: Input) -> Vec<Output> {
+        if self.phase == Phase::Closed {
+            return Vec::new();
+        }
+        self.now = now;
+        let ticked = matches!(input, Input::Tick);
+        if let Err(Fault(code, text)) = self.take(input).and_then(|()| self.settle(ticked)) {
+            self.close(code, &text);
+        }
+        mem::take(&mut self.out)
+    }
+
+    /// Says whether the session is over.
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    fn take(&mut self, input: Input) -> Result<(), Fault> {
+        match input {
+            Input::Start => self.start(),
+            Input::Received(bytes) => {
+                self.heard_at = self.now;
+                let message = Message::from_bytes(&bytes)
+                    .map_err(|error| Fault(CloseCode::Protocol, error.to_string()))?;
+                match message {
+                    Some(message) => self.receive(message),
+                    None => Ok(()),
+                }
+            }
+            Input::Heard => {
+                self.heard_at = self.now;
+                Ok(())
+            }
+            Input::PeerAllowed(areas) => self.peer_allowed(areas),
+            Input::Runs { lane, from, runs, certificates } => self.send_runs(lane, from, runs, certificates),
+            Input::ForkState { name, head, pieces, certificates } => {
+                self.send_fork(name, &head, &pieces, certificates)
+            }
+            Input::Stored { lane, head } => self.stored(lane, head),
+            Input::Refused { lane, refusal } => self.refused(lane, refusal),
+            Input::Waiting { lane, wait } => self.waiting(lane, wait),
+            Input::HeadChanged { name, head } => {
+                self.head_changed(name, head);
+                Ok(())
+            }
+            Input::Tick => self.tick(),
+            Input::Close(code) => Err(Fault(code, "ended by its operator".to_owned())),
+        }
+    }
+
+    /// The order of messages, in one place.
+    fn receive(&mut self, message: Message) -> Result<(), Fault> {
+        match (&self.phase, message) {
+            (_, Message::Close(code, text)) => {
+                self.end(Closed { code, by_peer: true, text: printable(&text) });
+                Ok(())
+            }
+            (Phase::Opening { .. }, Message::Hello(hello)) => self.hello(hello),
+            (Phase::Comparing { .. } | Phase::Open, Message::WantCertificate) => self.want_certificate(),
+            (Phase::Comparing { .. } | Phase::Open, Message::Certificates(signed)) => {
+                self.certificates(signed.into_iter().map(Into::into).collect())
+            }
+            (Phase::Comparing { theirs: None, .. }, Message::Digests(groups)) => self.digests(groups),
+            (Phase::Open, Message::Heads(heads)) => self.heads(heads),
+            (Phase::Open, Message::Runs(segment)) => self.runs(&segment),
+            (Phase::Open, Message::Fork(fork)) => self.fork(fork),
+            (Phase::Open, Message::Ack(lanes)) => self.acknowledged(&lanes),
+            (Phase::Open, Message::Restart(lane, from)) => self.restart(lane, from),
+            (Phase::Open, Message::Stop(lane)) => self.stop(lane),
+            (
+                _,
+                Message::Hello(_)
+                | Message::WantCertificate
+                | Message::Certificates(_)
+                | Message::Digests(_)
+                | Message::Heads(_)
+                | Message::Runs(_)
+                | Message::Fork(_)
+                | Message::Ack(_)
+                | Message::Restart(_, _)
+                | Message::Stop(_),
+            ) => Err(Fault::protocol("a message out of place")),
+        }
+    }
+
+    fn start(&mut self) -> Result<(), Fault> {
+        if self.phase != Phase::Idle {
+            return Err(Fault(CloseCode::Internal, "started twice".to_owned()));
+        }
+        self.heard_at = self.now;
+        self.phase = Phase::Opening { sent: None };
+        if self.config.initiator {
+            self.say_hello();
+        }
+        Ok(())
+    }
+
+    /// The responder says hello only after it has heard the peer's, so that a stranger learns nothing.
+    fn say_hello(&mut self) {
+        let digests = self.group_digests(&self.config.subscription);
+        let hello = Hello {
+            version_min: VERSION_MIN,
+            version_max: VERSION_MAX,
+            realm: self.config.realm,
+            certificate: self.config.chain.last().map_or(Digest([0; 32]), |own| Certificate::hash(own)),
+            clock: self.now,
+            subscription: subscription_digest(&self.config.subscription),
+            all: all_digest(&digests),
+        };
+        let subscription = self.config.subscription.clone();
+        self.lanes.suppose_equal(&subscription);
+        self.send(&Message::Hello(hello.clone()));
+        self.phase = Phase::Opening { sent: Some(hello) };
+    }
+
+    fn hello(&mut self, theirs: Hello) -> Result<(), Fault> {
+        if theirs.version_min > VERSION_MAX || theirs.version_max < VERSION_MIN {
+            let text = format!(
+                "versions {VERSION_MIN} to {VERSION_MAX} here, {} to {} there: update the older program",
+                theirs.version_min, theirs.version_max
+            );
+            return Err(Fault(CloseCode::Version, text));
+        }
+        if theirs.realm != self.config.realm {
+            let text = format!("realm {} here, {} there", self.config.realm.short(), theirs.realm.short());
+            return Err(Fault(CloseCode::Realm, text));
+        }
+        if !self.config.initiator {
+            self.say_hello();
+        }
+        let Phase::Opening { sent: Some(ours) } = &self.phase else {
+            return Err(Fault(CloseCode::Internal, "no hello was sent".to_owned()));
+        };
+        let equal = ours.subscription == theirs.subscription && ours.all == theirs.all;
+        self.peer.named = Some((theirs.certificate, theirs.clock));
+        self.out.push(Output::Peer { certificate: theirs.certificate, clock: theirs.clock });
+        if equal {
+            self.phase = Phase::Open;
+            for group in self.config.subscription.clone() {
+                self.report_equal(&group);
+            }
+        } else {
+            self.phase = Phase::Comparing { ours: None, theirs: None };
+        }
+        Ok(())
+    }
+
+    fn peer_allowed(&mut self, areas: Option<BTreeSet<Area>>) -> Result<(), Fault> {
+        match areas {
+            Some(areas) => {
+                self.peer.allowed = Some(areas);
+                if self.phase == Phase::Open {
+                    let open = self.config.subscription.iter().filter(|group| self.may_hold(group)).cloned();
+                    for group in open.collect::<Vec<_>>() {
+                        self.lanes.open(group);
+                    }
+                }
+                self.compare()
+            }
+            None if self.peer.asked => {
+                Err(Fault(CloseCode::Certificate, "the device certificate does not verify".to_owned()))
+            }
+            None => {
+                self.peer.asked = true;
+                self.send(&Message::WantCertificate);
+                Ok(())
+            }
+        }
+    }
+
+    /// Says whether the peer may hold a group.
+    pub(super) fn may_hold(&self, group: &Group) -> bool {
+        self.peer
+            .allowed
+            .as_ref()
+            .is_some_and(|areas| group.area == Area::common() || areas.contains(&group.area))
+    }
+
+    /// Digests the heads of each of `groups`, as they are now.
+    pub(super) fn group_digests(&self, groups: &BTreeSet<Group>) -> BTreeMap<Group, Digest> {
+        let mut heads: BTreeMap<&Group, Vec<(LaneId, Head)>> =
+            groups.iter().map(|group| (group, Vec::new())).collect();
+        for (id, lane) in self.lanes.iter() {
+            if let (Some(head), Some(list)) = (&lane.ours, heads.get_mut(&lane.group)) {
+                list.push((*id, head.clone()));
+            }
+        }
+        heads.into_iter().map(|(group, list)| (group.clone(), group_digest(list.into_iter()))).collect()
+    }
+
+    fn head_changed(&mut self, name: LaneName, head: Head) {
+        let id = name.id();
+        let group = Group { part: name.part, area: name.area };
+        self.lanes.add(id, group.clone(), None);
+        self.lanes.change(&id, |lane| {
+            // Only a peer that lied about a lane that we did not know can make these differ.
+            lane.given_up |= lane.group != group;
+            lane.ours = Some(head);
+        });
+    }
+
+    fn tick(&mut self) -> Result<(), Fault> {
+        let waited_ms = self.now.0.saturating_sub(self.heard_at.0);
+        match &self.phase {
+            Phase::Opening { .. } if waited_ms > HELLO_TIMEOUT_MS => {
+                Err(Fault(CloseCode::Timeout, format!("no hello for {waited_ms} ms")))
+            }
+            Phase::Comparing { .. } | Phase::Open if self.is_expecting() => {
+                let oldest =
+                    self.lanes.flying().filter_map(|lane| lane.flights.front()).map(|f| f.packed).max();
+                let sending_ms = oldest.unwrap_or(0) as u64 * 1_000 / SLOWEST_BYTES_PER_S;
+                if waited_ms > STALL_TIMEOUT_MS + sending_ms {
+                    return Err(Fault(CloseCode::Timeout, format!("nothing heard for {waited_ms} ms")));
+                }
+                Ok(())
+            }
+            Phase::Idle | Phase::Opening { .. } | Phase::Comparing { .. } | Phase::Open | Phase::Closed => {
+                Ok(())
+            }
+        }
+    }
+
+    /// Says whether the peer owes an answer.
+    fn is_expecting(&self) -> bool {
+        match &self.phase {
+            Phase::Comparing { ours, theirs } => {
+                theirs.is_none() && ours.is_some() || self.peer.asked && self.peer.allowed.is_none()
+            }
+            Phase::Open => {
+                !self.listing.unheard.is_empty()
+                    || self.lanes.flying().next().is_some()
+                    || self.peer.asked && self.peer.allowed.is_none()
+            }
+            Phase::Idle | Phase::Opening { .. } | Phase::Closed => false,
+        }
+    }
+
+    /// Does what has become due: sends, acknowledges, reports.
+    fn settle(&mut self, ticked: bool) -> Result<(), Fault> {
+        if self.phase == Phase::Open {
+            self.list_groups();
+            self.pump();
+            self.flush_acks(ticked);
+        }
+        let expecting = self.is_expecting();
+        if expecting && !self.expecting {
+            self.heard_at = self.now;
+        }
+        self.expecting = expecting;
+        let in_sync = self.phase == Phase::Open
+            && self.listing.unheard.is_empty()
+            && self.listing.unsent.is_empty()
+            && self.lanes.are_settled()
+            && self.reads.is_empty()
+            && self.admitting == 0;
+        if in_sync && !self.in_sync {
+            self.out.push(Output::InSync);
+        }
+        self.in_sync = in_sync;
+        Ok(())
+    }
+
+    /// Sends a message.
+    pub(super) fn send(&mut self, message: &Message) {
+        self.out.push(Output::Send(message.to_bytes()));
+    }
+
+    /// Ends the session from this side.
+    fn close(&mut self, code: CloseCode, text: &str) {
+        let text = printable(text);
+        self.send(&Message::Close(code, text.clone()));
+        self.end(Closed { code, by_peer: false, text });
+    }
+
+    fn end(&mut self, closed: Closed) {
+        self.phase = Phase::Closed;
+        self.out.push(Output::Close(closed));
+    }
+}
+
+/// Keeps a text fit for a log: without control characters, and short.
+fn printable(text: &str) -> String {
+    let mut kept = String::new();
+    for c in text.chars().filter(|c| !c.is_control()) {
+        if kept.len() + c.len_utf8() > CLOSE_TEXT_BYTES_MAX {
+            break;
+        }
+        kept.push(c);
+    }
+    kept
+}

@@ -1,0 +1,111 @@
+//! What is written while sessions are open.
+
+use super::world::{Profile, World};
+use crate::base::Part;
+use crate::sync::Message;
+
+#[test]
+fn new_entries_are_pushed_in_both_directions() {
+    let mut world = World::of(2);
+    world.replicas[0].write("shared/a", Part::Card, 3, 100);
+    let link = world.connect(0, 1, Profile::LAN);
+    world.settle();
+    for _ in 0..5 {
+        world.write(0, "shared/a", Part::Card, 2, 100);
+        world.write(1, "shared/a", Part::Notes, 1, 100);
+        world.write(1, "shared/a", Part::Card, 1, 100);
+        world.settle();
+        world.assert_equal();
+    }
+    assert_eq!(world.links[link].in_sync, [6, 6], "in sync again after each of the writes");
+    let entries: usize = world.links[link].runs().iter().map(|(_, run)| run.entries.len()).sum();
+    let held = 3 + 5 * 2 + 5 + 5 + 3;
+    assert_eq!(entries, held, "each entry travels once, the openings of three lanes included");
+}
+
+#[test]
+fn a_push_after_an_equal_meeting_needs_no_digests() {
+    let mut world = World::of(2);
+    world.replicas[0].write("shared/a", Part::Card, 3, 100);
+    let other = world.replicas[0].clone();
+    world.replicas[1].adopt(&other);
+    let link = world.connect(1, 0, Profile::LAN);
+    world.settle();
+    world.write(0, "shared/a", Part::Card, 1, 100);
+    world.write(1, "shared/a", Part::Card, 1, 100);
+    world.settle();
+    world.assert_equal();
+    assert!(world.links[link].messages().all(|(_, m)| !matches!(m, Message::Digests(_) | Message::Heads(_))));
+}
+
+#[test]
+fn what_is_written_during_the_opening_arrives_too() {
+    for writes_after in 0..12 {
+        let mut world = World::of(2);
+        world.replicas[0].write("shared/a", Part::Card, 3, 100);
+        world.replicas[1].write("shared/a", Part::Card, 3, 100);
+        world.connect(0, 1, Profile::LAN);
+        for _ in 0..writes_after {
+            world.step();
+        }
+        world.write(0, "shared/a", Part::Card, 1, 100);
+        world.write(1, "shared/a", Part::Notes, 1, 100);
+        world.settle();
+        world.assert_equal();
+        assert_eq!(world.replicas[0].heads().len(), 3, "written after {writes_after} messages");
+    }
+}
+
+#[test]
+fn a_third_replica_relays() {
+    let mut world = World::of(3);
+    world.replicas[0].write("shared/a", Part::Card, 3, 100);
+    world.connect(0, 1, Profile::LAN);
+    world.connect(1, 2, Profile::LAN);
+    world.settle();
+    world.assert_equal();
+    world.write(0, "shared/a", Part::Card, 1, 100);
+    world.write(2, "shared/a", Part::Data, 1, 100);
+    world.settle();
+    world.assert_equal();
+    assert_eq!(world.replicas[1].heads().len(), 2);
+    assert_eq!(world.links[0].gave_up, []);
+}
+
+#[test]
+fn a_ring_carries_each_entry_over_each_link_once_at_most() {
+    let mut world = World::of(4);
+    for replica in 0..4 {
+        world.connect(replica, (replica + 1) % 4, Profile::LAN);
+    }
+    world.settle();
+    for replica in 0..4 {
+        world.write(replica, "shared/a", Part::Card, 2, 100);
+    }
+    world.settle();
+    world.assert_equal();
+    for link in &world.links {
+        for lane in world.replicas[0].heads().keys() {
+            let entries: usize = link
+                .runs()
+                .iter()
+                .filter(|(_, run)| run.lane == *lane)
+                .map(|(_, run)| run.entries.len())
+                .sum();
+            // Both ends may send the same at once, when it has come to both by other ways.
+            assert!(entries <= 2 * 3, "{entries} entries of one lane of three");
+        }
+    }
+}
+
+#[test]
+fn the_peers_holdings_are_reported_as_they_become_durable() {
+    let mut world = World::of(2);
+    let lane = world.replicas[0].name("shared/a", Part::Card).id();
+    world.connect(0, 1, Profile::LAN);
+    world.settle();
+    world.write(0, "shared/a", Part::Card, 4, 100);
+    assert_eq!(world.held_by.get(&(0, 1, lane)), None);
+    world.settle();
+    assert_eq!(world.held_by.get(&(0, 1, lane)), Some(&5));
+}

@@ -1,0 +1,23 @@
+//! Running a scenario for real: processes, QUIC through relays, a bucket, kill -9.
+//!
+//! Invariants:
+//!
+//! 1. The drill runs what users run: the same binary, its commands, its control socket. Nothing of a replica's
+//!    code runs inside the drill's process.
+//! 2. Every wait ends. A step that cannot be done is noted and fails the drill; the drill goes on.
+//! 3. No process outlives the drill: each is killed, by its id, when its handle is dropped.
+
+mod bucket;
+mod client;
+mod command;
+mod observe;
+mod process;
+mod region;
+mod steps;
+mod writing;
+
+pub use bucket::DrillBucket;
+pub use command::Musubi;
+pub use observe::observe;
+pub use region::Region;
+pub use steps::Live;

@@ -1,0 +1,116 @@
+//! Looking at everything at the end: what running replicas show, then what their disks hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::region::Region;
+use super::steps::{Live, handover_of};
+use crate::base::RecordId;
+use crate::drill::error::StepFailure;
+use crate::drill::judge::{Judged, Observations};
+use crate::drill::ledger::Disk;
+use crate::drill::observer::{RecordSeen, read_export, search_texts};
+use crate::drill::scenario::ReplicaName;
+use crate::replica::answer::{Exported, Found, Shown, Status};
+use crate::replica::request::Request;
+
+/// Patients that a search for one of the imported may give.
+const FOUND_MAX: usize = 50;
+
+/// Looks at what every replica shows, ends them all, and reads their disks.
+pub async fn observe(live: Live<'_>) -> Observations {
+    let Live { mut region, mut seen, .. } = live;
+    let names: Vec<ReplicaName> = region.scenario().replicas.iter().map(|plan| plan.name.clone()).collect();
+    let records = records(&region, &mut seen).await;
+    for name in region.running() {
+        match views(&region, &name, &records).await {
+            Ok(views) => drop(seen.views.insert(name, views)),
+            Err(failure) => note(&mut seen, &format!("showing the records at {name}"), failure),
+        }
+    }
+    seen.sync_bytes = region.sync_bytes();
+    for name in region.running() {
+        if let Err(failure) = region.stop(&name).await {
+            note(&mut seen, "ending the replicas", failure);
+        }
+    }
+    for name in names {
+        match disk(&region, &name, &seen.ledger.typed_records()).await {
+            Ok((status, disk)) => {
+                seen.at_end.insert(name.clone(), status);
+                seen.disks.insert(name, disk);
+            }
+            Err(failure) => note(&mut seen, &format!("reading the disk of {name}"), failure),
+        }
+    }
+    seen
+}
+
+fn note(seen: &mut Observations, doing: &str, failure: StepFailure) {
+    let detail = format!("{doing}: {failure}");
+    seen.failures.push(Judged { name: "observer".to_owned(), ok: false, detail });
+}
+
+/// Finds the records of all patients that were imported or registered, each at some running replica.
+async fn records(region: &Region<'_>, seen: &mut Observations) -> BTreeSet<RecordId> {
+    let mut records: BTreeSet<RecordId> = seen.patients.values().copied().collect();
+    let Some(at) = region.running().into_iter().next() else { return records };
+    let patients: Vec<Value> = seen.ledger.imported_patients().cloned().collect();
+    for patient in patients {
+        match find(region, &at, &patient).await {
+            Ok(record) => drop(records.insert(record)),
+            Err(failure) => note(seen, "finding an imported patient", failure),
+        }
+    }
+    records
+}
+
+async fn find(region: &Region<'_>, at: &ReplicaName, patient: &Value) -> Result<RecordId, StepFailure> {
+    let (texts, names, birth_date) = search_texts(patient);
+    for text in texts {
+        let found: Found = region.ask(at, &Request::Find { text, limit: FOUND_MAX }).await?;
+        let same = found.patients.iter().filter(|found| {
+            let born = birth_date.as_ref().is_none_or(|date| found.birth_dates.contains(date));
+            born && (names.is_empty() || found.names.iter().any(|name| names.contains(name)))
+        });
+        let same: BTreeSet<RecordId> = same.map(|found| found.record).collect();
+        if let [record] = same.into_iter().collect::<Vec<_>>().as_slice() {
+            return Ok(*record);
+        }
+    }
+    let id = patient["id"].as_str().unwrap_or("without id");
+    Err(StepFailure(format!("Patient/{id} is not found at {at} by its own name or identifiers")))
+}
+
+async fn views(
+    region: &Region<'_>,
+    name: &ReplicaName,
+    records: &BTreeSet<RecordId>,
+) -> Result<BTreeMap<RecordId, RecordSeen>, StepFailure> {
+    let mut views = BTreeMap::new();
+    for record in records {
+        let shown: Shown = region.ask(name, &Request::Show { record: record.to_string() }).await?;
+        let handover = handover_of(&shown);
+        views.insert(*record, RecordSeen { view: shown.view, handover });
+    }
+    Ok(views)
+}
+
+async fn disk(
+    region: &Region<'_>,
+    name: &ReplicaName,
+    charts: &BTreeSet<RecordId>,
+) -> Result<(Status, Disk), StepFailure> {
+    let (musubi, store, to) = (region.musubi(), region.store(name)?, region.export_folder(name));
+    let status: Status = musubi.run(&[&"status", &"--store", &store]).await?;
+    let _: Exported = musubi
+        .run(&[&"export", &"--store", &store, &"--all", &"--format", &"ndjson", &"--to", &to])
+        .await?;
+    let mut disk = Disk { resources: read_export(&to)?, handovers: BTreeMap::new() };
+    for record in charts {
+        let shown: Shown = musubi.run(&[&"show", &"--store", &store, &record.to_string()]).await?;
+        disk.handovers.insert(*record, handover_of(&shown));
+    }
+    Ok((status, disk))
+}

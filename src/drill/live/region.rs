@@ -1,0 +1,321 @@
+//! A region on one machine: a realm, stores, configurations, relays, running replicas.
+//!
+//! ```text
+//! WORK/realm/                    the realm folder, with the sites' recovery kits
+//! WORK/NAME/store-1              a replica's disk; -2 after a restore
+//! WORK/NAME/replica.toml         its configuration
+//! WORK/NAME/log                  what it printed
+//! WORK/bucket/                   the backup, unless a bucket was given
+//! WORK/exports/NAME/             what its disk holds at the end
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::bucket::DrillBucket;
+use super::client::Client;
+use super::command::Musubi;
+use super::process::ServeProcess;
+use crate::drill::error::{DrillError, StepFailure};
+use crate::drill::scenario::{ReplicaName, ReplicaPlan, Scenario, kind_name, role_name};
+use crate::replica::answer::{Restored, Status};
+use crate::replica::request::Request;
+use crate::transport::Relay;
+
+/// The replicas of a scenario, alive.
+pub struct Region<'s> {
+    scenario: &'s Scenario,
+    work: PathBuf,
+    musubi: Musubi,
+    sabotage: Option<String>,
+    members: BTreeMap<ReplicaName, Member>,
+    /// For each link of the scenario: the relay that its first end dials, and that of its second.
+    links: Vec<[Relay; 2]>,
+    bucket: Option<DrillBucket>,
+}
+
+struct Member {
+    folder: PathBuf,
+    disk: u32,
+    recovery: PathBuf,
+    listen: SocketAddr,
+    process: Option<ServeProcess>,
+}
+
+impl<'s> Region<'s> {
+    /// Creates the realm, enrols every replica, and starts relays; no replica runs yet.
+    ///
+    /// # Errors
+    /// [`DrillError::SetUp`] saying what failed.
+    pub async fn create(
+        scenario: &'s Scenario,
+        work: &Path,
+        musubi: Musubi,
+        bucket: Option<DrillBucket>,
+        seed: u64,
+        sabotage: Option<String>,
+    ) -> Result<Self, DrillError> {
+        let realm = work.join("realm");
+        let _: Value = musubi
+            .run(&[&"realm", &"create", &"--realm", &realm, &"--name", &scenario.realm])
+            .await
+            .map_err(set_up("creating the realm"))?;
+        let mut members = BTreeMap::new();
+        for plan in &scenario.replicas {
+            let doing = format!("enrolling {}", plan.name);
+            let listen = free_port().map_err(|source| DrillError::Work { path: work.to_owned(), source })?;
+            let member = Member::enrol(&musubi, &realm, work, plan, listen).await.map_err(set_up(&doing))?;
+            members.insert(plan.name.clone(), member);
+        }
+        let mut links = Vec::new();
+        for (number, link) in scenario.links.iter().enumerate() {
+            let relay = |dialled: usize| {
+                let upstream = members[&link.between[dialled]].listen;
+                // Another seed for each direction of each link.
+                let seed = seed.wrapping_add((number * 2 + dialled) as u64);
+                Relay::start(upstream, link.profile.clone(), seed)
+                    .map_err(|error| set_up("starting a relay")(StepFailure(error.to_string())))
+            };
+            links.push([relay(1)?, relay(0)?]);
+        }
+        Ok(Self { scenario, work: work.to_owned(), musubi, sabotage, members, links, bucket })
+    }
+
+    /// Returns the scenario.
+    pub fn scenario(&self) -> &'s Scenario {
+        self.scenario
+    }
+
+    /// Returns the command line of the binary.
+    pub fn musubi(&self) -> &Musubi {
+        &self.musubi
+    }
+
+    /// Returns the folder of a replica's disk.
+    ///
+    /// # Errors
+    /// [`StepFailure`] when the scenario has no such replica.
+    pub fn store(&self, name: &ReplicaName) -> Result<PathBuf, StepFailure> {
+        self.member(name).map(Member::store)
+    }
+
+    /// Returns the folder into which a replica's export is written.
+    pub fn export_folder(&self, name: &ReplicaName) -> PathBuf {
+        self.work.join("exports").join(&name.0)
+    }
+
+    /// Returns the relays of a link: both ways of dialling.
+    pub fn relays(&self, link: usize) -> &[Relay] {
+        self.links.get(link).map_or(&[], |relays| relays)
+    }
+
+    /// Returns the bucket, if there is a backup.
+    pub fn bucket(&self) -> Option<&DrillBucket> {
+        self.bucket.as_ref()
+    }
+
+    /// Returns the names of the replicas that run.
+    pub fn running(&self) -> Vec<ReplicaName> {
+        let running = self.members.iter().filter(|(_, member)| member.process.is_some());
+        running.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Returns how many bytes the relays have delivered.
+    pub fn sync_bytes(&self) -> u64 {
+        let counters = self.links.iter().flatten().map(Relay::counters);
+        counters.map(|counters| counters.up.bytes + counters.down.bytes).sum()
+    }
+
+    /// Starts a replica and waits until it answers.
+    ///
+    /// # Errors
+    /// [`StepFailure`] when it runs already, or does not come up.
+    pub async fn start(&mut self, name: &ReplicaName) -> Result<(), StepFailure> {
+        let config = self.write_config(name)?;
+        let (exe, sabotage) = (self.musubi.exe().to_owned(), self.sabotage.clone());
+        let member = self.member_mut(name)?;
+        if member.process.is_some() {
+            return Err(StepFailure(format!("{name} runs already")));
+        }
+        let log = member.folder.join("log");
+        let mut process = ServeProcess::spawn(&exe, &config, &log, sabotage.as_deref())?;
+        process.ready(&member.store()).await?;
+        member.process = Some(process);
+        Ok(())
+    }
+
+    /// Asks a running replica something.
+    ///
+    /// # Errors
+    /// [`StepFailure`] when it is down, or with what it answered.
+    pub async fn ask<T: serde::de::DeserializeOwned>(
+        &self,
+        name: &ReplicaName,
+        request: &Request,
+    ) -> Result<T, StepFailure> {
+        Client::connect(&self.store(name)?).await?.ask(request).await
+    }
+
+    /// Asks every running replica how it is.
+    ///
+    /// # Errors
+    /// [`StepFailure`] of the first that does not answer.
+    pub async fn statuses(&self) -> Result<BTreeMap<ReplicaName, Status>, StepFailure> {
+        let mut statuses = BTreeMap::new();
+        for name in self.running() {
+            let status = self.ask(&name, &Request::Status).await;
+            statuses.insert(name.clone(), status.map_err(|failure| StepFailure::of(&name, failure))?);
+        }
+        Ok(statuses)
+    }
+
+    /// Takes the process of a running replica, to kill it.
+    ///
+    /// # Errors
+    /// [`StepFailure`] when it is down.
+    pub fn take_process(&mut self, name: &ReplicaName) -> Result<ServeProcess, StepFailure> {
+        let process = self.member_mut(name)?.process.take();
+        process.ok_or_else(|| StepFailure(format!("{name} is not running")))
+    }
+
+    /// Ends a replica in order.
+    ///
+    /// # Errors
+    /// [`StepFailure`] when it is down, or does not end, or complains; it does not run afterwards.
+    pub async fn stop(&mut self, name: &ReplicaName) -> Result<(), StepFailure> {
+        let store = self.store(name)?;
+        let process = self.take_process(name)?;
+        let asked = match Client::connect(&store).await {
+            Ok(mut client) => client.ask::<Value>(&Request::Stop).await.map(|_| ()),
+            Err(failure) => Err(failure),
+        };
+        asked.map_err(|failure| StepFailure::of(format!("asking {name} to stop"), failure))?;
+        let status = process.end().await?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(StepFailure(format!("{name} ended with {status}"))),
+        }
+    }
+
+    /// Cuts a replica's power and destroys its disk.
+    ///
+    /// # Errors
+    /// [`StepFailure`] when it is down, or the disk cannot be removed.
+    pub async fn destroy(&mut self, name: &ReplicaName) -> Result<(), StepFailure> {
+        let mut process = self.take_process(name)?;
+        process.kill()?;
+        process.end().await?;
+        fs::remove_dir_all(self.store(name)?).map_err(|error| StepFailure::of("destroying the disk", error))
+    }
+
+    /// Fills a new disk from the bucket and the site's recovery kit.
+    ///
+    /// # Errors
+    /// [`StepFailure`] with what the command complained of.
+    pub async fn restore(&mut self, name: &ReplicaName) -> Result<Restored, StepFailure> {
+        let url = self.bucket.as_ref().map(DrillBucket::url);
+        let url = url.ok_or_else(|| StepFailure("there is no bucket".to_owned()))?;
+        let member = self.member_mut(name)?;
+        member.disk += 1;
+        let (kit, store) = (member.recovery.clone(), member.store());
+        self.musubi
+            .run(&[&"backup", &"restore", &"--url", &url, &"--recovery-key", &kit, &"--store", &store])
+            .await
+    }
+
+    fn write_config(&self, name: &ReplicaName) -> Result<PathBuf, StepFailure> {
+        let member = self.member(name)?;
+        let mut config = toml::Table::new();
+        config.insert("store".into(), member.store().to_string_lossy().into_owned().into());
+        config.insert("listen".into(), member.listen.to_string().into());
+        let peers = self.scenario.links.iter().zip(&self.links).flat_map(|(link, relays)| {
+            let dials = |here: usize, there: usize| {
+                let address = relays[here].addr().to_string();
+                (link.between[here] == *name).then(|| (link.between[there].to_string(), address))
+            };
+            [dials(0, 1), dials(1, 0)].into_iter().flatten()
+        });
+        let peer = |(name, address): (String, String)| {
+            let pairs = [("name".to_owned(), name.into()), ("address".to_owned(), address.into())];
+            toml::Value::Table(pairs.into_iter().collect())
+        };
+        config.insert("peers".into(), toml::Value::Array(peers.map(peer).collect()));
+        if let (Some(bucket), true) = (&self.bucket, self.scenario.gateway.as_ref() == Some(name)) {
+            // The drill says when to back up.
+            let pairs = [("url".to_owned(), bucket.url().into()), ("every-seconds".to_owned(), 0.into())];
+            config.insert("backup".into(), toml::Value::Table(pairs.into_iter().collect()));
+        }
+        let path = member.folder.join("replica.toml");
+        let text = toml::to_string(&config).map_err(|error| StepFailure::of("writing a configuration", error))?;
+        fs::write(&path, text).map_err(|error| StepFailure::of(path.display(), error))?;
+        Ok(path)
+    }
+
+    fn member(&self, name: &ReplicaName) -> Result<&Member, StepFailure> {
+        self.members.get(name).ok_or_else(|| StepFailure(format!("no replica is called {name}")))
+    }
+
+    fn member_mut(&mut self, name: &ReplicaName) -> Result<&mut Member, StepFailure> {
+        self.members.get_mut(name).ok_or_else(|| StepFailure(format!("no replica is called {name}")))
+    }
+}
+
+impl Member {
+    async fn enrol(
+        musubi: &Musubi,
+        realm: &Path,
+        work: &Path,
+        plan: &ReplicaPlan,
+        listen: SocketAddr,
+    ) -> Result<Self, StepFailure> {
+        let folder = work.join(&plan.name.0);
+        fs::create_dir_all(&folder).map_err(|error| StepFailure::of(folder.display(), error))?;
+        let before = kits(realm)?;
+        let mut member = Self { folder, disk: 1, recovery: PathBuf::new(), listen, process: None };
+        let store = member.store();
+        let (kind, role) = (kind_name(plan.kind), role_name(plan.role));
+        let mut arguments: Vec<&dyn AsRef<std::ffi::OsStr>> =
+            vec![&"realm", &"enrol", &"--realm", &realm, &"--site", &plan.site, &"--kind", &kind];
+        arguments.extend([&"--device" as &dyn AsRef<_>, &plan.name.0, &"--role", &role, &"--store", &store]);
+        let areas: Vec<&str> = plan.areas.iter().map(|area| area.as_str()).collect();
+        for area in &areas {
+            arguments.extend([&"--area" as &dyn AsRef<_>, area]);
+        }
+        let _: Value = musubi.run(&arguments).await?;
+        // The kit of a new site is the file that was not there before.
+        let mut kits = kits(realm)?;
+        kits.retain(|kit| !before.contains(kit));
+        member.recovery = kits.pop_first().unwrap_or_default();
+        Ok(member)
+    }
+
+    fn store(&self) -> PathBuf {
+        self.folder.join(format!("store-{}", self.disk))
+    }
+}
+
+fn kits(realm: &Path) -> Result<BTreeSet<PathBuf>, StepFailure> {
+    let failed = |error: std::io::Error| StepFailure::of(realm.display(), error);
+    let mut kits = BTreeSet::new();
+    for item in fs::read_dir(realm).map_err(failed)? {
+        let path = item.map_err(failed)?.path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("recovery-")) {
+            kits.insert(path);
+        }
+    }
+    Ok(kits)
+}
+
+/// Finds a free UDP port; a replica keeps it for the whole drill, so that its relays need not move.
+fn free_port() -> std::io::Result<SocketAddr> {
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+fn set_up(doing: &str) -> impl Fn(StepFailure) -> DrillError {
+    let doing = doing.to_owned();
+    move |failure| DrillError::SetUp { doing: doing.clone(), failure }
+}

@@ -1,0 +1,103 @@
+//! Running a drill from its scenario file to its report.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use super::error::DrillError;
+use super::live::{DrillBucket, Live, Musubi, Region, observe};
+use super::report::DrillReport;
+use super::scenario::Scenario;
+use super::story::{DRILL_MARK, Timeline, clock};
+
+/// Faults that a replica can plant in itself, to prove that a drill notices.
+pub const SABOTAGES: [&str; 3] =
+    ["drop-acknowledged-write", "acknowledge-before-persisting", "forget-lane-on-reconnect"];
+
+/// The seed of a drill that is given none.
+pub const SEED: u64 = 1;
+
+/// How a drill is run.
+#[derive(Debug, Clone)]
+pub struct DrillOptions {
+    /// The scenario file.
+    pub scenario_path: PathBuf,
+    /// Where stores, logs and exports go, and stay; without it, a temporary folder that is removed.
+    pub work_dir: Option<PathBuf>,
+    /// The bucket, `file://…` or `s3://…`; without it, a folder in the work folder.
+    pub bucket: Option<String>,
+    /// The seed of the links' fates.
+    pub seed: u64,
+    /// The fault to plant in the replicas, one of [`SABOTAGES`].
+    pub sabotage: Option<String>,
+    /// The `musubi` binary whose processes are the replicas.
+    pub exe: PathBuf,
+}
+
+/// Runs a drill; `on_event` hears each line of the story as it happens.
+///
+/// # Errors
+/// [`DrillError`] when the drill could not be run at all. What goes wrong in it is in the report.
+pub async fn run(
+    options: DrillOptions,
+    on_event: &mut dyn FnMut(&str),
+) -> Result<DrillReport, DrillError> {
+    if let Some(name) = options.sabotage.as_ref().filter(|name| !SABOTAGES.contains(&name.as_str())) {
+        return Err(DrillError::Sabotage { name: name.clone(), known: SABOTAGES.join(", ") });
+    }
+    let scenario = Scenario::read(&options.scenario_path)?;
+    let run = format!("drill-{}-{}", scenario.name, now_ms());
+    let temporary = match options.work_dir {
+        Some(_) => None,
+        None => Some(tempfile::Builder::new().prefix("musubi-drill-").tempdir().map_err(work_error("…".as_ref()))?),
+    };
+    let work = match (&options.work_dir, &temporary) {
+        // Each run in a folder of its own: two runs never meet in one store.
+        (Some(folder), _) => folder.join(&run),
+        (None, Some(temporary)) => temporary.path().to_owned(),
+        (None, None) => std::env::temp_dir().join(&run),
+    };
+    fs::create_dir_all(&work).map_err(work_error(&work))?;
+    let work = fs::canonicalize(&work).map_err(work_error(&work))?;
+
+    let begun = Instant::now();
+    let mut timeline = Timeline::begin(&scenario);
+    on_event(DRILL_MARK);
+    let bucket = match scenario.gateway {
+        Some(_) => Some(DrillBucket::open(&work, options.bucket.as_deref(), &run).await?),
+        None => None,
+    };
+    let musubi = Musubi::new(&options.exe);
+    let mut region =
+        Region::create(&scenario, &work, musubi, bucket, options.seed, options.sabotage).await?;
+    for plan in &scenario.replicas {
+        region.start(&plan.name).await.map_err(|failure| {
+            DrillError::SetUp { doing: format!("starting {}", plan.name), failure }
+        })?;
+    }
+    let sentence = format!("{} replicas run, in a realm of their own.", scenario.replicas.len());
+    on_event(&format!("{}  {}", clock(begun.elapsed()), timeline.tell(begun.elapsed(), &sentence)));
+
+    let mut live = Live::begin(region);
+    for step in &scenario.steps {
+        if !step.tell.is_empty() {
+            on_event(&format!("{}  {}", clock(begun.elapsed()), timeline.tell(begun.elapsed(), &step.tell)));
+        }
+        let outcome = live.take(step).await;
+        let sentence = timeline.happened(begun.elapsed(), &scenario, &step.action, &outcome);
+        on_event(&format!("{}  {sentence}", clock(begun.elapsed())));
+    }
+    let seen = observe(live).await;
+    let sentence = "All replicas were shut down, and their disks read.";
+    on_event(&format!("{}  {}", clock(begun.elapsed()), timeline.tell(begun.elapsed(), sentence)));
+    Ok(DrillReport::of(&scenario, options.seed, &seen, timeline))
+}
+
+fn work_error(path: &Path) -> impl Fn(std::io::Error) -> DrillError {
+    let path = path.to_owned();
+    move |source| DrillError::Work { path: path.clone(), source }
+}
+
+fn now_ms() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()
+}

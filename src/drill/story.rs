@@ -1,0 +1,263 @@
+//! The story of a drill: a timeline that people can read aloud, and the table below it.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::report::DrillReport;
+use super::scenario::{Action, HandoverEdit, Paths, ReplicaName, Scenario, Told};
+use crate::base::Digest;
+use crate::base::digest::hash_tagged;
+use crate::replica::request::{MedicationAction, Write};
+
+/// Stands at the top of everything that a drill prints.
+pub const DRILL_MARK: &str = "訓練 DRILL: an exercise. All people, places and events are invented.";
+
+/// What came of a step.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// It was done.
+    Done,
+    /// Files were imported.
+    Imported {
+        /// Resources read.
+        resources: u64,
+        /// Patients seen.
+        patients: u64,
+        /// Resources that were new there.
+        added: u64,
+    },
+    /// All hold the same.
+    Converged {
+        /// After how long.
+        after: Duration,
+    },
+    /// The bucket holds everything.
+    BackedUp {
+        /// Entries that it lacked.
+        entries: u64,
+        /// Bytes written.
+        bytes: u64,
+    },
+    /// It was written durably.
+    Written {
+        /// What the replica warned of.
+        warnings: usize,
+    },
+    /// Power was cut.
+    Killed {
+        /// Writes that had been acknowledged.
+        acknowledged: u64,
+    },
+    /// A disk was filled from the backup.
+    Restored {
+        /// Records on it.
+        records: u64,
+        /// Entries on it.
+        entries: u64,
+    },
+    /// It was not done.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What happened, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Timeline {
+    /// The scenario's title.
+    pub title: Told,
+    /// The scenario's story.
+    pub story: Told,
+    /// Sentences with the time since the drill began.
+    pub lines: Vec<(Duration, String)>,
+    events: Vec<String>,
+}
+
+impl Timeline {
+    /// Begins the story of a scenario.
+    pub fn begin(scenario: &Scenario) -> Self {
+        let (title, story) = (scenario.title.clone(), scenario.story.clone());
+        Self { title, story, lines: Vec::new(), events: Vec::new() }
+    }
+
+    /// Adds a sentence that is no event.
+    pub fn tell<'t>(&mut self, at: Duration, sentence: &'t str) -> &'t str {
+        self.lines.push((at, sentence.to_owned()));
+        sentence
+    }
+
+    /// Adds what came of a step, and returns the sentence.
+    pub fn happened(&mut self, at: Duration, scenario: &Scenario, action: &Action, outcome: &Outcome) -> String {
+        let failed = matches!(outcome, Outcome::Failed { .. });
+        let place = action.at().map(ToString::to_string).unwrap_or_default();
+        let patient = action.patient().map(ToString::to_string).unwrap_or_default();
+        let end = if failed { "failed" } else { "done" };
+        self.events.push(format!("{} {place} {patient} {end}", action.name()));
+        let sentence = sentence(scenario, action, outcome);
+        self.lines.push((at, sentence.clone()));
+        sentence
+    }
+
+    /// Returns a digest over the events in their order, and the seed; times and counts are not in it.
+    pub fn trace(&self, seed: u64) -> Digest {
+        let seed = seed.to_be_bytes();
+        let events = self.events.iter().map(String::as_bytes);
+        let parts: Vec<&[u8]> = std::iter::once(&seed[..]).chain(events).collect();
+        hash_tagged("musubi.drill.trace.v1", &parts)
+    }
+}
+
+/// Writes a time since the beginning as minutes, seconds and tenths.
+pub fn clock(at: Duration) -> String {
+    let tenths = at.as_millis() / 100;
+    format!("{:02}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)
+}
+
+/// Tells what happened in one sentence.
+fn sentence(scenario: &Scenario, action: &Action, outcome: &Outcome) -> String {
+    let told = tell(scenario, action);
+    match outcome {
+        Outcome::Done => format!("{told}."),
+        Outcome::Imported { resources, patients, added } => {
+            format!("{told}: {resources} resources of {patients} patients, {added} new there.")
+        }
+        Outcome::Converged { after } => format!("{told}, after {:.1} s.", after.as_secs_f64()),
+        Outcome::BackedUp { entries, bytes } => format!("{told}: {entries} entries, {bytes} bytes."),
+        Outcome::Written { warnings: 0 } => format!("{told}."),
+        Outcome::Written { warnings } => format!("{told}, and is warned at once ({warnings})."),
+        Outcome::Killed { acknowledged } => {
+            format!("{told}: {acknowledged} notes had been acknowledged when the power failed.")
+        }
+        Outcome::Restored { records, entries } => {
+            format!("{told}: {records} records, {entries} entries, as a new device.")
+        }
+        Outcome::Failed { reason } => format!("NOT DONE: {told}: {reason}"),
+    }
+}
+
+fn tell(scenario: &Scenario, action: &Action) -> String {
+    let site = |name: &ReplicaName| scenario.replica(name).map_or(name.to_string(), |plan| plan.site.clone());
+    match action {
+        Action::Import { at, files } => format!("{} imports {} files", site(at), files.len()),
+        Action::WaitConverged { .. } => "All that can hear each other hold the same".to_owned(),
+        Action::Backup => match &scenario.gateway {
+            Some(gateway) => format!("{} writes the backup", site(gateway)),
+            None => "The backup is written".to_owned(),
+        },
+        Action::Cut(paths) => format!("Cut: {}", paths_told(scenario, paths)),
+        Action::Heal(paths) => format!("Healed: {}", paths_told(scenario, paths)),
+        Action::Meet { link } => format!("{} reach each other again", ends(scenario, *link)),
+        Action::Register { at, alias, .. } => format!("{} registers {alias}", site(at)),
+        Action::Write { at, patient, write } => format!("{} {} {patient}", site(at), written(write)),
+        Action::Handover { at, patient, edit } => match edit {
+            HandoverEdit::Whole(_) => format!("{} writes the hand-over of {patient}", site(at)),
+            HandoverEdit::Insert { text, after } => {
+                format!("{} types \"{text}\" after \"{after}\" in the hand-over of {patient}", site(at))
+            }
+        },
+        Action::KillInMidWrite { at, patient, .. } => {
+            format!("{} loses power while it writes about {patient}", site(at))
+        }
+        Action::Start { at } => format!("{} starts again", site(at)),
+        Action::Stop { at } => format!("{} is shut down", site(at)),
+        Action::DestroyDisk { at } => format!("The disk of {} is destroyed", site(at)),
+        Action::Restore { at } => {
+            format!("{} is restored from the bucket and its recovery kit alone", site(at))
+        }
+    }
+}
+
+fn ends(scenario: &Scenario, link: usize) -> String {
+    let between = scenario.links.get(link).map(|link| &link.between);
+    between.map_or_else(String::new, |[one, other]| format!("{one} and {other}"))
+}
+
+fn paths_told(scenario: &Scenario, paths: &Paths) -> String {
+    let mut told = match paths.links.len() {
+        0 => Vec::new(),
+        all if all == scenario.links.len() => vec!["every link".to_owned()],
+        _ => paths.links.iter().map(|link| ends(scenario, *link)).collect(),
+    };
+    told.extend(paths.bucket.then(|| "the bucket".to_owned()));
+    told.join(", ")
+}
+
+fn written(write: &Write) -> String {
+    match write {
+        Write::Note { .. } => "writes a note about".to_owned(),
+        Write::Allergy { substance, refute: None, .. } => format!("records an allergy to {substance} of"),
+        Write::Allergy { substance, refute: Some(_), .. } => format!("refutes the allergy to {substance} of"),
+        Write::Medication { action, drug, dose, .. } => {
+            let dose = dose.as_ref().map(|dose| format!(" {dose}")).unwrap_or_default();
+            match action {
+                MedicationAction::Start => format!("prescribes {drug}{dose} to"),
+                MedicationAction::Change => format!("changes {drug} to{dose} for"),
+                MedicationAction::Hold => format!("holds {drug} of"),
+                MedicationAction::Stop => format!("stops {drug} of"),
+            }
+        }
+        Write::Handover { .. } => "writes the hand-over of".to_owned(),
+        Write::Annotation { .. } => "annotates a statement of".to_owned(),
+    }
+}
+
+impl DrillReport {
+    /// Tells the drill as text for people: the story, the timeline, what was found.
+    pub fn text(&self) -> String {
+        let mut text = format!("{DRILL_MARK}\n\n{}\n", self.timeline.title.en);
+        for part in [&self.timeline.title.ja, &self.timeline.story.en, &self.timeline.story.ja] {
+            if !part.trim().is_empty() {
+                text.push_str(part.trim());
+                text.push('\n');
+            }
+        }
+        text.push('\n');
+        for (at, line) in &self.timeline.lines {
+            let _ = writeln!(text, "  {}  {line}", clock(*at));
+        }
+        text.push('\n');
+        text.push_str(&self.tables());
+        text
+    }
+
+    fn tables(&self) -> String {
+        let mut text = String::new();
+        let row = |text: &mut String, cells: [&str; 6]| {
+            let [name, role, records, entries, before, after] = cells;
+            let line = format!("  {name:<10} {role:<9} {records:>7} {entries:>8}  {before:<11}  {after}");
+            text.push_str(line.trim_end());
+            text.push('\n');
+        };
+        row(&mut text, ["replica", "role", "records", "entries", "before heal", "at the end"]);
+        let short = |heads: Option<Digest>| heads.map_or("-".to_owned(), |heads| heads.short());
+        for replica in &self.replicas {
+            let (records, entries) = (replica.records.to_string(), replica.entries.to_string());
+            let (before, after) = (short(replica.heads_before_heal), short(replica.heads));
+            row(&mut text, [&replica.name, &replica.role, &records, &entries, &before, &after]);
+        }
+        let seconds = |s: f64| format!("{s:.1} s after the last heal");
+        let converged = self.converge_after_heal_s.map_or("never after the last heal".to_owned(), seconds);
+        let _ = writeln!(text, "\n  acknowledged {}, lost {}", self.writes.acknowledged, self.writes.lost);
+        let _ = writeln!(text, "  all the same: {converged}");
+        let _ = writeln!(text, "  bytes: {} between replicas, {} to the backup", self.bytes.sync, self.bytes.backup);
+        for conflict in &self.conflicts {
+            let (section, kind) = (&conflict.section, &conflict.kind);
+            let _ = writeln!(text, "  conflict: {section}, {kind}: {} of {} open", conflict.open, conflict.count);
+        }
+        for alert in &self.alerts {
+            let _ = writeln!(text, "  alert: {} ({}): {}", alert.kind, alert.severity, alert.count);
+        }
+        if self.quarantined > 0 {
+            let _ = writeln!(text, "  quarantined entries: {}", self.quarantined);
+        }
+        text.push('\n');
+        for judged in &self.expectations {
+            let mark = if judged.ok { "ok  " } else { "FAIL" };
+            let _ = writeln!(text, "  {mark}  {:<27} {}", judged.name, judged.detail);
+        }
+        let end = if self.passed { "PASSED" } else { "FAILED" };
+        let _ = writeln!(text, "\n{end}  {} (seed {}, trace {})", self.scenario, self.seed, self.trace.short());
+        text
+    }
+}

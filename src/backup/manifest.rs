@@ -168,7 +168,12 @@ impl Manifest {
     ///
     /// # Errors
     /// [`ManifestError`] when any of it is wrong.
-    pub fn read(object: &[u8], realm: &RealmId, gateway: &DeviceId, place: u64) -> Result<Self, ManifestError> {
+    pub fn read(
+        object: &[u8],
+        realm: &RealmId,
+        gateway: &DeviceId,
+        place: u64,
+    ) -> Result<Self, ManifestError> {
         let signed: Signed = cbor::from_canonical(object)?;
         let body: Manifest = cbor::from_canonical(&signed.body)?;
         if body.version != VERSION {

@@ -10,12 +10,12 @@ pub mod bucket_error;
 pub mod bucket_url;
 pub mod conformance;
 pub mod file;
+pub mod manifest;
 pub mod memory;
 pub mod object;
 pub mod plan;
-pub mod manifest;
-pub mod segment;
 pub mod s3;
+pub mod segment;
 
 pub use bucket_error::{Action, Attempt, BucketError, ErrorKind};
 pub use bucket_url::BucketUrl;

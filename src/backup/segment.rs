@@ -20,8 +20,8 @@ use crate::base::cbor::{self, CborError};
 use crate::base::limits::RUN_PLAIN_BYTES_MAX;
 use crate::base::{Area, Digest, Part};
 use crate::identity::ReadKeyId;
-use crate::lane::frame::{FrameError, decode_plain, encode_plain};
 use crate::lane::Run;
+use crate::lane::frame::{FrameError, decode_plain, encode_plain};
 
 const MAGIC: &[u8; 4] = b"MSG1";
 const ZSTD_LEVEL: i32 = 3;
@@ -122,7 +122,13 @@ impl SegmentWriter {
     }
 
     /// Seals the segment and names it.
-    pub fn seal(self, area: &Area, part: Part, key: (ReadKeyId, &[u8; 32]), nonce: [u8; 24]) -> (Digest, Vec<u8>) {
+    pub fn seal(
+        self,
+        area: &Area,
+        part: Part,
+        key: (ReadKeyId, &[u8; 32]),
+        nonce: [u8; 24],
+    ) -> (Digest, Vec<u8>) {
         let packed = self.encoder.finish().expect("compressing into memory cannot fail");
         let header = cbor::to_vec(&SegmentHeader { version: 1, area: area.clone(), part, key: key.0, nonce });
         let length = u16::try_from(header.len()).expect("a header has some 150 bytes");
@@ -165,10 +171,7 @@ pub fn check(name: &Digest, object: &[u8]) -> Result<SegmentHeader, SegmentError
 pub fn open(object: &[u8], key: &[u8; 32]) -> Result<Vec<Run>, SegmentError> {
     let (header, body) = split(object)?;
     let packed = XChaCha20Poly1305::new(key.into())
-        .decrypt(
-            &XNonce::from(header.nonce),
-            Payload { msg: &object[body..], aad: &object[..body] },
-        )
+        .decrypt(&XNonce::from(header.nonce), Payload { msg: &object[body..], aad: &object[..body] })
         .map_err(|_| SegmentError::Seal { area: header.area, part: header.part })?;
     let mut plain = Vec::new();
     zstd::Decoder::new(packed.as_slice())

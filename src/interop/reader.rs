@@ -128,7 +128,9 @@ impl<R: Read> Reader<R> {
         let Err(error) = result else { return };
         let within = self.bundle.take().map(|open| open.entry);
         let reason = match within {
-            Some(entry) => format!("{error} (at or after entry {entry} of a Bundle, the rest of which is lost)"),
+            Some(entry) => {
+                format!("{error} (at or after entry {entry} of a Bundle, the rest of which is lost)")
+            }
             None => error.to_string(),
         };
         self.problem(line, reason);

@@ -62,8 +62,7 @@ enum Said {
 pub type Answerer = dyn Fn(
         Request,
         Box<dyn FnMut(Progress) + Send>,
-    )
-        -> std::pin::Pin<Box<dyn Future<Output = Result<serde_json::Value, ReplicaError>> + Send>>
+    ) -> std::pin::Pin<Box<dyn Future<Output = Result<serde_json::Value, ReplicaError>> + Send>>
     + Send
     + Sync;
 
@@ -81,7 +80,8 @@ impl ControlSocket {
     /// When the port or the file cannot be had.
     pub async fn open(store: &Path, listen: SocketAddr, token: String) -> Result<Self, ReplicaError> {
         let failed = |reason: String| ReplicaError::Local { store: store.to_owned(), reason };
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(|error| failed(error.to_string()))?;
+        let listener =
+            TcpListener::bind(("127.0.0.1", 0)).await.map_err(|error| failed(error.to_string()))?;
         let port = listener.local_addr().map_err(|error| failed(error.to_string()))?.port();
         let control = Control { port, token: token.clone(), listen, process: std::process::id() };
         let path = store.join(CONTROL_FILE);
@@ -138,9 +138,7 @@ async fn converse(
         }
         let asked: Result<Asked, _> = serde_json::from_str(&line);
         let said = match asked {
-            Ok(asked) if same(&asked.token, token) => {
-                answer(asked.request, answerer, &mut write).await?
-            }
+            Ok(asked) if same(&asked.token, token) => answer(asked.request, answerer, &mut write).await?,
             Ok(_) => refusal("the token is wrong; the replica was started anew, ask again"),
             Err(error) => refusal(&format!("not a request: {error}")),
         };

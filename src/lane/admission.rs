@@ -263,20 +263,21 @@ fn try_admit_fork<L: LaneLog>(
     if theirs.proof.verify(&state.id(), &state.name.device) != Some(theirs.at) {
         return Err(RefusalReason::ForkProof { at: theirs.at }.into());
     }
+    for branch in &theirs.branches {
+        check_lane(&state.name, branch, certificates)?;
+    }
     let held = Held::new(state, log);
     let mut candidates = Vec::new();
     let mut stopped = None;
     for branch in &theirs.branches {
-        let checked = check_lane(&state.name, branch, certificates)
-            .and_then(|()| held.locate(branch.clone()))
-            .and_then(|found| match found {
-                Found::Held => Ok(None),
-                Found::New(candidate) => {
-                    let (from, entries) = (candidate.new_from, candidate.new_entries());
-                    check_entries(&state.name, from, entries, certificates)?;
-                    Ok(Some(candidate))
-                }
-            });
+        let checked = held.locate(branch.clone()).and_then(|found| match found {
+            Found::Held => Ok(None),
+            Found::New(candidate) => {
+                let (from, entries) = (candidate.new_from, candidate.new_entries());
+                check_entries(&state.name, from, entries, certificates)?;
+                Ok(Some(candidate))
+            }
+        });
         match checked {
             Ok(candidate) => candidates.extend(candidate),
             Err(Stop::Log(error)) => return Err(Stop::Log(error)),

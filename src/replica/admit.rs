@@ -82,8 +82,7 @@ impl Replica {
             let pending = batch.advances.iter().rev().find(|(_, _, state)| state.id() == lane);
             let state = pending.map(|(_, _, state)| state).or_else(|| inner.lanes.get(&lane));
             let held = state.map(LaneState::head);
-            let decided =
-                admit(state, &StoredLog(&*self.store), run, &inner.roster.certificates)?;
+            let decided = admit(state, &StoredLog(&*self.store), run, &inner.roster.certificates)?;
             outcomes.push(self.take_admission(&mut inner, &mut batch, decided, held)?);
         }
         if !batch.is_empty() {
@@ -144,10 +143,7 @@ impl Replica {
                 Ok(Outcome::Stored(head))
             }
             Admission::Duplicate => {
-                let head = held.unwrap_or(Head::Straight {
-                    size: 0,
-                    root: Frontier::default().root(),
-                });
+                let head = held.unwrap_or(Head::Straight { size: 0, root: Frontier::default().root() });
                 Ok(Outcome::Stored(head))
             }
             Admission::Waiting(wait) => Ok(Outcome::Waiting(wait)),

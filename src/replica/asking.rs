@@ -14,7 +14,7 @@ use super::error::ReplicaError;
 use super::importing::ImportCall;
 use super::request::{Progress, Request};
 use super::syncing::{self, SessionState, Until};
-use crate::transport::{AdmissionPolicy, Endpoint, Options};
+use crate::transport::{Admission, AdmissionPolicy, Endpoint, Options};
 
 /// What surrounds a replica that is asked: the neighbours and the configured bucket, where it is running.
 #[derive(Default)]
@@ -77,7 +77,7 @@ pub async fn sync_once(replica: &Arc<Replica>, with: &str) -> Result<Synced, Rep
     let began = Instant::now();
     let address = resolve(with)?;
     let local: SocketAddr = if address.is_ipv6() { ([0; 8], 0).into() } else { ([0; 4], 0).into() };
-    let policy = AdmissionPolicy::only([]);
+    let policy = everybody();
     let endpoint = Endpoint::bind(local, replica.me().seed.expose(), options(), policy)?;
     let link = endpoint.connect(address, None).await?;
     let handle = link.handle();
@@ -105,6 +105,12 @@ pub async fn sync_once(replica: &Arc<Replica>, with: &str) -> Result<Synced, Rep
     })
 }
 
+/// Admits every key to the handshake: whether it belongs to the realm is for its certificate to show, which the
+/// session checks first; so a device that was enrolled yesterday is served by a replica that never heard of it.
+pub fn everybody() -> AdmissionPolicy {
+    AdmissionPolicy::new(|_| Admission::Admit)
+}
+
 /// The transport's options for sync sessions.
 pub fn options() -> Options {
     Options { message_bytes_max: crate::base::limits::MESSAGE_BYTES_MAX, ..Options::default() }
@@ -115,7 +121,8 @@ pub fn options() -> Options {
 /// # Errors
 /// When it is not of that form, or the name is not known.
 pub fn resolve(text: &str) -> Result<SocketAddr, ReplicaError> {
-    let wrong = |why: String| ReplicaError::Call(format!("'{text}' is not a HOST:PORT that can be reached: {why}"));
+    let wrong =
+        |why: String| ReplicaError::Call(format!("'{text}' is not a HOST:PORT that can be reached: {why}"));
     let mut found = text.to_socket_addrs().map_err(|error| wrong(error.to_string()))?;
     found.next().ok_or_else(|| wrong("the name has no address".into()))
 }

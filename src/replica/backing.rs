@@ -65,15 +65,10 @@ impl Replica {
         let held: Vec<HeldLane> = self.lanes().into_values().map(|state| held_lane(&state)).collect();
         let covered: Covered = chain.covered.iter().copied().collect();
         let groups = plan(&held, &covered);
-        let entries: u64 = groups.iter().flat_map(|group| &group.ranges).map(|range| range.to - range.from).sum();
-        let mut done = BackedUp {
-            url: bucket.address(),
-            manifest: None,
-            segments: 0,
-            entries: 0,
-            bytes: 0,
-            took_ms: 0,
-        };
+        let entries: u64 =
+            groups.iter().flat_map(|group| &group.ranges).map(|range| range.to - range.from).sum();
+        let mut done =
+            BackedUp { url: bucket.address(), manifest: None, segments: 0, entries: 0, bytes: 0, took_ms: 0 };
         if entries > 0 {
             let mut segments = Vec::new();
             for group in groups {
@@ -123,7 +118,8 @@ impl Replica {
     pub fn backup_status(&self, url: &str) -> Result<Option<BackupStatus>, ReplicaError> {
         let Some(chain) = self.remembered(url)? else { return Ok(None) };
         let covered: Covered = chain.covered.iter().copied().collect();
-        let missing = |lane: HeldLane| lane.size - covered.get(&lane.lane).copied().unwrap_or(0).min(lane.size);
+        let missing =
+            |lane: HeldLane| lane.size - covered.get(&lane.lane).copied().unwrap_or(0).min(lane.size);
         let missing_entries = self.lanes().into_values().map(|state| missing(held_lane(&state))).sum();
         Ok(Some(BackupStatus { url: url.to_owned(), time: chain.time, missing_entries }))
     }

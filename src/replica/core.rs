@@ -354,7 +354,8 @@ impl Replica {
 
     /// Makes a batch durable, then takes its heads over and tells the sessions.
     pub(super) fn commit(&self, inner: &mut Inner, mut batch: Batch) -> Result<(), ReplicaError> {
-        let control: Vec<ControlBody> = batch.advances.iter().flat_map(|(run, _, _)| control_of(run)).collect();
+        let control: Vec<ControlBody> =
+            batch.advances.iter().flat_map(|(run, _, _)| control_of(run)).collect();
         let unsaved = std::mem::take(&mut inner.unsaved);
         let items = control.iter().flat_map(|body| &body.items).chain(&unsaved);
         batch.blobs.extend(items.map(roster_blob));

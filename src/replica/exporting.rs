@@ -9,7 +9,7 @@ use super::error::ReplicaError;
 use super::request::{ExportFormat, Progress};
 use crate::base::RecordId;
 use crate::interop::export::{ExportError, ExportForm, to_file, to_folder};
-use crate::record::facts::Facts;
+use crate::record::{Fact, Facts, Known, Versions};
 
 impl Replica {
     /// Exports one record, or everything that this replica holds: of imported resources the current versions,
@@ -56,24 +56,11 @@ impl Replica {
 
 /// The resources of a record: every statement once, without the imported versions that later ones replaced.
 fn resources_of(facts: &Facts) -> Vec<String> {
-    let replaced: BTreeSet<_> = facts
-        .iter()
-        .filter(|fact| fact.origin.is_some())
-        .flat_map(|fact| fact.statement.follows.iter().map(move |follow| (fact, follow)))
-        .filter_map(|(later, follow)| {
-            let position = crate::record::Position { lane: follow.lane?, seq: follow.seq, index: follow.index };
-            let earlier = facts.at(position).next()?.origin.as_ref()?;
-            let replaces = later.origin.as_ref().is_some_and(|origin| origin.same_resource(earlier));
-            replaces.then(|| earlier.clone())
-        })
-        .collect();
+    let versions = Versions::of(facts);
     let mut written = BTreeSet::new();
-    facts
-        .iter()
-        .filter(|fact| match &fact.origin {
-            Some(origin) => !replaced.contains(origin) && written.insert(origin.clone()),
-            None => true,
-        })
-        .map(|fact| fact.statement.resource.clone())
-        .collect()
+    let is_wanted = |fact: &&Fact| match &fact.origin {
+        Some(origin) => versions.known(origin) == Known::Current && written.insert(origin.clone()),
+        None => true,
+    };
+    facts.iter().filter(is_wanted).map(|fact| fact.statement.resource.clone()).collect()
 }

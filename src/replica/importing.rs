@@ -12,8 +12,7 @@ use super::writing::facts_entry;
 use crate::base::{Area, Part, RecordId};
 use crate::interop::{self, Draft, ImportOptions, KnownPatients, PatientBinding};
 use crate::lane::Entry;
-use crate::record::facts::{Fact, Facts};
-use crate::record::{Act, Author, FollowRef, Informant, Origin, Statement};
+use crate::record::{Act, Author, Informant, Known, Origin, Statement, Versions};
 
 /// Entries are committed when their bodies exceed this many bytes.
 const COMMIT_BYTES: usize = 2 << 20;
@@ -41,7 +40,7 @@ struct Importer<'a> {
     pending_bytes: usize,
     /// Resources (source, type, id) that are pending: a second version must follow what is durable.
     pending_resources: HashSet<(String, String, String)>,
-    known: Option<(RecordId, Facts)>,
+    known: Option<(RecordId, Versions)>,
     done: Imported,
 }
 
@@ -137,70 +136,47 @@ impl Replica {
 
 impl Importer<'_> {
     fn take(&mut self, draft: Draft) -> Result<(), ReplicaError> {
-        let clashes = draft.resources.iter().any(|(origin, _)| self.pending_resources.contains(&key(origin)));
-        if clashes {
+        if draft.resources.iter().any(|(origin, _)| self.pending_resources.contains(&key(origin))) {
             self.flush()?;
         }
         self.know(&draft.record)?;
+        let (_, versions) = self.known.as_ref().expect("known just now");
         let mut statements = Vec::new();
-        let mut in_draft: HashSet<(String, String, String)> = HashSet::new();
-        let mut later = Vec::new();
         for (origin, resource) in draft.resources {
-            if in_draft.contains(&key(&origin)) {
-                later.push((origin, resource));
-                continue;
-            }
-            let (_, facts) = self.known.as_ref().expect("known just now");
-            match follows_of(facts, &origin) {
-                Known::New => self.done.added += 1,
-                Known::Newer(_) => self.done.updated += 1,
+            let follows = match versions.known(&origin) {
+                Known::New(follows) => follows,
                 Known::Current => {
                     self.done.unchanged += 1;
                     continue;
                 }
-                Known::Outdated => {
+                Known::Superseded => {
                     self.done.outdated += 1;
                     continue;
                 }
-            }
-            let follows = match follows_of(facts, &origin) {
-                Known::Newer(follows) => follows,
-                Known::New | Known::Current | Known::Outdated => Vec::new(),
             };
-            in_draft.insert(key(&origin));
-            statements.push(Statement {
-                act: Act::Assert,
-                informant: Informant::Imported,
-                follows,
-                reason: None,
-                resource,
-            });
+            let counted = if follows.is_empty() { &mut self.done.added } else { &mut self.done.updated };
+            *counted += 1;
+            self.pending_resources.insert(key(&origin));
+            let (act, informant) = (Act::Assert, Informant::Imported);
+            statements.push(Statement { act, informant, follows, reason: None, resource });
         }
-        if !statements.is_empty() {
-            let time = self.replica.tick();
-            let source = Some(draft.source.clone());
-            let entry =
-                facts_entry(self.replica, draft.record, time, self.author.clone(), source, statements)?;
-            self.pending_bytes += entry.body.len();
-            let directory = draft.record == RecordId::of_directory(&draft.source);
-            let area = if directory { Area::common() } else { self.area.clone() };
-            self.pending.entry((draft.part, area)).or_default().push(entry);
-            self.pending_resources.extend(in_draft);
-        }
-        if self.pending_bytes >= COMMIT_BYTES {
-            self.flush()?;
-        }
-        if later.is_empty() {
+        if statements.is_empty() {
             return Ok(());
         }
-        let (record, part, source) = (draft.record, draft.part, draft.source);
-        self.take(Draft { record, part, source, resources: later })
+        let time = self.replica.tick();
+        let author = self.author.clone();
+        let directory = draft.record == RecordId::of_directory(&draft.source);
+        let entry = facts_entry(self.replica, draft.record, time, author, Some(draft.source), statements)?;
+        self.pending_bytes += entry.body.len();
+        let area = if directory { Area::common() } else { self.area.clone() };
+        self.pending.entry((draft.part, area)).or_default().push(entry);
+        if self.pending_bytes >= COMMIT_BYTES { self.flush() } else { Ok(()) }
     }
 
-    /// Loads the facts of the record that is being imported; of the same record again, only after a commit.
+    /// Loads what is known of the record that is being imported; what is pending is not in it.
     fn know(&mut self, record: &RecordId) -> Result<(), ReplicaError> {
         if self.known.as_ref().is_none_or(|(known, _)| known != record) {
-            self.known = Some((*record, self.replica.facts(record)?.0));
+            self.known = Some((*record, Versions::of(&self.replica.facts(record)?.0)));
         }
         Ok(())
     }
@@ -215,49 +191,6 @@ impl Importer<'_> {
         self.known = None;
         Ok(())
     }
-}
-
-enum Known {
-    New,
-    Newer(Vec<FollowRef>),
-    Current,
-    Outdated,
-}
-
-/// Says what an origin is to a record: new, a new version that follows the current ones, the current version,
-/// or one that later versions have followed.
-fn follows_of(facts: &Facts, origin: &Origin) -> Known {
-    let versions: Vec<&Fact> = facts
-        .iter()
-        .filter(|fact| fact.origin.as_ref().is_some_and(|known| known.same_resource(origin)))
-        .collect();
-    if versions.is_empty() {
-        return Known::New;
-    }
-    let is_followed = |fact: &&Fact| {
-        versions.iter().any(|later| {
-            later.statement.follows.iter().any(|follow| {
-                let names = |fact: &Fact| {
-                    follow.lane == Some(fact.position.lane)
-                        && follow.seq == fact.position.seq
-                        && follow.index == fact.position.index
-                };
-                // What follows one copy of an origin follows all of its copies.
-                versions.iter().any(|copy| copy.origin == fact.origin && names(copy))
-            })
-        })
-    };
-    let (followed, tips): (Vec<&Fact>, Vec<&Fact>) = versions.iter().copied().partition(is_followed);
-    if tips.iter().any(|fact| fact.origin.as_ref() == Some(origin)) {
-        return Known::Current;
-    }
-    if followed.iter().any(|fact| fact.origin.as_ref() == Some(origin)) {
-        return Known::Outdated;
-    }
-    let mut follows: Vec<FollowRef> = tips.into_iter().map(Fact::follow_ref).collect();
-    follows.sort();
-    follows.dedup();
-    Known::Newer(follows)
 }
 
 fn key(origin: &Origin) -> (String, String, String) {

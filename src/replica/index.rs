@@ -121,10 +121,7 @@ impl Replica {
     }
 
     /// Finds the entries that hold a search token.
-    pub(super) fn entries_with(
-        &self,
-        token: &SearchToken,
-    ) -> Result<Vec<Posting>, ReplicaError> {
+    pub(super) fn entries_with(&self, token: &SearchToken) -> Result<Vec<Posting>, ReplicaError> {
         self.find_term(&search_term(token))
     }
 

@@ -160,10 +160,15 @@ async fn answer(
         tokio::select! {
             biased;
             Some(step) = progress.recv() => send(write, &Said::Progress(step)).await?,
-            answered = &mut answering => return Ok(match answered {
-                Ok(answer) => Said::Answer(answer),
-                Err(error) => Said::Error { message: error.to_string(), kind: error.kind() },
-            }),
+            answered = &mut answering => {
+                while let Ok(step) = progress.try_recv() {
+                    send(write, &Said::Progress(step)).await?;
+                }
+                return Ok(match answered {
+                    Ok(answer) => Said::Answer(answer),
+                    Err(error) => Said::Error { message: error.to_string(), kind: error.kind() },
+                });
+            }
         }
     }
 }

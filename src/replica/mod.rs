@@ -30,6 +30,8 @@ pub mod sabotage;
 pub mod serving;
 pub mod status;
 pub mod syncing;
+#[cfg(test)]
+mod tests;
 pub mod writing;
 
 pub use core::Replica;

@@ -73,7 +73,13 @@ impl Replica {
         for found in self.found(record)? {
             if found.entry.kind == EntryKind::CHART && found.standing == Standing::Verified {
                 let into = changes.entry(found.name.area.clone()).or_default();
-                into.extend(changes_of(&found.entry, &found.name.device, record, &found.name.area, found.seq));
+                into.extend(changes_of(
+                    &found.entry,
+                    &found.name.device,
+                    record,
+                    &found.name.area,
+                    found.seq,
+                ));
             }
         }
         changes
@@ -141,7 +147,8 @@ impl Replica {
             return Err(ReplicaError::BadRecord(text.chars().take(40).collect()));
         }
         let beginning = text.to_ascii_lowercase();
-        let mut found = self.records()?.into_iter().filter(|record| record.to_string().starts_with(&beginning));
+        let mut found =
+            self.records()?.into_iter().filter(|record| record.to_string().starts_with(&beginning));
         match (found.next(), found.next()) {
             (Some(record), None) => Ok(record),
             (Some(_), Some(_)) => Err(ReplicaError::AmbiguousRecord(text.to_owned())),
@@ -255,7 +262,9 @@ impl Replica {
         };
         body.carried
             .iter()
-            .filter_map(|carried| carry::verify(carried, &carrier.area, carrier_certificate, certificates).ok())
+            .filter_map(|carried| {
+                carry::verify(carried, &carrier.area, carrier_certificate, certificates).ok()
+            })
             .filter(|verified| super::index::record_of(&verified.entry) == Some(*record))
             .map(|verified| Found {
                 lane: verified.lane,

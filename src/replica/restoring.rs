@@ -270,12 +270,8 @@ pub async fn restore(
         ))
     })?;
     let new = new_device(plan, &kit, &vault, &site_seed, &*environment)?;
-    let beginning = Beginning {
-        seed: &new.seed,
-        genesis: &kit.genesis,
-        certificate: new.certificate,
-        items: &new.items,
-    };
+    let beginning =
+        Beginning { seed: &new.seed, genesis: &kit.genesis, certificate: new.certificate, items: &new.items };
     let replica = Home::create(plan.store, plan.key, environment, &beginning)?;
     let before = replica.lanes();
     read_segments(&bucket, &mut vault, &recovered, &replica, progress).await?;

@@ -21,7 +21,7 @@ use super::home::Home;
 use super::local::{Answerer, ControlSocket};
 use super::request::{Progress, Request};
 use super::syncing::{self, SessionState, Until};
-use crate::transport::{AdmissionPolicy, Backoff, Endpoint, Link, PeerKey};
+use crate::transport::{Backoff, Endpoint, Link, PeerKey};
 
 /// How often the indexer looks for what has arrived.
 const INDEX_EVERY: Duration = Duration::from_millis(250);
@@ -53,9 +53,9 @@ pub async fn serve(
     let key = Home::key_source(&config.store, config.key_file.as_deref(), passphrase);
     let replica = Arc::new(block_in_place(|| Home::open(&config.store, &key, environment))?);
     warn_of_areas(config, &replica);
-    let policy = AdmissionPolicy::new(|_| crate::transport::Admission::Admit);
     let seed = replica.me().seed.clone();
-    let endpoint = Arc::new(Endpoint::bind(config.listen, seed.expose(), asking::options(), policy)?);
+    let endpoint =
+        Arc::new(Endpoint::bind(config.listen, seed.expose(), asking::options(), asking::everybody())?);
     let listen = endpoint.local_addr()?;
     let (stop, stopped) = watch::channel(false);
     let stop = Arc::new(stop);
@@ -244,7 +244,9 @@ async fn keep_backup(replica: Arc<Replica>, backup: BackupConfig, mut stop: watc
             _ = stop.changed() => return,
         }
         match replica.backup_now(&backup.url, &mut |_| {}).await {
-            Ok(done) if done.manifest.is_some() => tracing::info!(entries = done.entries, bytes = done.bytes, "backed up"),
+            Ok(done) if done.manifest.is_some() => {
+                tracing::info!(entries = done.entries, bytes = done.bytes, "backed up")
+            }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "the backup waits for the next turn"),
         }
@@ -254,7 +256,8 @@ async fn keep_backup(replica: Arc<Replica>, backup: BackupConfig, mut stop: watc
 fn peer_name(replica: &Replica, peer: &PeerKey) -> String {
     let device = crate::base::DeviceId(*peer.as_bytes());
     let roster = replica.roster();
-    let known = roster.certificates.of_device(&device).map(|(_, certificate)| certificate.name.clone()).next();
+    let known =
+        roster.certificates.of_device(&device).map(|(_, certificate)| certificate.name.clone()).next();
     known.unwrap_or_else(|| device.short())
 }
 
@@ -283,7 +286,8 @@ impl Neighbours {
     fn status(&self) -> Vec<PeerStatus> {
         let neighbours = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let status = |(name, neighbour): (&String, &Neighbour)| {
-            let state = neighbour.session.as_ref().map_or_else(|| neighbour.last.clone(), |s| s.borrow().clone());
+            let state =
+                neighbour.session.as_ref().map_or_else(|| neighbour.last.clone(), |s| s.borrow().clone());
             PeerStatus {
                 name: name.clone(),
                 connected: neighbour.session.is_some(),

@@ -80,7 +80,7 @@ pub async fn run(
     let (to_handle, mut incoming) = mpsc::channel(MESSAGES_WAITING_MAX);
     let writing = tokio::spawn(write_all(sender, to_send));
     let reading = tokio::spawn(read_all(receiver, to_handle));
-    let mut driver = Driver::new(replica, initiator, outgoing, handle.clone(), state);
+    let mut driver = Driver::new(replica, initiator, outgoing, handle.clone(), state)?;
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     driver.inputs.push_back(Input::Start);
@@ -145,10 +145,7 @@ async fn write_all(
     Ok(sender)
 }
 
-async fn read_all(
-    mut receiver: LinkReceiver,
-    messages: mpsc::Sender<Vec<u8>>,
-) -> Result<(), TransportError> {
+async fn read_all(mut receiver: LinkReceiver, messages: mpsc::Sender<Vec<u8>>) -> Result<(), TransportError> {
     while let Some(message) = receiver.recv().await? {
         if messages.send(message).await.is_err() {
             break;
@@ -173,7 +170,7 @@ impl Driver {
         outgoing: mpsc::Sender<Vec<u8>>,
         handle: LinkHandle,
         state: watch::Sender<SessionState>,
-    ) -> Self {
+    ) -> Result<Self, ReplicaError> {
         let me = replica.me();
         let subscription: BTreeSet<Group> = replica
             .areas()
@@ -187,9 +184,12 @@ impl Driver {
             lanes.remove(lane);
         }
         let heads = lanes.into_iter().map(|(lane, state)| (lane, (state.name.clone(), state.head())));
-        let session = Session::new(config, heads.collect());
+        let session = Session::new(config, heads.collect()).map_err(|error| ReplicaError::Session {
+            peer: handle.remote_addr().to_string(),
+            reason: error.to_string(),
+        })?;
         state.send_modify(|state| state.peer = Some(DeviceId(*handle.peer().as_bytes())));
-        Self {
+        Ok(Self {
             replica,
             session,
             inputs: VecDeque::new(),
@@ -199,7 +199,7 @@ impl Driver {
             peer_sizes: BTreeMap::new(),
             forgotten,
             closed: None,
-        }
+        })
     }
 
     fn heard(&mut self, message: Vec<u8>) {

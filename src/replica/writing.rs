@@ -67,15 +67,12 @@ impl Replica {
         let now = self.environment().now();
         let draft = match write {
             Write::Handover { text } => {
-                return self.edit_chart(record, &area, |chart| {
-                    Ok(chart.replace_handover(&text, now.0)?)
-                });
+                return self.edit_chart(record, &area, |chart| Ok(chart.replace_handover(&text, now.0)?));
             }
             Write::Annotation { anchor, text } => {
                 let name = author.name.clone();
-                return self.edit_chart(record, &area, |chart| {
-                    Ok(chart.annotate(&anchor, &text, &name, now.0)?.1)
-                });
+                return self
+                    .edit_chart(record, &area, |chart| Ok(chart.annotate(&anchor, &text, &name, now.0)?.1));
             }
             Write::Note { text, title } => {
                 let title = title.unwrap_or_else(|| "経過記録".to_owned());
@@ -122,7 +119,9 @@ impl Replica {
             let view = RecordView::of(&facts);
             let wanted = kana::fold(&substance);
             let same = view.allergies.active.iter().filter(|allergy| {
-                std::iter::once(&allergy.substance).chain(&allergy.also).any(|name| kana::fold(name) == wanted)
+                std::iter::once(&allergy.substance)
+                    .chain(&allergy.also)
+                    .any(|name| kana::fold(name) == wanted)
             });
             let sources = same.flat_map(|allergy| &allergy.sides).flat_map(|side| &side.source.positions);
             let positions: Vec<Position> = sources.copied().collect();
@@ -165,7 +164,8 @@ impl Replica {
             let wanted = kana::fold(&input.drug);
             let given = view.medication.active.iter().chain(&view.medication.recorded);
             let same = given.filter(|medication| kana::fold(&medication.name) == wanted);
-            let sources = same.flat_map(|medication| &medication.sides).flat_map(|side| &side.source.positions);
+            let sources =
+                same.flat_map(|medication| &medication.sides).flat_map(|side| &side.source.positions);
             let positions: Vec<Position> = sources.copied().collect();
             self.follow(&facts, record, &positions, || format!("current medication '{}'", input.drug))?
         };
@@ -261,7 +261,7 @@ impl Replica {
             version: ChartBody::VERSION,
             salt,
             record: *record,
-            changes: vec![change.bytes.clone().into()],
+            changes: vec![change.bytes().to_vec().into()],
         };
         let entry = Entry { kind: EntryKind::CHART, body: body.to_bytes() };
         let time = self.tick();
@@ -341,10 +341,9 @@ fn yj(code: Option<String>) -> Result<Option<String>, ReplicaError> {
     match code.rsplit_once('|') {
         None => Ok(Some(code)),
         Some((build::YJ_SYSTEM, yj)) => Ok(Some(yj.to_owned())),
-        Some((other, _)) => Err(ReplicaError::Call(format!(
-            "drug codes are YJ codes ({}), not {other}",
-            build::YJ_SYSTEM
-        ))),
+        Some((other, _)) => {
+            Err(ReplicaError::Call(format!("drug codes are YJ codes ({}), not {other}", build::YJ_SYSTEM)))
+        }
     }
 }
 

@@ -222,3 +222,62 @@ pub fn flush(store: &dyn Store, tail: &mut Tail) -> Result<(), StoreError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryStore;
+    use crate::store::conformance::{SampleLane, batch_of};
+
+    /// Every entry is found under its body.
+    fn bodies(run: &Run) -> Vec<(TokenInput, u64)> {
+        let term = |body: &[u8]| TokenInput { kind: "body", text: body.to_vec() };
+        (run.start..).zip(&run.entries).map(|(seq, entry)| (term(&entry.body), seq)).collect()
+    }
+
+    fn found(store: &MemoryStore, tail: &Tail, body: &str) -> Vec<u64> {
+        let token = store.token("body", body.as_bytes());
+        find(store, tail, &token).unwrap().postings.iter().map(|posting| posting.seq).collect()
+    }
+
+    #[test]
+    fn what_is_acknowledged_is_found_before_and_after_indexing() {
+        let store = MemoryStore::new();
+        let mut lane = SampleLane::new(1);
+        store.commit(lane.batch("a")).unwrap();
+        let mut tail = Tail::after(store.index_cursor().unwrap());
+        assert_eq!(tail.refresh(&store, &bodies).unwrap(), Coverage::Complete);
+        assert_eq!(found(&store, &tail, "a"), [1]);
+        // The indexer takes what there is; meanwhile something arrives.
+        let pending = tail.pending(0).unwrap();
+        store.commit(lane.batch("a")).unwrap();
+        tail.refresh(&store, &bodies).unwrap();
+        store.index_add(pending.upto, &pending.postings).unwrap();
+        assert_eq!(found(&store, &tail, "a"), [1, 2]);
+        tail.forget(pending.upto);
+        assert_eq!(found(&store, &tail, "a"), [1, 2]);
+        assert_eq!(tail.entries(), 1);
+        flush(&store, &mut tail).unwrap();
+        assert_eq!((tail.entries(), tail.by_token.len()), (0, 0));
+        assert_eq!(found(&store, &tail, "a"), [1, 2]);
+        assert_eq!(store.index_cursor().unwrap(), 2);
+    }
+
+    #[test]
+    fn the_tail_is_bounded_and_says_that_it_is_behind() {
+        let store = MemoryStore::new();
+        let mut lane = SampleLane::new(1);
+        for _ in 0..5 {
+            store.commit(batch_of(lane.append((0..INDEX_TAIL_ENTRIES_MAX / 3).map(|_| "b")))).unwrap();
+        }
+        let mut tail = Tail::after(0);
+        assert_eq!(tail.refresh(&store, &bodies).unwrap(), Coverage::Behind);
+        assert!(tail.must_catch_up());
+        while tail.refresh(&store, &bodies).unwrap() == Coverage::Behind {
+            flush(&store, &mut tail).unwrap();
+            assert!(!tail.must_catch_up());
+        }
+        flush(&store, &mut tail).unwrap();
+        assert_eq!(found(&store, &tail, "b").len(), 5 * (INDEX_TAIL_ENTRIES_MAX / 3));
+    }
+}

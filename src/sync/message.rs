@@ -320,3 +320,91 @@ fn kind_of(bytes: &[u8]) -> Result<u32, MessageError> {
         Some(_) | None => Err(MessageError::Malformed(decode::Error::message("expected an array [kind, …]"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{DeviceId, id};
+
+    fn golden() -> Vec<(Message, String)> {
+        let bytes = |byte: u8| format!("5820{}", id::hex(&[byte; 32]));
+        let (lane, head) = (LaneId([1; 32]), Head::Straight { size: 3, root: Digest([2; 32]) });
+        let forked = Head::Forked { at: 5, branches: vec![(Digest([3; 32]), 7)] };
+        let (area, part) = (Area::common(), Part::Card);
+        let hello = Hello {
+            version_min: 1,
+            version_max: 1,
+            realm: RealmId([1; 32]),
+            certificate: Digest([2; 32]),
+            clock: WallMs(5),
+            subscription: Digest([3; 32]),
+            all: Digest([4; 32]),
+        };
+        let name = LaneName {
+            realm: RealmId([1; 32]),
+            device: DeviceId([2; 32]),
+            area: area.clone(),
+            part: Part::Data,
+        };
+        let [one, two, three, four] = [1, 2, 3, 4].map(bytes);
+        let common = "66636f6d6d6f6e";
+        let heads = vec![ListedHead { lane, head }, ListedHead { lane: LaneId([2; 32]), head: forked }];
+        let group = GroupDigest { area: area.clone(), part, digest: Digest([1; 32]) };
+        let fork = |evidence| Fork { name: name.clone(), head: Digest([3; 32]), more: true, evidence };
+        let name_hex = format!("84{one}{two}{common}03");
+        vec![
+            (Message::Hello(hello), format!("8200870101{one}{two}05{three}{four}")),
+            (Message::WantCertificate, "8101".to_owned()),
+            (Message::Certificates(vec![vec![1, 2].into()]), "820281420102".to_owned()),
+            (Message::Digests(vec![group]), format!("82038183{common}01{one}")),
+            (
+                Message::Heads(Heads { area, part, last: true, heads }),
+                format!("820484{common}01f58282{one}82008203{two}82{two}820182058182{three}07"),
+            ),
+            (Message::Runs(vec![9].into()), "82054109".to_owned()),
+            (Message::Fork(fork(Some(vec![9].into()))), format!("820684{name_hex}{three}f54109")),
+            (Message::Fork(fork(None)), format!("820683{name_hex}{three}f5")),
+            (Message::Ack(vec![Acknowledged { lane, size: 300 }]), format!("82078182{one}19012c")),
+            (Message::Restart(lane, 2), format!("8308{one}02")),
+            (Message::Stop(lane), format!("8209{one}")),
+            (Message::Close(CloseCode::Realm, "no".to_owned()), "830a02626e6f".to_owned()),
+        ]
+    }
+
+    #[test]
+    fn the_bytes_of_version_1_never_change() {
+        for (message, expected) in golden() {
+            assert_eq!(id::hex(&message.to_bytes()), expected, "{message:?}");
+            assert_eq!(Message::from_bytes(&message.to_bytes()).unwrap(), Some(message));
+        }
+    }
+
+    #[test]
+    fn later_versions_may_append_fields_and_add_kinds_to_skip() {
+        let mut hello = golden()[0].0.to_bytes();
+        hello[2] += 1;
+        hello.push(0x07);
+        assert_eq!(Message::from_bytes(&hello).unwrap(), Some(golden()[0].0.clone()));
+        assert_eq!(Message::from_bytes(&[0x82, 0x18, 64, 0x01]).unwrap(), None);
+        assert!(matches!(Message::from_bytes(&[0x82, 0x18, 63, 0x01]), Err(MessageError::Kind(63))));
+        let unknown = Message::Close(CloseCode::Unknown, String::new());
+        assert_eq!(Message::from_bytes(&[0x83, 0x0a, 0x18, 99, 0x60]).unwrap(), Some(unknown));
+    }
+
+    #[test]
+    fn limits_hold_for_every_kind() {
+        let many =
+            Message::Ack(vec![Acknowledged { lane: LaneId([1; 32]), size: 1 }; ACKS_PER_MESSAGE_MAX + 1]);
+        assert!(matches!(Message::from_bytes(&many.to_bytes()), Err(MessageError::TooMany { kind: 7 })));
+        let long = Message::Close(CloseCode::Shutdown, "x".repeat(SMALL_MESSAGE_BYTES_MAX));
+        assert!(matches!(
+            Message::from_bytes(&long.to_bytes()),
+            Err(MessageError::TooLarge { kind: 10, .. })
+        ));
+        let large = Message::Runs(vec![0; SMALL_MESSAGE_BYTES_MAX + 1].into());
+        assert_eq!(Message::from_bytes(&large.to_bytes()).unwrap(), Some(large));
+        let mut tail = Message::WantCertificate.to_bytes();
+        tail.push(0);
+        assert!(matches!(Message::from_bytes(&tail), Err(MessageError::Tail)));
+    }
+}

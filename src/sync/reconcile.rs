@@ -38,15 +38,19 @@ impl Session {
         }
     }
 
-    /// Offers the peer's certificates to the store; the peer itself may be known now.
+    /// Offers the peer's certificates to the store; when its own is among them, the peer may be known now.
     pub(super) fn certificates(&mut self, signed: Vec<Vec<u8>>) -> Result<(), Fault> {
         self.certificates_received += signed.len();
         if self.certificates_received > CERTIFICATES_MAX {
             return Err(Fault(CloseCode::Limit, format!("more than {CERTIFICATES_MAX} certificates")));
         }
+        let hashes: BTreeSet<_> = signed.iter().map(|one| Certificate::hash(one)).collect();
         self.out.push(Output::Certificates(signed));
-        if let (None, Some((certificate, clock))) = (&self.peer.allowed, self.peer.named) {
-            self.out.push(Output::Peer { certificate, clock });
+        match (&self.peer.allowed, self.peer.named) {
+            (None, Some((certificate, clock))) if hashes.contains(&certificate) => {
+                self.out.push(Output::Peer { certificate, clock });
+            }
+            (None | Some(_), _) => {}
         }
         Ok(())
     }

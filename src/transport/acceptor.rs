@@ -71,26 +71,18 @@ impl Acceptor {
             Ok(result) => result,
             Err(_) => Err(TransportError::Unreachable { addr, waited: self.options.connect_max }),
         };
-        match result {
-            Ok(link) => {
-                if let Err(full) = self.accepted.try_send(Ok(link)) {
-                    if let Ok(link) = full.into_inner() {
-                        link.close(CloseCode::Busy, "too many links wait to be served; dial again later");
-                    }
-                }
-            }
-            Err(error) => {
-                tracing::debug!(%addr, %error, "no link");
-                // Refusals may fill half of the queue: strangers must not crowd out the enrolled.
-                if self.accepted.capacity() > self.options.accept_queue_max / 2 {
-                    // Full or closed: nobody is there to be told, and the peer has been.
-                    let _ = self.accepted.try_send(Err(error));
-                }
+        if let Err(error) = result {
+            tracing::debug!(%addr, %error, "no link");
+            // Refusals may fill half of the queue: strangers must not crowd out the enrolled.
+            if self.accepted.capacity() > self.options.accept_queue_max / 2 {
+                // Full or closed: nobody is there to be told, and the peer has been.
+                let _ = self.accepted.try_send(Err(error));
             }
         }
     }
 
-    async fn welcome(&self, incoming: Incoming) -> Result<Link, TransportError> {
+    /// Proves, admits and welcomes a peer, and hands the link to whoever accepts.
+    async fn welcome(&self, incoming: Incoming) -> Result<(), TransportError> {
         let addr = incoming.remote_address();
         let silence_max = self.options.silence_max;
         let connection =
@@ -106,12 +98,18 @@ impl Acceptor {
                 return Err(TransportError::Stranger { peer, addr, reason });
             }
         }
+        let Ok(place) = self.accepted.try_reserve() else {
+            let reason = "too many links wait to be served; dial again later".to_owned();
+            close(&connection, CloseCode::Busy, &reason);
+            return Err(TransportError::Busy { reason });
+        };
         let lost = |error| TransportError::from_handshake(error, addr, silence_max);
         let mut streams = connection.open_bi().await.map_err(lost)?;
         streams.0.write_all(&WELCOME).await.map_err(|error| match error {
             quinn::WriteError::ConnectionLost(error) => lost(error),
             other => TransportError::Handshake { addr, detail: other.to_string() },
         })?;
-        Ok(Link::new(connection, peer, streams, &self.options))
+        place.send(Ok(Link::new(connection, peer, streams, &self.options)));
+        Ok(())
     }
 }

@@ -136,10 +136,10 @@ impl Endpoint {
         self.shut(reason);
         let acceptor = self.acceptor.lock().unwrap_or_else(PoisonError::into_inner).take();
         let drained = timeout(DRAIN_MAX, async {
-            if let Some(acceptor) = acceptor {
-                if let Err(error) = acceptor.await {
-                    tracing::error!(%error, "the accepting task failed");
-                }
+            if let Some(acceptor) = acceptor
+                && let Err(error) = acceptor.await
+            {
+                tracing::error!(%error, "the accepting task failed");
             }
             self.quic.wait_idle().await;
         });

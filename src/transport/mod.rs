@@ -43,7 +43,7 @@ pub use close::{CLOSE_REASON_BYTES_MAX, CloseCode};
 pub use endpoint::Endpoint;
 pub use error::{ErrorKind, TransportError};
 pub use link::{Link, LinkHandle, LinkReceiver, LinkSender, LinkStats};
-pub use options::{Admission, AdmissionPolicy, Options};
+pub use options::{Admission, AdmissionPolicy, Congestion, Options};
 pub use profile::{Flap, LinkProfile, Loss, LossOutOfRange, ProfileName, UnknownProfile};
 pub use raw_key::PeerKey;
 pub use relay::{DirectionCounters, Relay, RelayCounters};

@@ -17,12 +17,15 @@ const TABLET: [u8; 32] = [2; 32];
 const STRANGER: [u8; 32] = [3; 32];
 const LOOPBACK: &str = "127.0.0.1:0";
 
+/// How long nothing must come before a test believes that nothing more comes.
+const PATIENCE: Duration = Duration::from_millis(150);
+
 /// Times short enough for tests; QUIC's own idle timer stays long, so that our clocks are what is tested.
 fn quick() -> Options {
     Options {
         connect_max: Duration::from_secs(5),
         keep_alive: Duration::from_millis(40),
-        silence_max: Duration::from_millis(400),
+        silence_max: Duration::from_millis(700),
         stall_max: Duration::from_millis(300),
         ..Options::default()
     }
@@ -254,6 +257,32 @@ async fn a_peer_that_stalls_trickles_or_ends_within_a_message_is_given_up() {
     send.write_all(b"\0\0\0\x0ahalf").await.expect("sent");
     send.finish().expect("open");
     assert!(matches!(far.recv().await, Err(TransportError::Truncated)));
+
+    // "Done", said within a message, is no end.
+    let (dialled, accepted) = tokio::join!(raw_dial(addr(&hub)), hub.accept());
+    let (_quic, connection, mut send, _recv) = dialled;
+    let mut far = accepted.expect("open").expect("admitted");
+    send.write_all(b"\0\0\0\x0ahalf").await.expect("sent");
+    assert!(timeout(Duration::from_millis(100), far.recv()).await.is_err());
+    connection.close(CloseCode::Done.number().into(), b"");
+    assert!(matches!(far.recv().await, Err(TransportError::Truncated)));
+}
+
+#[tokio::test]
+async fn an_acceptor_that_does_not_welcome_is_not_believed() {
+    let identity = TlsIdentity::new(&HUB).expect("a key");
+    let config = quinn::ServerConfig::with_crypto(Arc::new(identity.accepting().expect("a configuration")));
+    let odd = quinn::Endpoint::server(config, LOOPBACK.parse().expect("an address")).expect("bound");
+    let at = odd.local_addr().expect("bound");
+    let tablet = endpoint(&TABLET, quick(), everybody());
+    let (dialled, closed) = tokio::join!(tablet.connect(at, None), async {
+        let connection = odd.accept().await.expect("open").await.expect("proven");
+        let (mut send, _recv) = connection.open_bi().await.expect("allowed");
+        send.write_all(b"musubi\0\x02").await.expect("sent");
+        timeout(Duration::from_secs(2), connection.closed()).await.expect("the dialler closes")
+    });
+    assert!(matches!(dialled, Err(TransportError::NotWelcomed { peer }) if peer == PeerKey::of_seed(&HUB)));
+    assert!(matches!(closed, quinn::ConnectionError::ApplicationClosed(_)));
 }
 
 #[tokio::test]
@@ -307,7 +336,9 @@ async fn a_cut_fails_both_waiting_sides_in_time_and_healing_allows_a_new_link() 
     let cut = Instant::now();
     // A request is pending: sent, and its answer awaited.
     near.send(b"request").await.expect("QUIC takes it");
-    let (near_error, far_error) = tokio::join!(near.recv(), far.recv());
+    let both = async { tokio::join!(near.recv(), far.recv()) };
+    let (near_error, far_error) =
+        timeout(Duration::from_secs(5), both).await.expect("no wait lasts for ever");
     assert!(matches!(near_error, Err(TransportError::Silent { .. })), "{near_error:?}");
     assert!(matches!(far_error, Err(TransportError::Silent { .. })), "{far_error:?}");
     assert!(cut.elapsed() < Duration::from_secs(2), "{:?}", cut.elapsed());
@@ -344,7 +375,8 @@ async fn a_way_with_no_way_back_is_noticed_on_both_sides() {
     let relay = Relay::start(addr(&hub), LinkProfile::default(), 1).expect("started");
     let (mut near, mut far) = meet(&tablet, &hub, relay.addr()).await;
     relay.set_profile(ProfileName::OneWay.profile());
-    let (near, far) = tokio::join!(near.recv(), far.recv());
+    let both = async { tokio::join!(near.recv(), far.recv()) };
+    let (near, far) = timeout(Duration::from_secs(5), both).await.expect("no wait lasts for ever");
     assert!(matches!(near, Err(TransportError::Silent { .. })), "{near:?}");
     // The dialling side's farewell still gets through.
     assert!(matches!(far, Err(TransportError::ClosedByPeer { code: CloseCode::Stalled, .. })), "{far:?}");
@@ -423,8 +455,8 @@ async fn links_that_nobody_accepts_are_told_to_come_back() {
     let hub = endpoint(&HUB, Options { accept_queue_max: 1, ..quick() }, everybody());
     let tablet = endpoint(&TABLET, quick(), everybody());
     let mut first = tablet.connect(addr(&hub), None).await.expect("waits in the queue");
-    let mut second = tablet.connect(addr(&hub), None).await.expect("welcomed, then closed");
-    assert!(matches!(second.recv().await, Err(TransportError::Busy { .. })));
+    let second = tablet.connect(addr(&hub), None).await;
+    assert!(matches!(second, Err(TransportError::Busy { .. })), "{second:?}");
     let mut accepted = hub.accept().await.expect("open").expect("the first");
     accepted.send(b"served").await.expect("sent");
     assert_eq!(first.recv().await.expect("received").as_deref(), Some(&b"served"[..]));
@@ -456,4 +488,124 @@ async fn a_dropped_endpoint_frees_its_port() {
         }
     });
     freed.await.expect("the port is free again");
+}
+
+/// A plain UDP upstream that sends back what it gets, through a relay; returns (relay, client).
+async fn echo_through(profile: LinkProfile, seed: u64) -> (Relay, UdpSocket) {
+    let upstream = UdpSocket::bind(LOOPBACK).await.expect("bound");
+    let relay = Relay::start(upstream.local_addr().expect("bound"), profile, seed).expect("started");
+    tokio::spawn(async move {
+        let mut buffer = [0; 2_000];
+        while let Ok((bytes, from)) = upstream.recv_from(&mut buffer).await {
+            upstream.send_to(&buffer[..bytes], from).await.expect("sent");
+        }
+    });
+    let client = UdpSocket::bind(LOOPBACK).await.expect("bound");
+    client.connect(relay.addr()).await.expect("connected");
+    (relay, client)
+}
+
+/// Receives until nothing comes for a while; returns the numbers at the beginning of the datagrams.
+async fn drain(client: &UdpSocket, patience: Duration) -> Vec<u32> {
+    let mut numbers = Vec::new();
+    let mut buffer = [0; 2_000];
+    while let Ok(Ok(bytes)) = timeout(patience, client.recv(&mut buffer)).await {
+        let number: [u8; 4] = buffer[..bytes][..4].try_into().expect("four bytes");
+        numbers.push(u32::from_be_bytes(number));
+    }
+    numbers
+}
+
+async fn send_numbers(client: &UdpSocket, count: u32) {
+    for number in 0..count {
+        client.send(&number.to_be_bytes().repeat(100)).await.expect("sent");
+        // Far below any socket buffer, and a chance for the relay on one thread.
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn the_relay_counts_what_passes() {
+    let (relay, client) = echo_through(LinkProfile::default(), 1).await;
+    send_numbers(&client, 50).await;
+    assert_eq!(drain(&client, PATIENCE).await, (0..50).collect::<Vec<_>>());
+    let passed = DirectionCounters { datagrams: 50, bytes: 20_000, datagrams_dropped: 0, bytes_dropped: 0 };
+    assert_eq!(relay.counters(), RelayCounters { up: passed, down: passed });
+    relay.stop().await;
+    assert!(
+        client.send(b"gone").await.is_ok() && client.recv(&mut [0; 9]).await.is_err(),
+        "the port is closed"
+    );
+}
+
+#[tokio::test]
+async fn the_relay_delays_each_way_and_keeps_order() {
+    let profile = LinkProfile { delay_ms: 40, jitter_ms: 20, ..LinkProfile::default() };
+    let (_relay, client) = echo_through(profile, 1).await;
+    let began = Instant::now();
+    send_numbers(&client, 20).await;
+    client.readable().await.expect("open");
+    assert!(began.elapsed() >= Duration::from_millis(80), "{:?}", began.elapsed());
+    assert_eq!(drain(&client, PATIENCE).await, (0..20).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn the_relay_holds_the_rate() {
+    // 40 datagrams of 400 bytes at 80,000 bytes/s take 200 ms.
+    let profile =
+        LinkProfile { rate_bytes_per_s: std::num::NonZeroU64::new(80_000), ..LinkProfile::default() };
+    let (_relay, client) = echo_through(profile, 1).await;
+    let began = Instant::now();
+    send_numbers(&client, 40).await;
+    assert_eq!(drain(&client, PATIENCE).await.len(), 40);
+    let took = began.elapsed() - PATIENCE;
+    assert!(took >= Duration::from_millis(195) && took < Duration::from_millis(1_500), "{took:?}");
+}
+
+#[tokio::test]
+async fn one_seed_loses_the_same_datagrams_again() {
+    let half = Loss::try_from(0.5).expect("in range");
+    let mut runs = Vec::new();
+    for seed in [5, 5, 6] {
+        let profile = LinkProfile { loss_up: half, loss_down: half, ..LinkProfile::default() };
+        let (relay, client) = echo_through(profile, seed).await;
+        send_numbers(&client, 60).await;
+        let arrived = drain(&client, PATIENCE).await;
+        let counters = relay.counters();
+        assert_eq!(counters.up.datagrams + counters.up.datagrams_dropped, 60);
+        assert_eq!(counters.down.datagrams, arrived.len() as u64);
+        runs.push(arrived);
+    }
+    assert_eq!(runs[0], runs[1], "seed 5");
+    assert_ne!(runs[0], runs[2], "seeds 5 and 6");
+}
+
+#[tokio::test]
+async fn a_cut_drops_what_is_under_way_and_a_better_profile_hastens_it() {
+    let slow = LinkProfile { delay_ms: 10_000, ..LinkProfile::default() };
+    let (relay, client) = echo_through(slow.clone(), 1).await;
+    send_numbers(&client, 10).await;
+    sleep(Duration::from_millis(20)).await;
+    relay.cut();
+    relay.heal();
+    assert_eq!(relay.counters().up.datagrams_dropped, 10);
+    send_numbers(&client, 3).await;
+    sleep(Duration::from_millis(20)).await;
+    relay.set_profile(LinkProfile::default());
+    assert_eq!(drain(&client, PATIENCE).await, [0, 1, 2]);
+}
+
+#[tokio::test]
+async fn the_relay_bounds_its_clients_and_drops_the_rest() {
+    let (relay, _client) = echo_through(LinkProfile::default(), 1).await;
+    let mut clients = Vec::new();
+    for _ in 0..300 {
+        let client = UdpSocket::bind(LOOPBACK).await.expect("bound");
+        client.send_to(b"0000", relay.addr()).await.expect("sent");
+        clients.push(client);
+        tokio::task::yield_now().await;
+    }
+    sleep(Duration::from_millis(50)).await;
+    let up = relay.counters().up;
+    assert_eq!((up.datagrams, up.datagrams_dropped), (256, 44));
 }

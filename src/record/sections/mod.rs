@@ -8,6 +8,13 @@ use serde::Serialize;
 
 use crate::base::Part;
 
+pub mod allergies;
+pub mod demographics;
+pub mod medication;
+pub mod notes;
+pub mod other;
+pub mod problems;
+
 /// A section of the record's view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -27,6 +34,16 @@ pub enum Section {
 }
 
 impl Section {
+    /// All sections, in the order of the view.
+    pub const ALL: [Section; 6] = [
+        Section::Demographics,
+        Section::Allergies,
+        Section::Problems,
+        Section::Medication,
+        Section::Notes,
+        Section::Other,
+    ];
+
     /// Returns the section's name, as in JSON.
     pub fn name(self) -> &'static str {
         match self {

@@ -42,6 +42,12 @@ mod store;
 mod view;
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod power_tests;
+#[cfg(test)]
+mod rot_tests;
+#[cfg(test)]
 mod tests;
 
 pub use store::{RedbStore, StoreOptions};

@@ -70,7 +70,7 @@ fn a_flapping_link_makes_progress_each_time() {
     let mut world = World::with(two_that_differ());
     for attempt in 0..40 {
         let before: usize = world.replicas.iter().map(|replica| replica.admitted.len()).sum();
-        let link = world.connect_until(attempt % 2, 1 - attempt % 2, Profile::LAN, Some(13));
+        let link = world.connect_until(attempt % 2, 1 - attempt % 2, Profile::LAN, Some(19));
         world.settle();
         if world.links[link].up {
             world.assert_equal();

@@ -1,8 +1,9 @@
 //! What is written while sessions are open.
 
+use super::replica::{Realm, Replica};
 use super::world::{Profile, World};
 use crate::base::Part;
-use crate::sync::Message;
+use crate::sync::{Input, Message};
 
 #[test]
 fn new_entries_are_pushed_in_both_directions() {
@@ -108,4 +109,27 @@ fn the_peers_holdings_are_reported_as_they_become_durable() {
     assert_eq!(world.held_by.get(&(0, 1, lane)), None);
     world.settle();
     assert_eq!(world.held_by.get(&(0, 1, lane)), Some(&5));
+}
+
+#[test]
+fn a_push_that_overtakes_the_peers_own_certificate_does_not_end_the_session() {
+    let realm = Realm::new("test");
+    let mut world = World::of(2);
+    let (mut author, mut late) =
+        (Replica::new(&realm, 7, &["shared/a"]), Replica::new(&realm, 8, &["shared/a"]));
+    author.write("shared/a", Part::Card, 2, 50);
+    late.write("shared/a", Part::Card, 2, 50);
+    world.replicas.iter_mut().for_each(|replica| replica.adopt(&author));
+    let chain = world.replicas[1].chain.clone();
+    world.replicas[0].learn(&chain);
+    // Equal replicas; 0 knows 1, and 1 does not know 0, which pushes another device's lane before it is asked.
+    let link = world.connect(1, 0, Profile::LAN);
+    world.step();
+    world.replicas[0].adopt(&late);
+    let name = late.name("shared/a", Part::Card);
+    let head = late.head(&name.id()).unwrap();
+    world.input(link, 1, Input::HeadChanged { name, head });
+    world.settle();
+    assert_eq!(world.links[link].closed, [None, None]);
+    world.assert_equal();
 }

@@ -1,0 +1,109 @@
+//! `musubi find`: searches patients.
+
+use clap::Args;
+
+use crate::cli::args::{Context, StoreArgs};
+use crate::cli::failure::Failure;
+use crate::cli::outcome::{Outcome, read};
+use crate::cli::text::Paper;
+use crate::replica::answer::Found;
+use crate::replica::request::Request;
+
+/// Digits of a record's id that are shown: enough to name one of millions.
+const RECORD_DIGITS: usize = 12;
+/// Most results that may be asked for.
+const LIMIT_MAX: u16 = 1_000;
+
+/// Find patients by name, kana, birth date, identifier or phone.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  musubi find --store data/north 三浦
+  musubi find --store data/north \"ミウラ 1950-01-31\"
+")]
+pub struct FindCommand {
+    /// What to look for.
+    #[arg(value_name = "TEXT", required = true)]
+    text: Vec<String>,
+    /// Most results.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=i64::from(LIMIT_MAX)))]
+    limit: u16,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+impl FindCommand {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// [`Failure`] when the replica refuses.
+    pub fn run(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
+        let request = Request::Find { text: self.text.join(" "), limit: usize::from(self.limit) };
+        let answer = self.store.ask(context, request)?;
+        let found: Found = read(&answer)?;
+        let text = render(&found, context.paper);
+        Ok(Outcome::done(answer, text))
+    }
+}
+
+fn render(found: &Found, paper: Paper) -> String {
+    if found.patients.is_empty() {
+        return "nobody found; try the kana, the birth date (1950-01-31), or fewer words".to_owned();
+    }
+    let rows = found.patients.iter().map(|patient| {
+        let record = patient.record.to_string().chars().take(RECORD_DIGITS).collect();
+        let lists = [&patient.names, &patient.birth_dates, &patient.sexes, &patient.towns];
+        [record].into_iter().chain(lists.map(|list| list.join(" / "))).collect()
+    });
+    let mut text = paper.table(&["record", "name", "born", "sex", "town"], rows.collect());
+    if found.more {
+        text.push_str("\nthere are more: add words, or raise --limit");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::RecordId;
+    use crate::cli::fixtures::{Fake, text};
+    use crate::replica::answer::FoundPatient;
+
+    fn found(patients: Vec<FoundPatient>, more: bool) -> serde_json::Value {
+        serde_json::to_value(Found { patients, more }).unwrap()
+    }
+
+    #[test]
+    fn patients_stand_in_a_table() {
+        let patient = |id, name: &str, sex: &str| FoundPatient {
+            record: RecordId([id; 16]),
+            names: name.split('/').map(str::to_owned).collect(),
+            birth_dates: vec!["1950-01-31".into()],
+            sexes: vec![sex.into()],
+            towns: vec!["三浦市".into()],
+        };
+        let fake = Fake::answering(found(
+            vec![patient(0xab, "三浦 花子/ミウラ ハナコ", "female"), patient(1, "Smith John", "male")],
+            true,
+        ));
+        let outcome = fake.run(&["find", "--store", "s", "三浦", "1950-01-31"]).unwrap();
+        let expected = "\
+┌──────────────┬───────────────────────────┬────────────┬────────┬────────┐
+│ record       ┆ name                      ┆ born       ┆ sex    ┆ town   │
+╞══════════════╪═══════════════════════════╪════════════╪════════╪════════╡
+│ abababababab ┆ 三浦 花子 / ミウラ ハナコ ┆ 1950-01-31 ┆ female ┆ 三浦市 │
+│ 010101010101 ┆ Smith John                ┆ 1950-01-31 ┆ male   ┆ 三浦市 │
+└──────────────┴───────────────────────────┴────────────┴────────┴────────┘
+there are more: add words, or raise --limit";
+        assert_eq!(text(&outcome), expected);
+        let Request::Find { text, limit } = fake.request() else { panic!("a search") };
+        assert_eq!((text.as_str(), limit), ("三浦 1950-01-31", 20));
+    }
+
+    #[test]
+    fn nobody_is_an_answer_too() {
+        let outcome = Fake::answering(found(vec![], false)).run(&["find", "--store", "s", "x"]).unwrap();
+        assert_eq!(outcome.status, 0);
+        assert!(text(&outcome).contains("nobody"));
+    }
+}

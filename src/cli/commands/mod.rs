@@ -1,0 +1,13 @@
+//! The commands: one file each, whose arguments' doc comment is its help.
+
+pub mod backup;
+pub mod drill;
+pub mod export;
+pub mod find;
+pub mod import;
+pub mod realm;
+pub mod record;
+pub mod serve;
+pub mod show;
+pub mod status;
+pub mod sync;

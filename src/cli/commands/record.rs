@@ -1,0 +1,326 @@
+//! `musubi record`: writes into a record, or registers a new one.
+
+use std::io::Read as _;
+
+use clap::{Args, Subcommand};
+
+use crate::base::Area;
+use crate::cli::args::{AuthorArgs, Context, StoreArgs};
+use crate::cli::failure::Failure;
+use crate::cli::outcome::{Outcome, read};
+use crate::cli::text::{Paper, bullets};
+use crate::cli::values::{CRITICALITIES, MEDICATION_ACTIONS, SEXES, birth_date, named};
+use crate::replica::answer::Written;
+use crate::replica::request::{MedicationAction, NewPatient, Request, Write};
+
+/// Longest text that is read from standard input, in bytes.
+const TEXT_BYTES_MAX: u64 = 1 << 20;
+
+/// Write into a patient's record, or register a patient.
+///
+/// What is written is durable when the command returns. Every entry names its author: give --author and --role, or
+/// set MUSUBI_AUTHOR and MUSUBI_ROLE once. A text of `-` is read from standard input.
+#[derive(Debug, Args)]
+#[command(
+    subcommand_negates_reqs = true,
+    override_usage = "musubi record [OPTIONS] RECORD <note|allergy|medication|handover|annotate> …\n       \
+                      musubi record [OPTIONS] new --name NAME …",
+    after_long_help = "\
+Examples, with MUSUBI_STORE, MUSUBI_AUTHOR and MUSUBI_ROLE set:
+  musubi record new --name \"三浦 花子\" --kana \"ミウラ ハナコ\" --birth-date 1950-01-31 --sex female
+  musubi record 4f2a90b1c7de note \"意識清明。右前腕に創。\" --title 救護所
+  musubi record 4f2a90b1c7de allergy ペニシリン --criticality high
+  musubi record 4f2a90b1c7de allergy ペニシリン --refute \"challenge test negative\"
+  musubi record 4f2a90b1c7de medication start アムロジピン --dose \"5mg 1日1回朝食後\"
+  musubi record 4f2a90b1c7de medication stop アムロジピン --reason 低血圧
+  musubi record 4f2a90b1c7de handover - < handover.txt
+  musubi record 4f2a90b1c7de annotate STATEMENT \"family confirms\"
+"
+)]
+pub struct RecordCommand {
+    /// The record's id, or at least 8 digits of its beginning; left out with `new`.
+    #[arg(value_name = "RECORD")]
+    record: Option<String>,
+    #[command(flatten)]
+    store: StoreArgs,
+    #[command(flatten)]
+    author: AuthorArgs,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Register a patient in a new record.
+    New {
+        /// Family and given name, with a space between.
+        #[arg(long)]
+        name: String,
+        /// The reading in kana, with a space between.
+        #[arg(long)]
+        kana: Option<String>,
+        /// The birth date, YYYY-MM-DD.
+        #[arg(long, value_name = "DATE", value_parser = birth_date)]
+        birth_date: Option<String>,
+        /// The sex.
+        #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(SEXES))]
+        sex: Option<String>,
+        /// The area to file the patient in; without it, the device's first shared area.
+        #[arg(long)]
+        area: Option<Area>,
+    },
+    /// Write a signed note.
+    Note {
+        /// The text, or `-` for standard input.
+        text: String,
+        /// The title.
+        #[arg(long)]
+        title: Option<String>,
+    },
+    /// Write an allergy, or refute one.
+    Allergy {
+        /// The substance as people name it.
+        substance: String,
+        /// Its code, if known.
+        #[arg(long, value_name = "SYSTEM|CODE", value_parser = code)]
+        code: Option<String>,
+        /// How critical it is.
+        #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(CRITICALITIES))]
+        criticality: Option<String>,
+        /// Refute the active allergy of this substance, for this reason.
+        #[arg(long, value_name = "REASON", conflicts_with = "criticality")]
+        refute: Option<String>,
+    },
+    /// Start, change, hold or stop a medication.
+    Medication {
+        /// What is done.
+        #[arg(value_parser = named::<MedicationAction>(MEDICATION_ACTIONS))]
+        action: MedicationAction,
+        /// The drug as people name it.
+        drug: String,
+        /// Its code, if known.
+        #[arg(long, value_name = "SYSTEM|CODE", value_parser = code)]
+        code: Option<String>,
+        /// The dose and its times.
+        #[arg(long)]
+        dose: Option<String>,
+        /// Why.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Make the hand-over text read so; it merges with what others change.
+    Handover {
+        /// The whole text, or `-` for standard input.
+        text: String,
+    },
+    /// Annotate a statement.
+    Annotate {
+        /// The statement, as `musubi show` names it.
+        statement: String,
+        /// The text, or `-` for standard input.
+        text: String,
+    },
+}
+
+impl RecordCommand {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// [`Failure`] when the author or the record is not named, or the replica refuses.
+    pub fn run(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
+        let author = self.author.author(None)?;
+        self.store.folder()?;
+        let request = match (&self.record, &self.what) {
+            (None, What::New { name, kana, birth_date, sex, area }) => Request::Register {
+                patient: NewPatient {
+                    name: filled("the name", name)?,
+                    kana: kana.clone(),
+                    birth_date: birth_date.clone(),
+                    sex: sex.clone(),
+                },
+                area: area.clone(),
+                author,
+            },
+            (Some(record), What::New { .. }) => {
+                return Err(Failure::wrong_call(format!(
+                    "`new` makes a record of its own, and '{record}' is named"
+                ))
+                .hint("leave the record out: musubi record new --name NAME …"));
+            }
+            (None, _) => {
+                return Err(Failure::wrong_call("no record is named").hint(
+                    "name it before what to write: musubi record RECORD note …; `musubi find` names records",
+                ));
+            }
+            (Some(record), what) => Request::Record { record: record.clone(), write: what.write()?, author },
+        };
+        let answer = self.store.ask(context, request)?;
+        let written: Written = read(&answer)?;
+        Ok(Outcome::done(answer, render(&written, context.paper)))
+    }
+}
+
+impl What {
+    fn write(&self) -> Result<Write, Failure> {
+        Ok(match self {
+            What::New { .. } => return Err(Failure::wrong_call("`new` writes into no record")),
+            What::Note { text, title } => Write::Note { text: text_of(text)?, title: title.clone() },
+            What::Allergy { substance, code, criticality, refute } => Write::Allergy {
+                substance: filled("the substance", substance)?,
+                code: code.clone(),
+                criticality: criticality.clone(),
+                refute: refute.as_deref().map(|reason| filled("the reason", reason)).transpose()?,
+            },
+            What::Medication { action, drug, code, dose, reason } => Write::Medication {
+                action: *action,
+                drug: filled("the drug", drug)?,
+                code: code.clone(),
+                dose: dose.clone(),
+                reason: reason.clone(),
+            },
+            // An empty hand-over is a text too: it clears what was there.
+            What::Handover { text } => Write::Handover { text: given_or_read(text)? },
+            What::Annotate { statement, text } => {
+                Write::Annotation { anchor: filled("the statement", statement)?, text: text_of(text)? }
+            }
+        })
+    }
+}
+
+fn render(written: &Written, paper: Paper) -> String {
+    let mut rows = vec![("record", written.record.to_string())];
+    rows.extend(written.statement.clone().map(|statement| ("statement", statement)));
+    rows.extend(written.resource_id.clone().map(|id| ("resource", id)));
+    rows.push(("written", crate::cli::text::stamp(written.time)));
+    let mut text = paper.fields(&rows);
+    if !written.warnings.is_empty() {
+        text.push_str(&format!("\nATTENTION:{}", bullets(&written.warnings)));
+    }
+    text
+}
+
+fn text_of(text: &str) -> Result<String, Failure> {
+    filled("the text", &given_or_read(text)?)
+}
+
+fn given_or_read(text: &str) -> Result<String, Failure> {
+    if text != "-" {
+        return Ok(text.to_owned());
+    }
+    let failed = |why: String| Failure::wrong_call(format!("reading the text from standard input: {why}"));
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .take(TEXT_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| failed(error.to_string()))?;
+    if bytes.len() as u64 > TEXT_BYTES_MAX {
+        return Err(failed(format!("it has more than {TEXT_BYTES_MAX} bytes")));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| failed("it is not UTF-8".to_owned()))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn filled(what: &str, text: &str) -> Result<String, Failure> {
+    match text.trim() {
+        "" => Err(Failure::wrong_call(format!("{what} is empty"))),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+fn code(text: &str) -> Result<String, String> {
+    match text.split_once('|') {
+        Some((system, code)) if !system.is_empty() && !code.is_empty() => Ok(text.to_owned()),
+        _ => Err("SYSTEM|CODE is needed, as in urn:oid:1.2.392.100495.20.1.73|2171022".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::RecordId;
+    use crate::cli::fixtures::{Fake, NOW, text};
+
+    const AUTHOR: &[&str] = &["--store", "s", "--author", "佐藤", "--role", "nurse"];
+
+    fn fake(warnings: &[&str]) -> Fake {
+        let written = Written {
+            record: RecordId([0xab; 16]),
+            statement: Some("6f3c-12-0".into()),
+            resource_id: Some("r1".into()),
+            time: NOW,
+            warnings: warnings.iter().map(|&text| text.to_owned()).collect(),
+        };
+        Fake::answering(serde_json::to_value(written).unwrap())
+    }
+
+    fn request(words: &[&str]) -> Request {
+        let fake = fake(&[]);
+        fake.run(&[&["record"], words, AUTHOR].concat()).unwrap();
+        fake.request()
+    }
+
+    #[test]
+    fn a_patient_is_registered_without_a_record() {
+        let words = ["new", "--name", "三浦 花子", "--birth-date", "1950-01-31", "--area", "shared/m"];
+        let Request::Register { patient, area, author } = request(&words) else { panic!("a registration") };
+        assert_eq!((patient.name.as_str(), patient.sex), ("三浦 花子", None));
+        assert_eq!(area, Some(Area::new("shared/m").unwrap()));
+        assert_eq!(author.role, "nurse");
+    }
+
+    #[test]
+    fn a_record_named_before_what_is_written() {
+        let Request::Record { record, write, .. } =
+            request(&["abababab", "note", "清明", "--title", "救護所"])
+        else {
+            panic!("a record")
+        };
+        assert_eq!(record, "abababab");
+        assert_eq!(write, Write::Note { text: "清明".into(), title: Some("救護所".into()) });
+        let Request::Record { write, .. } = request(&["abababab", "medication", "hold", "ワルファリン"])
+        else {
+            panic!("a record")
+        };
+        let Write::Medication { action, drug, .. } = write else { panic!("a medication") };
+        assert_eq!((action, drug.as_str()), (MedicationAction::Hold, "ワルファリン"));
+        let Request::Record { write, .. } = request(&["abababab", "handover", ""]) else {
+            panic!("a record")
+        };
+        assert_eq!(write, Write::Handover { text: String::new() });
+    }
+
+    #[test]
+    fn wrong_calls_are_refused_with_a_hint_before_anything_is_asked() {
+        let fake = fake(&[]);
+        for (words, hint) in [
+            (vec!["record", "abababab", "new", "--name", "x"], "leave the record out"),
+            (vec!["record", "note", "x"], "musubi find"),
+        ] {
+            let failure = fake.run(&[&words, AUTHOR].concat()).unwrap_err();
+            assert!(failure.status == 2 && failure.hint.contains(hint), "{failure}");
+        }
+        for words in [
+            vec!["abababab", "note", "  "],
+            vec!["abababab", "allergy", "x", "--refute", ""],
+            vec!["abababab", "allergy", "x", "--code", "123"],
+            vec!["new", "--name", "x", "--birth-date", "1950-02-30"],
+            vec!["abababab", "frobnicate", "x"],
+            vec!["abababab"],
+        ] {
+            let failure = fake.run(&[&["record"], words.as_slice(), AUTHOR].concat()).unwrap_err();
+            assert_eq!(failure.status, 2, "{words:?}");
+        }
+        let failure = fake.run(&["record", "--store", "s", "abababab", "note", "x"]).unwrap_err();
+        assert!(failure.hint.contains("MUSUBI_AUTHOR"), "{failure}");
+        assert!(fake.asked().is_empty());
+    }
+
+    #[test]
+    fn warnings_stand_out() {
+        let written = fake(&["active allergy to penicillin"]);
+        let outcome = written.run(&[&["record", "abababab", "note", "x"], AUTHOR].concat()).unwrap();
+        let expected = "record     abababababababababababababababab\nstatement  6f3c-12-0\nresource   r1\n\
+                        written    2026-09-21 14:13 UTC\nATTENTION:\n  - active allergy to penicillin";
+        assert_eq!(text(&outcome), expected);
+    }
+}

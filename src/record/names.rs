@@ -1,0 +1,364 @@
+//! Finding people: search tokens of names, birth dates, identifiers and phone numbers.
+//!
+//! The store keeps keyed hashes of tokens, so a token can only be looked up whole: prefixes are tokens of their
+//! own. Tokens find candidates; [`rank`] then judges each candidate by its view, in full.
+
+use serde_json::Value;
+use unicode_normalization::UnicodeNormalization;
+
+use super::sections::demographics::{Demographics, Identifier, Name, Person};
+use super::{birth, kana};
+
+/// Longest prefix that is a token, in folded characters; longer queries are looked up by this much of them.
+pub const PREFIX_CHARS_MAX: usize = 10;
+/// Shortest prefix that is a token; a whole name part is a token whatever its length.
+pub const PREFIX_CHARS_MIN: usize = 2;
+/// Most tokens of one resource.
+pub const TOKENS_MAX: usize = 256;
+/// Most words of a query that count.
+pub const QUERY_WORDS_MAX: usize = 8;
+/// Longest query that is read, in characters.
+pub const QUERY_CHARS_MAX: usize = 200;
+/// Shortest digits that are taken for a phone number.
+const PHONE_DIGITS_MIN: usize = 6;
+/// Digits of a whole Japanese phone number: a query of so many digits, however spaced, is one.
+const PHONE_DIGITS_WHOLE: std::ops::RangeInclusive<usize> = 10..=11;
+
+/// What a token is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TokenKind {
+    /// A name, or the beginning of one.
+    Name,
+    /// A birth date.
+    Birth,
+    /// An identifier.
+    Identifier,
+    /// A phone number.
+    Phone,
+}
+
+impl TokenKind {
+    /// Returns the kind's name, which goes into the token's hash.
+    pub fn name(self) -> &'static str {
+        match self {
+            TokenKind::Name => "name",
+            TokenKind::Birth => "birth",
+            TokenKind::Identifier => "identifier",
+            TokenKind::Phone => "phone",
+        }
+    }
+}
+
+/// One thing by which a record is found.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SearchToken {
+    /// What it is about.
+    pub kind: TokenKind,
+    /// The folded text.
+    pub text: String,
+}
+
+/// Shows the kind only.
+impl std::fmt::Debug for SearchToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SearchToken({})", self.kind.name())
+    }
+}
+
+/// Returns the tokens of a resource: of Patient, and the member identifiers of Coverage; sorted, each once.
+pub fn tokens_of(resource_type: &str, json: &Value) -> Vec<SearchToken> {
+    let person = Person::read(resource_type, json);
+    let searched = Searched::of_person(&person);
+    let mut tokens = Vec::new();
+    let mut add = |kind, text: String| tokens.push(SearchToken { kind, text });
+    for name in &searched.names {
+        for part in &name.parts {
+            prefixes(part).for_each(|prefix| add(TokenKind::Name, prefix));
+        }
+    }
+    searched.births.into_iter().for_each(|text| add(TokenKind::Birth, text));
+    searched.identifiers.into_iter().for_each(|text| add(TokenKind::Identifier, text));
+    searched.phones.into_iter().for_each(|text| add(TokenKind::Phone, text));
+    tokens.sort_unstable();
+    tokens.dedup();
+    tokens.truncate(TOKENS_MAX);
+    tokens
+}
+
+/// Takes a query apart: every group must be met, by any of its tokens. Empty when nothing can be looked up.
+pub fn query(text: &str) -> Vec<Vec<SearchToken>> {
+    let token = |kind, text| SearchToken { kind, text };
+    let group = |word: Word| {
+        let mut group = Vec::new();
+        group.extend(word.birth.map(|text| token(TokenKind::Birth, text)));
+        group.extend(word.phone.map(|text| token(TokenKind::Phone, text)));
+        let start = |name: String| name.chars().take(PREFIX_CHARS_MAX).collect();
+        group.extend(word.names.into_iter().map(|name| token(TokenKind::Name, start(name))));
+        group.push(token(TokenKind::Identifier, word.identifier));
+        group
+    };
+    words(text).into_iter().map(group).collect()
+}
+
+/// Judges whether a person is meant by a query, and how well: the higher the better, `None` is not meant.
+pub fn rank(text: &str, demographics: &Demographics) -> Option<u32> {
+    let searched = Searched::of_demographics(demographics);
+    let words = words(text);
+    if words.is_empty() {
+        return None;
+    }
+    words.iter().map(|word| searched.score(word)).sum()
+}
+
+/// What can be found of a person, folded.
+struct Searched {
+    names: Vec<FoldedName>,
+    births: Vec<String>,
+    identifiers: Vec<String>,
+    phones: Vec<String>,
+}
+
+/// A name's parts; the first is the whole name.
+struct FoldedName {
+    parts: Vec<String>,
+}
+
+impl Searched {
+    fn of_person(person: &Person) -> Self {
+        Self::new(&person.names, person.birth_date.as_slice(), &person.identifiers, &person.contacts)
+    }
+
+    fn of_demographics(known: &Demographics) -> Self {
+        Self::new(&known.names, &known.birth_dates, &known.identifiers, &known.contacts)
+    }
+
+    fn new(names: &[Name], births: &[String], identifiers: &[Identifier], contacts: &[String]) -> Self {
+        let identifier = |identifier: &Identifier| fold_identifier(&identifier.value);
+        Self {
+            names: names.iter().map(FoldedName::of).collect(),
+            births: births.to_vec(),
+            identifiers: identifiers.iter().map(identifier).filter(|text| !text.is_empty()).collect(),
+            phones: contacts.iter().filter_map(|contact| phone(contact)).collect(),
+        }
+    }
+
+    fn score(&self, word: &Word) -> Option<u32> {
+        let exact = |there: bool| there.then_some(100);
+        let identifier = exact(self.identifiers.contains(&word.identifier));
+        let birth = exact(word.birth.as_ref().is_some_and(|birth| self.births.contains(birth)));
+        let phone = exact(word.phone.as_ref().is_some_and(|phone| self.phones.contains(phone)));
+        let pairs = self.names.iter().flat_map(|name| word.names.iter().map(move |wanted| (name, wanted)));
+        let name = pairs.filter_map(|(name, wanted)| name.score(wanted)).max();
+        [identifier, birth, phone, name].into_iter().flatten().max()
+    }
+}
+
+impl FoldedName {
+    fn of(name: &Name) -> Self {
+        let mut parts = vec![kana::fold(&name.full)];
+        if name.family.is_none() && name.given.is_empty() {
+            parts.extend(name.full.split_whitespace().map(kana::fold));
+        } else {
+            parts.extend(name.family.iter().chain(&name.given).map(|part| kana::fold(part)));
+        }
+        parts.retain(|part| !part.is_empty());
+        Self { parts }
+    }
+
+    fn score(&self, wanted: &str) -> Option<u32> {
+        let score = |(place, part): (usize, &String)| {
+            let whole = part == wanted;
+            match (place == 0, whole) {
+                (true, true) => Some(90),
+                (false, true) => Some(60),
+                (_, false) if wanted.chars().count() < PREFIX_CHARS_MIN => None,
+                (_, false) => part.starts_with(wanted).then_some(30),
+            }
+        };
+        self.parts.iter().enumerate().filter_map(score).max()
+    }
+}
+
+/// One word of a query, in every reading that makes sense.
+struct Word {
+    birth: Option<String>,
+    phone: Option<String>,
+    /// The word as a name; and joined to the word before it, as the beginning of a whole name (田中 幸).
+    names: Vec<String>,
+    identifier: String,
+}
+
+fn words(text: &str) -> Vec<Word> {
+    let normal: String = text.nfkc().take(QUERY_CHARS_MAX).collect();
+    if let Some(date) = birth::parse(&normal) {
+        return vec![word(&normal, Some(date.to_string()))];
+    }
+    if phone(&normal).is_some_and(|digits| PHONE_DIGITS_WHOLE.contains(&digits.len())) {
+        return vec![word(&normal, None)];
+    }
+    let mut words: Vec<Word> = Vec::new();
+    for part in normal.split_whitespace() {
+        if words.len() == QUERY_WORDS_MAX {
+            break;
+        }
+        let mut word = word(part, birth::parse(part).map(|date| date.to_string()));
+        let before = words.last().and_then(|word| word.names.first());
+        if let (Some(before), Some(own)) = (before, word.names.first()) {
+            word.names.push(format!("{before}{own}"));
+        }
+        if !word.identifier.is_empty() {
+            words.push(word);
+        }
+    }
+    words
+}
+
+fn word(part: &str, birth: Option<String>) -> Word {
+    let name = kana::fold(part);
+    let has_letter = name.chars().any(char::is_alphabetic);
+    Word {
+        phone: phone(part),
+        names: (has_letter && birth.is_none()).then_some(name).into_iter().collect(),
+        identifier: fold_identifier(part),
+        birth,
+    }
+}
+
+/// Gives the prefixes of a folded part that are tokens, and the part itself where it is short.
+fn prefixes(part: &str) -> impl Iterator<Item = String> + '_ {
+    let ends: Vec<usize> =
+        part.char_indices().map(|(at, c)| at + c.len_utf8()).take(PREFIX_CHARS_MAX).collect();
+    let first = PREFIX_CHARS_MIN.min(ends.len());
+    ends.into_iter().skip(first.saturating_sub(1)).map(|end| part[..end].to_owned())
+}
+
+fn fold_identifier(text: &str) -> String {
+    text.nfkc().flat_map(char::to_lowercase).filter(|c| !c.is_whitespace()).collect()
+}
+
+/// Reads a phone number: its digits, with the Japanese country code written as 0.
+fn phone(text: &str) -> Option<String> {
+    let normal: String = text.nfkc().filter(|c| !c.is_whitespace()).collect();
+    let foreign = normal.strip_prefix("+81");
+    let rest = foreign.unwrap_or(&normal);
+    let separators = |c: char| matches!(c, '-' | '(' | ')' | '.' | '‐' | '−' | 'ー' | '–' | '+');
+    if rest.chars().any(|c| !c.is_ascii_digit() && !separators(c)) {
+        return None;
+    }
+    let digits: String = rest.chars().filter(char::is_ascii_digit).collect();
+    let digits = if foreign.is_some() && !digits.starts_with('0') { format!("0{digits}") } else { digits };
+    (digits.len() >= PHONE_DIGITS_MIN).then_some(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const REPRESENTATION: &str = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation";
+
+    fn patient() -> Value {
+        json!({
+            "resourceType": "Patient",
+            "name": [
+                {"family": "𠮷田", "given": ["亮太"], "text": "𠮷田 亮太",
+                 "extension": [{"url": REPRESENTATION, "valueCode": "IDE"}]},
+                {"family": "ヨシダ", "given": ["リョウタ"], "text": "ヨシダ リョウタ",
+                 "extension": [{"url": REPRESENTATION, "valueCode": "SYL"}]},
+            ],
+            "birthDate": "2024-11-21",
+            "identifier": [{"system": "urn:oid:1.2.392.100495.20.3.51.1", "value": "POP-000035"}],
+            "telecom": [{"system": "phone", "value": "080-8526-5514"}],
+        })
+    }
+
+    /// Looks a query up as the store does.
+    fn finds(text: &str, json: &Value) -> bool {
+        let tokens = tokens_of("Patient", json);
+        let groups = query(text);
+        !groups.is_empty() && groups.iter().all(|group| group.iter().any(|token| tokens.contains(token)))
+    }
+
+    #[test]
+    fn a_person_is_found_by_every_writing() {
+        let writings = [
+            "𠮷田",
+            "𠮷田亮太",
+            "𠮷田 亮太",
+            "𠮷田　亮",
+            "亮太",
+            "ヨシダ",
+            "よしだ",
+            "ﾖｼﾀﾞ ﾘｮｳﾀ",
+            "よし",
+            "ヨシダリヨ",
+            "2024-11-21",
+            "令和6年11月21日",
+            "R6.11.21",
+            "𠮷田 R6.11.21",
+            "POP-000035",
+            "pop-000035",
+            "ＰＯＰ－０００035",
+            "08085265514",
+            "080-8526-5514",
+            "+81 80 8526 5514",
+            "令和6年 11月 21日",
+        ];
+        for writing in writings {
+            assert!(finds(writing, &patient()), "{writing}");
+        }
+    }
+
+    #[test]
+    fn others_are_not_found() {
+        for text in ["吉田", "田", "ダ", "よしだ はなこ", "R6.11.22", "POP-00003", "8085", "", "  ", "。"]
+        {
+            assert!(!finds(text, &patient()), "{text}");
+        }
+    }
+
+    #[test]
+    fn rank_prefers_whole_names_and_judges_what_tokens_cannot() {
+        let long = json!({"resourceType": "Patient", "name": [{"text": "ジュゲムジュゲムゴコウノスリキレ"}]});
+        let known = |json: &Value| {
+            let person = Person::read("Patient", json);
+            Demographics {
+                names: person.names,
+                birth_dates: person.birth_date.into_iter().collect(),
+                sexes: Vec::new(),
+                deceased: Vec::new(),
+                addresses: Vec::new(),
+                contacts: person.contacts,
+                relatives: Vec::new(),
+                identifiers: person.identifiers,
+                marks: Default::default(),
+                sources: Vec::new(),
+            }
+        };
+        assert!(finds("じゅげむじゅげむごこうのやぶらこうじ", &long), "the token is cut");
+        assert_eq!(rank("じゅげむじゅげむごこうのやぶらこうじ", &known(&long)), None);
+        assert!(rank("じゅげむじゅげむごこうのすり", &known(&long)).is_some());
+        let person = known(&patient());
+        assert!(rank("ヨシダリョウタ", &person) > rank("ヨシダ", &person));
+        assert!(rank("ヨシダ", &person) > rank("ヨシ", &person));
+        assert_eq!(rank("ヨシダ 1999-01-01", &person), None);
+        assert_eq!(rank("", &person), None);
+    }
+
+    #[test]
+    fn coverage_gives_its_member_identifier_and_nothing_else_has_tokens() {
+        let coverage = json!({"identifier": [{"system": "x", "value": "01130012:9140:42163624:03"}]});
+        assert_eq!(tokens_of("Coverage", &coverage).len(), 1);
+        assert!(tokens_of("Observation", &patient()).is_empty());
+    }
+
+    #[test]
+    fn tokens_are_few_and_debug_hides_them() {
+        let tokens = tokens_of("Patient", &patient());
+        assert!(tokens.len() <= 25, "{}", tokens.len());
+        assert!(!format!("{tokens:?}").contains("ヨシ"));
+        let names: Vec<Value> = (0..500).map(|n| json!({"text": format!("名前{n}")})).collect();
+        assert!(tokens_of("Patient", &json!({ "name": names })).len() <= TOKENS_MAX);
+    }
+}

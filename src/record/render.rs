@@ -1,0 +1,272 @@
+//! The view as plain text, for a terminal.
+//!
+//! What needs a decision comes first and shows both sides, joined by `‖`. Every line says how old it is.
+
+use std::fmt::Write as _;
+
+use super::sections::allergies::{Allergies, Allergy, Knowledge};
+use super::sections::demographics::Demographics;
+use super::sections::medication::{Medication, MedicationList, MedicationState};
+use super::sections::notes::Note;
+use super::sections::problems::Problem;
+use super::source::{Marks, Side, Source};
+use super::view::RecordView;
+use crate::base::WallMs;
+
+/// Most notes that are written out.
+pub const NOTES_SHOWN_MAX: usize = 20;
+/// Most lines of each list of past items.
+pub const PAST_SHOWN_MAX: usize = 20;
+
+/// Writes a view for people, with the age of every entry as of `now`.
+pub fn text(view: &RecordView, now: WallMs) -> String {
+    let mut page = Page { out: String::new(), now };
+    page.head(view);
+    page.danger(view);
+    page.allergies(&view.allergies);
+    page.medication(&view.medication);
+    page.problems(&view.problems.active, &view.problems.past);
+    page.notes(&view.notes);
+    if !view.others.is_empty() {
+        let others: Vec<String> = view.others.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        page.title("Also on record");
+        page.line(&others.join(", "));
+    }
+    page.out
+}
+
+/// Says how long ago a time was: `5 min`, `3 h`, `12 d`, or that it lies ahead.
+pub fn age(time: WallMs, now: WallMs) -> String {
+    let Some(ms) = now.0.checked_sub(time.0) else { return "in the future".to_owned() };
+    let minutes = ms / 60_000;
+    match minutes {
+        0 => "just now".to_owned(),
+        1..=119 => format!("{minutes} min ago"),
+        120..=2_879 => format!("{} h ago", minutes / 60),
+        _ => format!("{} d ago", minutes / 1_440),
+    }
+}
+
+struct Page {
+    out: String,
+    now: WallMs,
+}
+
+impl Page {
+    fn line(&mut self, text: &str) {
+        // Control characters in data must not reach a terminal.
+        let clean: String = text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
+        for line in clean.lines() {
+            writeln!(self.out, "  {line}").expect("writing to a String cannot fail");
+        }
+    }
+
+    fn title(&mut self, title: &str) {
+        writeln!(self.out, "\n{title}").expect("writing to a String cannot fail");
+    }
+
+    fn head(&mut self, view: &RecordView) {
+        let who: &Demographics = &view.demographics;
+        let names: Vec<&str> = who.names.iter().map(|name| name.full.as_str()).collect();
+        let name = if names.is_empty() { "(name unknown)".to_owned() } else { names.join(" / ") };
+        self.out.push_str("Patient\n");
+        self.line(&name);
+        let unknown = |values: &[String], what: &str| match values {
+            [] => format!("{what} unknown"),
+            _ => values.join(" ‖ "),
+        };
+        self.line(&format!("{}, {}", unknown(&who.birth_dates, "birth date"), unknown(&who.sexes, "sex")));
+        for (label, values) in [
+            ("DECEASED", &who.deceased),
+            ("address", &who.addresses),
+            ("contact", &who.contacts),
+            ("inform", &who.relatives),
+        ] {
+            if !values.is_empty() {
+                self.line(&format!("{label}: {}", values.join("; ")));
+            }
+        }
+        let identifiers: Vec<&str> =
+            who.identifiers.iter().map(|identifier| identifier.value.as_str()).collect();
+        if !identifiers.is_empty() {
+            self.line(&format!("identifiers: {}", identifiers.join(", ")));
+        }
+        let latest = age(view.latest.wall(), self.now);
+        self.line(&format!("record {}, {} statements, latest {latest}", view.record, view.statements));
+    }
+
+    fn danger(&mut self, view: &RecordView) {
+        if !view.alerts.is_empty() {
+            self.title("ALERTS");
+            for alert in &view.alerts {
+                self.line(&format!("!! {}", alert.why));
+            }
+        }
+        let open: Vec<_> = view.conflicts.iter().filter(|conflict| conflict.open).collect();
+        if !open.is_empty() {
+            self.title("DECISION NEEDED (merge rules not yet reviewed by a clinician)");
+            for conflict in open {
+                self.line(&format!("‖ {}: {}: {}", conflict.section.name(), conflict.kind, conflict.summary));
+            }
+        }
+    }
+
+    fn allergies(&mut self, allergies: &Allergies) {
+        self.title("Allergies");
+        match allergies.knowledge {
+            Knowledge::Unknown => self.line("not known (nobody has said anything)"),
+            Knowledge::NoneKnown => {
+                for none in &allergies.none_known {
+                    let date = none.date.as_deref().unwrap_or("no date");
+                    self.line(&format!("{} ({date}){}", none.says, self.source(&none.source)));
+                }
+            }
+            Knowledge::Listed => {}
+        }
+        for allergy in &allergies.active {
+            self.allergy(allergy, "");
+        }
+        for allergy in allergies.inactive.iter().take(PAST_SHOWN_MAX) {
+            self.allergy(allergy, "not active: ");
+        }
+    }
+
+    fn allergy(&mut self, allergy: &Allergy, prefix: &str) {
+        let mut text = format!("{prefix}{}", allergy.substance);
+        for also in &allergy.also {
+            text.push_str(&format!(" (also: {also})"));
+        }
+        if let Some(criticality) = allergy.criticality {
+            text.push_str(&format!(", criticality {criticality:?}").to_lowercase());
+        }
+        if !allergy.reactions.is_empty() {
+            text.push_str(&format!(", {}", allergy.reactions.join(", ")));
+        }
+        self.item(&text, allergy.marks, &allergy.sides);
+    }
+
+    fn medication(&mut self, list: &MedicationList) {
+        self.title("Medication");
+        if list.active.is_empty() && list.recorded.is_empty() && list.ended.is_empty() {
+            self.line("nothing on record");
+        }
+        for drug in &list.active {
+            let prefix = match drug.state {
+                MedicationState::DecisionNeeded => "DECISION NEEDED: ",
+                MedicationState::OnHold => "on hold: ",
+                MedicationState::Active
+                | MedicationState::Recorded
+                | MedicationState::Planned
+                | MedicationState::Prohibited
+                | MedicationState::Stopped
+                | MedicationState::EnteredInError => "",
+            };
+            self.drug(drug, prefix);
+        }
+        for (title, drugs) in
+            [("Recorded, not known whether taken", &list.recorded), ("No longer taken", &list.ended)]
+        {
+            if !drugs.is_empty() {
+                self.title(title);
+            }
+            for drug in drugs.iter().take(PAST_SHOWN_MAX) {
+                self.drug(drug, if drug.state == MedicationState::Prohibited { "DO NOT GIVE: " } else { "" });
+            }
+            self.more(drugs.len(), PAST_SHOWN_MAX);
+        }
+    }
+
+    fn drug(&mut self, drug: &Medication, prefix: &str) {
+        let doses =
+            if drug.doses.is_empty() { String::new() } else { format!(", {}", drug.doses.join(" ‖ ")) };
+        let day = |label: &str, date: &Option<String>| {
+            date.as_deref().map_or(String::new(), |date| format!(", {label} {}", super::fhir::day(date)))
+        };
+        let (since, until) = (day("since", &drug.since), day("until", &drug.until));
+        self.item(&format!("{prefix}{}{doses}{since}{until}", drug.name), drug.marks, &drug.sides);
+    }
+
+    fn problems(&mut self, active: &[Problem], past: &[Problem]) {
+        self.title("Problems");
+        if active.is_empty() {
+            self.line("none on record");
+        }
+        for problem in active {
+            let onset = problem
+                .onset
+                .as_deref()
+                .map_or(String::new(), |onset| format!(", since {}", super::fhir::day(onset)));
+            self.item(&format!("{}{onset}", problem.name), problem.marks, &problem.sides);
+        }
+        for problem in past.iter().take(PAST_SHOWN_MAX) {
+            let statuses: Vec<String> =
+                problem.statuses.iter().map(|status| format!("{status:?}").to_lowercase()).collect();
+            self.item(&format!("{} ({})", problem.name, statuses.join(" ‖ ")), problem.marks, &problem.sides);
+        }
+        self.more(past.len(), PAST_SHOWN_MAX);
+    }
+
+    fn notes(&mut self, notes: &[Note]) {
+        if !notes.is_empty() {
+            self.title("Notes");
+        }
+        for note in notes.iter().take(NOTES_SHOWN_MAX) {
+            let withdrawn = if note.withdrawn { "WITHDRAWN: " } else { "" };
+            let head = format!("{withdrawn}{} {}, {}", super::fhir::day(&note.date), note.title, note.author);
+            let source = self.source(&note.source);
+            self.line(&format!("{head}{}{source}", marks(note.marks)));
+            self.line(&indent(&note.excerpt));
+            for addendum in &note.addenda {
+                let source = self.source(&addendum.source);
+                self.line(&indent(&format!("+ {}{source}", addendum.excerpt)));
+            }
+        }
+        self.more(notes.len(), NOTES_SHOWN_MAX);
+    }
+
+    /// Writes an item: its one source on the same line, or each side on a line of its own.
+    fn item(&mut self, text: &str, item_marks: Marks, sides: &[Side]) {
+        match sides {
+            [side] => {
+                let source = self.source(&side.source);
+                self.line(&format!("{text}{}{source}", marks(item_marks)));
+            }
+            _ => {
+                self.line(&format!("{text}{}", marks(item_marks)));
+                for side in sides {
+                    let source = self.source(&side.source);
+                    self.line(&format!("  ‖ {}{source}", side.says));
+                }
+            }
+        }
+    }
+
+    fn source(&self, source: &Source) -> String {
+        let imported = if source.origin == "native" { "" } else { ", imported" };
+        let unverified = if source.unverified { ", UNVERIFIED" } else { "" };
+        let reason = source.reason.as_ref().map_or(String::new(), |reason| format!(", because: {reason}"));
+        let age = age(source.time_ms, self.now);
+        format!(" [{} ({}){imported}{unverified}, {age}{reason}]", source.who, source.role)
+    }
+
+    fn more(&mut self, all: usize, shown: usize) {
+        if all > shown {
+            self.line(&format!("… and {} more", all - shown));
+        }
+    }
+}
+
+fn marks(marks: Marks) -> String {
+    let words = [
+        (marks.disputed, "disputed"),
+        (marks.concurrent, "written apart"),
+        (marks.unverified, "unverified"),
+        (marks.waiting, "earlier statements have not arrived"),
+    ];
+    let words: Vec<&str> = words.into_iter().filter_map(|(there, word)| there.then_some(word)).collect();
+    if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) }
+}
+
+fn indent(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,95 @@
+//! The view of one record: everything that a reader is shown, computed from the facts alone.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::alerts::{self, Alert};
+use super::conflict::Conflict;
+use super::facts::Facts;
+use super::sections::allergies::{self, Allergies};
+use super::sections::demographics::{self, Demographics};
+use super::sections::medication::{self, MedicationList};
+use super::sections::notes::{self, Note};
+use super::sections::other;
+use super::sections::problems::{self, Problems};
+use crate::base::{Hlc, RecordId};
+
+/// What is known about one patient.
+///
+/// Law (`any_order_and_number_of_arrivals_ends_the_same`): the same set of facts gives the same bytes.
+/// The view knows no clock; whoever shows it compares its times with now.
+#[derive(Clone, PartialEq, Serialize)]
+pub struct RecordView {
+    /// The record.
+    pub record: RecordId,
+    /// How many statements it was computed from.
+    pub statements: usize,
+    /// The latest time that a statement claims.
+    pub latest: Hlc,
+    /// Who the patient is.
+    pub demographics: Demographics,
+    /// Allergies and intolerances.
+    pub allergies: Allergies,
+    /// Problems and diagnoses.
+    pub problems: Problems,
+    /// Medication.
+    pub medication: MedicationList,
+    /// Notes, the latest first.
+    pub notes: Vec<Note>,
+    /// How many current statements of every other resource type there are.
+    pub others: BTreeMap<String, u64>,
+    /// Contradictions, open and settled.
+    pub conflicts: Vec<Conflict>,
+    /// Possible harm.
+    pub alerts: Vec<Alert>,
+    /// Statements that claim to follow what does not exist; their claims are ignored.
+    pub mismatched: u64,
+}
+
+impl RecordView {
+    /// Computes the view of a set of facts.
+    pub fn of(facts: &Facts) -> Self {
+        let (demographics, who) = demographics::view(facts);
+        let (allergies, allergic) = allergies::view(facts);
+        let (problems, ill) = problems::view(facts);
+        let (medication, treated) = medication::view(facts);
+        let (notes, written) = notes::view(facts);
+        let mut conflicts: Vec<Conflict> =
+            [who, allergic, ill, treated, written].into_iter().flatten().collect();
+        // Open ones first; within a kind the order of the statements is that of the threads.
+        conflicts.sort_by(|a, b| (!a.open, a.section, a.kind).cmp(&(!b.open, b.section, b.kind)));
+        let alerts = alerts::drug_allergy(&allergies, &medication);
+        Self {
+            record: facts.record(),
+            statements: facts.len(),
+            latest: facts.iter().map(|fact| fact.time).max().unwrap_or_default(),
+            others: other::count(facts),
+            mismatched: mismatched(facts),
+            demographics,
+            allergies,
+            problems,
+            medication,
+            notes,
+            conflicts,
+            alerts,
+        }
+    }
+
+    /// Returns the view as JSON: equal views, equal bytes.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("maps of the view have string keys")
+    }
+}
+
+fn mismatched(facts: &Facts) -> u64 {
+    let claims = |fact: &&super::facts::Fact| {
+        fact.statement.follows.iter().any(|follow| {
+            let Some(lane) = follow.lane else { return false };
+            let place = super::statement::Position { lane, seq: follow.seq, index: follow.index };
+            let mut there = facts.at(place).peekable();
+            there.peek().is_some() && there.all(|fact| fact.check() != follow.check)
+        })
+    };
+    facts.iter().filter(claims).count() as u64
+}

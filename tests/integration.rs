@@ -1,6 +1,7 @@
 //! Tests that need more than one process, a server or the network: one binary for all of them.
 
 mod cli;
+mod drill;
 mod s3_bucket;
 mod store_kill;
 mod support;

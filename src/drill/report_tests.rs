@@ -1,1 +1,151 @@
+//! The report: the shape of its JSON, the trace, and the story as people read it.
 
+use std::time::Duration;
+
+use super::fixtures::{good_run, name};
+use super::judge::Observations;
+use super::report::DrillReport;
+use super::scenario::Scenario;
+use super::story::{Outcome, Timeline};
+
+/// Tells the whole scenario, each step a second after the other.
+fn timeline(scenario: &Scenario, outcome: impl Fn(usize) -> Outcome) -> Timeline {
+    let mut timeline = Timeline::begin(scenario);
+    for (number, step) in scenario.steps.iter().enumerate() {
+        let at = Duration::from_millis(1_000 * number as u64);
+        if !step.tell.is_empty() {
+            timeline.tell(at, &step.tell);
+        }
+        timeline.happened(at, scenario, &step.action, &outcome(number));
+    }
+    timeline
+}
+
+fn done(number: usize) -> Outcome {
+    match number {
+        0 => Outcome::Imported { resources: 1_848, patients: 25, added: 1_848 },
+        1 | 9 => Outcome::Converged { after: Duration::from_millis(340) },
+        2 => Outcome::BackedUp { entries: 90, bytes: 7_890 },
+        4 => Outcome::Written { warnings: 0 },
+        5 => Outcome::Written { warnings: 2 },
+        6 => Outcome::Killed { acknowledged: 30 },
+        11 => Outcome::Restored { records: 25, entries: 140 },
+        _ => Outcome::Done,
+    }
+}
+
+fn report(change: impl Fn(&mut Observations)) -> DrillReport {
+    let (scenario, mut seen) = good_run();
+    change(&mut seen);
+    let timeline = timeline(&scenario, done);
+    DrillReport::of(&scenario, 5, &seen, timeline)
+}
+
+#[test]
+fn the_json_has_exactly_the_promised_fields() {
+    let json = serde_json::to_value(report(|_| {})).unwrap();
+    let keys = |value: &serde_json::Value| -> Vec<String> {
+        let mut keys: Vec<String> = value.as_object().unwrap().keys().cloned().collect();
+        keys.sort_unstable();
+        keys
+    };
+    let mut promised: Vec<&str> =
+        "scenario mode seed trace replicas writes converged converge_after_heal_s bytes \
+        conflicts alerts quarantined restore expectations passed"
+            .split_whitespace()
+            .collect();
+    promised.sort_unstable();
+    assert_eq!(keys(&json), promised);
+    let of = |key: &str| keys(&json[key][0]);
+    assert_eq!(of("replicas"), ["areas", "entries", "heads", "heads_before_heal", "name", "records", "role"]);
+    assert_eq!(of("conflicts"), ["count", "kind", "open", "section"]);
+    assert_eq!(of("alerts"), ["count", "kind", "severity"]);
+    assert_eq!(of("expectations"), ["detail", "name", "ok"]);
+    assert_eq!(keys(&json["writes"]), ["acknowledged", "lost"]);
+    assert_eq!(keys(&json["bytes"]), ["backup", "sync"]);
+    assert_eq!(keys(&json["restore"]), ["heads", "ok"]);
+    assert_eq!(keys(&json["replicas"][0]["areas"][0]), ["area", "heads", "part"]);
+    assert_eq!((&json["scenario"], &json["mode"]), (&"short".into(), &"live".into()));
+    assert_eq!((&json["passed"], &json["writes"]["acknowledged"]), (&true.into(), &3.into()));
+}
+
+#[test]
+fn one_failure_fails_the_drill_and_is_listed_first() {
+    let failed = report(|seen| {
+        let detail = "step 2 (wait-converged): still different after 15s".to_owned();
+        seen.failures.push(super::judge::Judged { name: "step".to_owned(), ok: false, detail });
+    });
+    assert!(!failed.passed && failed.expectations[0].name == "step");
+    let lost = report(|seen| drop(seen.disks.get_mut(&name("south")).unwrap().resources.pop_first()));
+    assert_eq!((lost.writes.lost, lost.passed), (1, false));
+}
+
+#[test]
+fn the_trace_tells_courses_of_events_apart_and_ignores_times_and_counts() {
+    let (scenario, _) = good_run();
+    let told = |outcome: &dyn Fn(usize) -> Outcome, seed| timeline(&scenario, outcome).trace(seed);
+    let slower = |number| match done(number) {
+        Outcome::Converged { .. } => Outcome::Converged { after: Duration::from_secs(9) },
+        Outcome::Killed { .. } => Outcome::Killed { acknowledged: 31 },
+        other => other,
+    };
+    let failing = |number| match number {
+        9 => Outcome::Failed { reason: "still different".into() },
+        _ => done(number),
+    };
+    assert_eq!(told(&done, 5), told(&slower, 5));
+    assert_ne!(told(&done, 5), told(&failing, 5));
+    assert_ne!(told(&done, 5), told(&done, 6));
+}
+
+#[test]
+fn the_story_reads_as_one() {
+    let report = report(|_| {});
+    let expected = "\
+訓練 DRILL: an exercise. All people, places and events are invented.
+
+A short drill
+短い訓練
+Two hospitals are cut off from each other.
+二つの病院が孤立する。
+
+  00:00.0  North 北 imports 1 files: 1848 resources of 25 patients, 1848 new there.
+  00:01.0  All that can hear each other hold the same, after 0.3 s.
+  00:02.0  North 北 writes the backup: 90 entries, 7890 bytes.
+  00:03.0  The quake.
+  00:03.0  Cut: every link, the bucket.
+  00:04.0  South 南 stops ワルファリン of aoki.
+  00:05.0  South 南 types \"と血圧\" after \"見守り\" in the hand-over of aoki, and is warned at once (2).
+  00:06.0  North 北 loses power while it writes about aoki: 30 notes had been acknowledged when the power failed.
+  00:07.0  North 北 starts again.
+  00:08.0  Healed: every link, the bucket.
+  00:09.0  All that can hear each other hold the same, after 0.3 s.
+  00:10.0  The disk of South 南 is destroyed.
+  00:11.0  South 南 is restored from the bucket and its recovery kit alone: 25 records, 140 entries, as a new device.
+  00:12.0  South 南 starts again.
+
+  replica    role      records  entries  before heal  at the end
+  north      hospital       25       70  01010101     03030303
+  south      hospital       25       70  02020202     03030303
+
+  acknowledged 3, lost 0
+  all the same: 1.2 s after the last heal
+  bytes: 123456 between replicas, 7890 to the backup
+  conflict: medication, dose-vs-stop: 1 of 1 open
+  alert: drug-allergy (contraindicated): 1
+
+  ok    heads-differ-before-heal    north 01010101, south 02020202
+  ok    heads-equal-after-heal      north 03030303, south 03030303
+  ok    no-acknowledged-write-lost  1 resources imported, 1 written, 1 texts typed: all in the exports of 2 replicas
+  ok    conflict-open               conflict medication dose-vs-stop: north 1, south 1
+  ok    alert-open                  alert drug-allergy: north 1, south 1
+  ok    handover-has-all            1 texts by their authors, one merged text everywhere
+  ok    restored-heads-equal        held 03030303, restored 03030303
+  ok    records-equal               2 resources and the views of 1 records, equal everywhere
+
+PASSED  short (seed 5, trace ";
+    let text = report.text();
+    let (told, end) = text.rsplit_once("trace ").unwrap();
+    assert_eq!(format!("{told}trace "), expected);
+    assert!(end.len() == 10 && end.ends_with(")\n"), "{end:?}");
+}

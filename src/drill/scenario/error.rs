@@ -52,7 +52,7 @@ impl Mistake {
 }
 
 /// Finds the known name that was probably meant: at most a third of its letters differ.
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let measured = known.iter().map(|candidate| (distance(name, candidate), *candidate));
     let (distance, candidate) = measured.min()?;
     (distance * 3 <= candidate.chars().count().max(3)).then_some(candidate)

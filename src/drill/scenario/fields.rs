@@ -3,7 +3,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::Mistake;
+use super::error::{Mistake, nearest};
 
 /// A value with its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,16 @@ impl<'t> Fields<'t> {
                 Err(Mistake::at(text.line, format!("'{key}' is empty")))
             }
             Some(text) => Ok(text),
-            None => Err(self.mistake(&format!("needs '{key}'"))),
+            None => Err(self.missing(key, &format!("needs '{key}'"))),
+        }
+    }
+
+    /// Notes that a key is missing, or which of the keys that nobody took is probably it.
+    pub fn missing(&self, key: &str, problem: &str) -> Mistake {
+        let meant = self.left.iter().find(|(name, _)| nearest(name.value, &[key]).is_some());
+        match meant {
+            Some((name, _)) => Mistake::at(name.line, format!("'{}' should be '{key}'", name.value)),
+            None => self.mistake(problem),
         }
     }
 
@@ -82,11 +91,6 @@ impl<'t> Fields<'t> {
             let number = value.as_integer()?;
             u64::from_str_radix(number.as_str(), number.radix()).ok()
         })
-    }
-
-    /// Takes `true` or `false`; absent is `false`.
-    pub fn flag(&mut self, key: &'static str) -> Result<bool, Mistake> {
-        Ok(self.read(key, "true or false", DeValue::as_bool)?.is_some_and(|flag| flag.value))
     }
 
     /// Takes a value in its raw form, with its line.

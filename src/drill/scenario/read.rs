@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use serde::Deserialize;
 use toml::de::{DeTable, ValueDeserializer};
 
 use super::check;
@@ -124,7 +125,7 @@ pub(super) fn parse(name: &str, text: &str, folder: &Path) -> Result<Scenario, M
 
 fn told(root: &mut Fields<'_>, key: &'static str) -> Result<Told, Mistake> {
     let Some(mut table) = root.optional_table(key)? else {
-        return Err(root.mistake(&format!("needs '{key}': write {key} = {{ en = \"…\", ja = \"…\" }}")));
+        return Err(root.missing(key, &format!("needs '{key}': write {key} = {{ en = \"…\", ja = \"…\" }}")));
     };
     let ja = table.optional_text("ja")?.map(|text| text.value).unwrap_or_default();
     let en = table.text("en")?.value;
@@ -148,7 +149,9 @@ fn replicas(root: &mut Fields<'_>) -> Result<Vec<ReplicaPlan>, Mistake> {
         let role = table.text("role")?.choose("role", &ROLES)?;
         let areas = areas(&mut table)?;
         let Some(mut author) = table.optional_table("author")? else {
-            return Err(table.mistake("needs 'author': write author = { name = \"…\", role = \"doctor\" }"));
+            return Err(
+                table.missing("author", "needs 'author': write author = { name = \"…\", role = \"doctor\" }")
+            );
         };
         let person = Author { name: author.text("name")?.value, role: author.text("role")?.value };
         author.finish()?;
@@ -160,7 +163,7 @@ fn replicas(root: &mut Fields<'_>) -> Result<Vec<ReplicaPlan>, Mistake> {
 
 fn areas(table: &mut Fields<'_>) -> Result<BTreeSet<Area>, Mistake> {
     let Some(list) = table.optional_texts("areas")? else {
-        return Err(table.mistake("needs 'areas', such as [\"shared/miura\"]"));
+        return Err(table.missing("areas", "needs 'areas', such as [\"shared/miura\"]"));
     };
     if list.value.is_empty() {
         return Err(Mistake::at(list.line, "a replica holds at least one area, such as \"shared/miura\""));
@@ -181,8 +184,10 @@ fn links(root: &mut Fields<'_>, names: &Names) -> Result<Vec<LinkPlan>, Mistake>
         }
         let profile = match table.optional_value("profile") {
             None => LinkProfile::default(),
-            Some(found) => LinkProfile::deserialize(ValueDeserializer::from(found.value.clone()))
-                .map_err(|error| Mistake::at(found.line, error.message()))?,
+            Some(found) => {
+                <LinkProfile as Deserialize>::deserialize(ValueDeserializer::from(found.value.clone()))
+                    .map_err(|error| Mistake::at(found.line, error.message()))?
+            }
         };
         table.finish()?;
         plans.push(LinkPlan { between, profile });
@@ -278,7 +283,9 @@ impl Names {
     /// Takes the two replicas of `between`.
     pub fn pair(&self, table: &mut Fields<'_>) -> Result<[ReplicaName; 2], Mistake> {
         let Some(list) = table.optional_texts("between")? else {
-            return Err(table.mistake("needs 'between', two replicas such as [\"north\", \"south\"]"));
+            return Err(
+                table.missing("between", "needs 'between', two replicas such as [\"north\", \"south\"]")
+            );
         };
         let [one, other] = list.value.as_slice() else {
             return Err(Mistake::at(list.line, "'between' names two replicas"));

@@ -205,14 +205,15 @@ impl Observations {
         match (typed_count, missing.is_empty(), texts.len()) {
             (0, _, _) => (false, "nobody typed anything that was acknowledged".to_owned()),
             (_, false, _) => (false, some(&missing)),
-            (_, true, 1) => (true, format!("{typed_count} texts by their authors, one merged text everywhere")),
+            (_, true, 1) => {
+                (true, format!("{typed_count} texts by their authors, one merged text everywhere"))
+            }
             (_, true, texts) => (false, format!("{texts} different merged texts")),
         }
     }
 
     fn records_equal(&self, scenario: &Scenario) -> (bool, String) {
-        let unseen: Vec<String> =
-            [unseen(scenario, &self.disks), unseen(scenario, &self.views)].concat();
+        let unseen: Vec<String> = [unseen(scenario, &self.disks), unseen(scenario, &self.views)].concat();
         if !unseen.is_empty() {
             return (false, format!("not seen: {}", some(&unseen)));
         }
@@ -221,18 +222,23 @@ impl Observations {
             for (name, other) in &self.disks {
                 let keys: BTreeSet<_> = disk.resources.keys().chain(other.resources.keys()).collect();
                 let differs = |key: &&&_| disk.resources.get(**key) != other.resources.get(**key);
-                differing.extend(keys.iter().filter(differs).map(|key| {
-                    format!("{}/{} at {first} and {name}", key.resource_type, key.id)
-                }));
+                differing.extend(
+                    keys.iter()
+                        .filter(differs)
+                        .map(|key| format!("{}/{} at {first} and {name}", key.resource_type, key.id)),
+                );
             }
         }
         if let Some((first, views)) = self.views.iter().next() {
             for (name, other) in &self.views {
                 let records: BTreeSet<_> = views.keys().chain(other.keys()).collect();
                 let differs = |record: &&&RecordId| views.get(**record) != other.get(**record);
-                differing.extend(records.iter().filter(differs).map(|record| {
-                    format!("view of record {} at {first} and {name}", record.short())
-                }));
+                differing.extend(
+                    records
+                        .iter()
+                        .filter(differs)
+                        .map(|record| format!("view of record {} at {first} and {name}", record.short())),
+                );
             }
         }
         if !differing.is_empty() {

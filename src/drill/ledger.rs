@@ -129,9 +129,7 @@ impl Ledger {
         };
         let imported = self.imported.iter().filter_map(|(key, resource)| {
             let what = format!("imported {}/{}", key.resource_type, key.id);
-            loss(what, &|_, disk| {
-                disk.resources.get(key).is_some_and(|versions| versions.contains(resource))
-            })
+            loss(what, &|_, disk| disk.resources.get(key).is_some_and(|versions| versions.contains(resource)))
         });
         let written = self.written.iter().filter_map(|write| {
             let what = format!("{} of step {} at {}", write.resource_id, write.step, write.replica);

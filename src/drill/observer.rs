@@ -132,7 +132,9 @@ pub fn read_ndjson(path: &Path) -> Result<Vec<(ResourceKey, Value)>, StepFailure
         let wrong = || failed(&format!("line {} is no FHIR resource with type and id", number + 1));
         let resource: Value = serde_json::from_str(&line).map_err(|_| wrong())?;
         let field = |key: &str| resource[key].as_str().map(str::to_owned);
-        let (Some(resource_type), Some(id)) = (field("resourceType"), field("id")) else { return Err(wrong()) };
+        let (Some(resource_type), Some(id)) = (field("resourceType"), field("id")) else {
+            return Err(wrong());
+        };
         resources.push((ResourceKey { resource_type, id }, resource));
     }
     Ok(resources)
@@ -201,7 +203,8 @@ mod tests {
     #[test]
     fn files_are_read_plain_and_gzipped_and_a_wrong_line_is_named() {
         let dir = tempfile::tempdir().unwrap();
-        let text = "{\"resourceType\":\"Patient\",\"id\":\"a\"}\n\n{\"resourceType\":\"Patient\",\"id\":\"b\"}\n";
+        let text =
+            "{\"resourceType\":\"Patient\",\"id\":\"a\"}\n\n{\"resourceType\":\"Patient\",\"id\":\"b\"}\n";
         std::fs::write(dir.path().join("Patient.ndjson"), text).unwrap();
         let file = File::create(dir.path().join("More.ndjson.gz")).unwrap();
         let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::fast());

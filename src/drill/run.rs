@@ -38,10 +38,7 @@ pub struct DrillOptions {
 ///
 /// # Errors
 /// [`DrillError`] when the drill could not be run at all. What goes wrong in it is in the report.
-pub async fn run(
-    options: DrillOptions,
-    on_event: &mut dyn FnMut(&str),
-) -> Result<DrillReport, DrillError> {
+pub async fn run(options: DrillOptions, on_event: &mut dyn FnMut(&str)) -> Result<DrillReport, DrillError> {
     if let Some(name) = options.sabotage.as_ref().filter(|name| !SABOTAGES.contains(&name.as_str())) {
         return Err(DrillError::Sabotage { name: name.clone(), known: SABOTAGES.join(", ") });
     }
@@ -49,7 +46,9 @@ pub async fn run(
     let run = format!("drill-{}-{}", scenario.name, now_ms());
     let temporary = match options.work_dir {
         Some(_) => None,
-        None => Some(tempfile::Builder::new().prefix("musubi-drill-").tempdir().map_err(work_error("…".as_ref()))?),
+        None => Some(
+            tempfile::Builder::new().prefix("musubi-drill-").tempdir().map_err(work_error("…".as_ref()))?,
+        ),
     };
     let work = match (&options.work_dir, &temporary) {
         // Each run in a folder of its own: two runs never meet in one store.
@@ -68,12 +67,12 @@ pub async fn run(
         None => None,
     };
     let musubi = Musubi::new(&options.exe);
-    let mut region =
-        Region::create(&scenario, &work, musubi, bucket, options.seed, options.sabotage).await?;
+    let mut region = Region::create(&scenario, &work, musubi, bucket, options.seed, options.sabotage).await?;
     for plan in &scenario.replicas {
-        region.start(&plan.name).await.map_err(|failure| {
-            DrillError::SetUp { doing: format!("starting {}", plan.name), failure }
-        })?;
+        region
+            .start(&plan.name)
+            .await
+            .map_err(|failure| DrillError::SetUp { doing: format!("starting {}", plan.name), failure })?;
     }
     let sentence = format!("{} replicas run, in a realm of their own.", scenario.replicas.len());
     on_event(&format!("{}  {}", clock(begun.elapsed()), timeline.tell(begun.elapsed(), &sentence)));

@@ -88,7 +88,13 @@ impl Timeline {
     }
 
     /// Adds what came of a step, and returns the sentence.
-    pub fn happened(&mut self, at: Duration, scenario: &Scenario, action: &Action, outcome: &Outcome) -> String {
+    pub fn happened(
+        &mut self,
+        at: Duration,
+        scenario: &Scenario,
+        action: &Action,
+        outcome: &Outcome,
+    ) -> String {
         let failed = matches!(outcome, Outcome::Failed { .. });
         let place = action.at().map(ToString::to_string).unwrap_or_default();
         let patient = action.patient().map(ToString::to_string).unwrap_or_default();
@@ -240,10 +246,15 @@ impl DrillReport {
         let converged = self.converge_after_heal_s.map_or("never after the last heal".to_owned(), seconds);
         let _ = writeln!(text, "\n  acknowledged {}, lost {}", self.writes.acknowledged, self.writes.lost);
         let _ = writeln!(text, "  all the same: {converged}");
-        let _ = writeln!(text, "  bytes: {} between replicas, {} to the backup", self.bytes.sync, self.bytes.backup);
+        let _ = writeln!(
+            text,
+            "  bytes: {} between replicas, {} to the backup",
+            self.bytes.sync, self.bytes.backup
+        );
         for conflict in &self.conflicts {
             let (section, kind) = (&conflict.section, &conflict.kind);
-            let _ = writeln!(text, "  conflict: {section}, {kind}: {} of {} open", conflict.open, conflict.count);
+            let _ =
+                writeln!(text, "  conflict: {section}, {kind}: {} of {} open", conflict.open, conflict.count);
         }
         for alert in &self.alerts {
             let _ = writeln!(text, "  alert: {} ({}): {}", alert.kind, alert.severity, alert.count);
@@ -257,7 +268,8 @@ impl DrillReport {
             let _ = writeln!(text, "  {mark}  {:<27} {}", judged.name, judged.detail);
         }
         let end = if self.passed { "PASSED" } else { "FAILED" };
-        let _ = writeln!(text, "\n{end}  {} (seed {}, trace {})", self.scenario, self.seed, self.trace.short());
+        let _ =
+            writeln!(text, "\n{end}  {} (seed {}, trace {})", self.scenario, self.seed, self.trace.short());
         text
     }
 }

@@ -66,7 +66,8 @@ impl DrillBucket {
         let work = |source| DrillError::Work { path: "a port of 127.0.0.1".into(), source };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(work)?;
         let address = listener.local_addr().map_err(work)?;
-        let prefix = [place.prefix(), run].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>();
+        let prefix =
+            [place.prefix(), run].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>();
         let through = endpoint_at(address);
         let place = S3Place::new(place.bucket(), &prefix.join("/"), Some(&through), Some(place.region()))?;
         Ok(DrillBucket::Server { url: BucketUrl::S3(place), proxy: Proxy::start(listener, host) })

@@ -78,7 +78,10 @@ mod tests {
         let shell = Musubi::new(Path::new("/bin/sh"));
         let script = "echo first >&2; echo '  last: no such store' >&2; exit 3";
         let failure = shell.run::<serde_json::Value>(&[&"-c", &script]).await.unwrap_err().to_string();
-        assert!(failure.contains("exit status: 3") && failure.contains("first | last: no such store"), "{failure}");
+        assert!(
+            failure.contains("exit status: 3") && failure.contains("first | last: no such store"),
+            "{failure}"
+        );
         let answer: u64 = shell.run(&[&"-c", &"echo 7"]).await.unwrap();
         assert_eq!(answer, 7);
     }

@@ -104,9 +104,8 @@ async fn disk(
 ) -> Result<(Status, Disk), StepFailure> {
     let (musubi, store, to) = (region.musubi(), region.store(name)?, region.export_folder(name));
     let status: Status = musubi.run(&[&"status", &"--store", &store]).await?;
-    let _: Exported = musubi
-        .run(&[&"export", &"--store", &store, &"--all", &"--format", &"ndjson", &"--to", &to])
-        .await?;
+    let _: Exported =
+        musubi.run(&[&"export", &"--store", &store, &"--all", &"--format", &"ndjson", &"--to", &to]).await?;
     let mut disk = Disk { resources: read_export(&to)?, handovers: BTreeMap::new() };
     for record in charts {
         let shown: Shown = musubi.run(&[&"show", &"--store", &store, &record.to_string()]).await?;

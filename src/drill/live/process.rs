@@ -113,7 +113,8 @@ mod tests {
         std::fs::write(&exe, format!("#!/bin/sh\n{script}\n")).unwrap();
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::set_permissions(&exe, std::fs::Permissions::from_mode(0o755)).unwrap();
-        ServeProcess::spawn(&exe, &dir.join("c.toml"), &dir.join("log"), Some("drop-acknowledged-write")).unwrap()
+        ServeProcess::spawn(&exe, &dir.join("c.toml"), &dir.join("log"), Some("drop-acknowledged-write"))
+            .unwrap()
     }
 
     #[tokio::test]

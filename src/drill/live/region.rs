@@ -250,7 +250,8 @@ impl<'s> Region<'s> {
             config.insert("backup".into(), toml::Value::Table(pairs.into_iter().collect()));
         }
         let path = member.folder.join("replica.toml");
-        let text = toml::to_string(&config).map_err(|error| StepFailure::of("writing a configuration", error))?;
+        let text =
+            toml::to_string(&config).map_err(|error| StepFailure::of("writing a configuration", error))?;
         fs::write(&path, text).map_err(|error| StepFailure::of(path.display(), error))?;
         Ok(path)
     }

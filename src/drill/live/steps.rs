@@ -61,9 +61,7 @@ impl<'s> Live<'s> {
             Action::Backup => self.back_up().await,
             Action::Cut(paths) => self.cut(paths),
             Action::Heal(paths) => self.heal(paths).await,
-            Action::Meet { link } => {
-                self.heal(&Paths { links: [*link].into(), bucket: false }).await
-            }
+            Action::Meet { link } => self.heal(&Paths { links: [*link].into(), bucket: false }).await,
             Action::Register { at, alias, patient } => {
                 let (patient, author) = (patient.clone(), self.author(at)?);
                 let request = Request::Register { patient, area: None, author };
@@ -99,7 +97,11 @@ impl<'s> Live<'s> {
         }
     }
 
-    async fn import(&mut self, at: &ReplicaName, files: &[std::path::PathBuf]) -> Result<Outcome, StepFailure> {
+    async fn import(
+        &mut self,
+        at: &ReplicaName,
+        files: &[std::path::PathBuf],
+    ) -> Result<Outcome, StepFailure> {
         let (paths, author) = (files.to_vec(), self.author(at)?);
         let request = Request::Import { paths, source: None, area: None, author };
         let imported: Imported = self.region.ask(at, &request).await?;
@@ -126,7 +128,10 @@ impl<'s> Live<'s> {
             }
             if begun.elapsed() >= within {
                 self.healed = None;
-                return Err(StepFailure(format!("still different after {within:?}: {}", differing.join("; "))));
+                return Err(StepFailure(format!(
+                    "still different after {within:?}: {}",
+                    differing.join("; ")
+                )));
             }
             sleep(ASK_EVERY).await;
         }

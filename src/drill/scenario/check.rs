@@ -20,9 +20,8 @@ struct Walk<'s> {
 pub(super) fn check(scenario: &Scenario) -> Result<(), Mistake> {
     let mut walk = Walk::default();
     for step in &scenario.steps {
-        walk.take(scenario, &step.action).map_err(|problem| {
-            Mistake::at(step.line, format!("step '{}' {problem}", step.action.name()))
-        })?;
+        walk.take(scenario, &step.action)
+            .map_err(|problem| Mistake::at(step.line, format!("step '{}' {problem}", step.action.name())))?;
     }
     let last = scenario.steps.last().map_or(1, |step| step.line);
     if let Some(name) = walk.down.iter().chain(&walk.destroyed).next() {
@@ -31,7 +30,9 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Mistake> {
     }
     for expectation in &scenario.expectations {
         let missing = match expectation {
-            Expectation::HeadsDifferBeforeHeal => (!walk.healed).then_some("a 'cut' and then a 'heal' or 'meet'"),
+            Expectation::HeadsDifferBeforeHeal => {
+                (!walk.healed).then_some("a 'cut' and then a 'heal' or 'meet'")
+            }
             Expectation::RestoredHeadsEqual => (!walk.restored).then_some("a step 'restore'"),
             Expectation::HeadsEqualAfterHeal
             | Expectation::NoAcknowledgedWriteLost
@@ -57,7 +58,9 @@ impl<'s> Walk<'s> {
                 }
                 return match self.down.remove(at) {
                     true => Ok(()),
-                    false => Err(format!("finds '{at}' running already; all replicas run from the beginning")),
+                    false => {
+                        Err(format!("finds '{at}' running already; all replicas run from the beginning"))
+                    }
                 };
             }
             Action::Restore { at } => {

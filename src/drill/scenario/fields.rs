@@ -124,7 +124,8 @@ impl<'t> Fields<'t> {
     pub fn rest(&mut self) -> Vec<(At<String>, &'t Spanned<DeValue<'t>>)> {
         let mut rest: Vec<_> = self.left.drain(..).collect();
         rest.sort_by_key(|(name, _)| name.line);
-        let owned = |(name, value): (At<&str>, _)| (At { line: name.line, value: name.value.to_owned() }, value);
+        let owned =
+            |(name, value): (At<&str>, _)| (At { line: name.line, value: name.value.to_owned() }, value);
         rest.into_iter().map(owned).collect()
     }
 

@@ -165,9 +165,8 @@ fn areas(table: &mut Fields<'_>) -> Result<BTreeSet<Area>, Mistake> {
     if list.value.is_empty() {
         return Err(Mistake::at(list.line, "a replica holds at least one area, such as \"shared/miura\""));
     }
-    let area = |text: &At<String>| {
-        Area::new(&text.value).map_err(|error| Mistake::at(text.line, error.to_string()))
-    };
+    let area =
+        |text: &At<String>| Area::new(&text.value).map_err(|error| Mistake::at(text.line, error.to_string()));
     list.value.iter().map(area).collect()
 }
 

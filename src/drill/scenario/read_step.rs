@@ -123,7 +123,9 @@ fn action(kind: Kind, table: &mut Fields<'_>, names: &Names, folder: &Path) -> R
             let after = table.optional_number("after-writes")?;
             let after_writes = after.as_ref().map_or(WRITES_BEFORE_KILL, |after| after.value);
             if !(1..=WRITES_BEFORE_KILL_MAX).contains(&after_writes) {
-                return Err(table.mistake(&format!("takes 'after-writes' from 1 to {WRITES_BEFORE_KILL_MAX}")));
+                return Err(
+                    table.mistake(&format!("takes 'after-writes' from 1 to {WRITES_BEFORE_KILL_MAX}"))
+                );
             }
             let (at, patient) = (names.replica(&table.text("at")?)?, names.patient(&table.text("patient")?)?);
             Ok(Action::KillInMidWrite { at, patient, after_writes })
@@ -150,8 +152,12 @@ fn register(table: &mut Fields<'_>, names: &Names) -> Result<Action, Mistake> {
     let alias = PatientAlias(table.text("as")?.value);
     let name = table.text("name")?.value;
     let mut optional = |key| Ok(table.optional_text(key)?.map(|text| text.value));
-    let patient =
-        NewPatient { name, kana: optional("kana")?, birth_date: optional("birth-date")?, sex: optional("sex")? };
+    let patient = NewPatient {
+        name,
+        kana: optional("kana")?,
+        birth_date: optional("birth-date")?,
+        sex: optional("sex")?,
+    };
     Ok(Action::Register { at, alias, patient })
 }
 
@@ -206,8 +212,7 @@ fn paths(table: &mut Fields<'_>, names: &Names) -> Result<Paths, Mistake> {
     let Some(what) = table.optional_text("what")? else {
         return Ok(Paths { links: [link(table, names)?].into(), bucket: false });
     };
-    let options =
-        [("everything", (true, names.backup)), ("links", (true, false)), ("bucket", (false, true))];
+    let options = [("everything", (true, names.backup)), ("links", (true, false)), ("bucket", (false, true))];
     let (links, bucket) = what.choose("set of paths", &options)?;
     if bucket && !links {
         needs_backup(table, names)?;
@@ -220,7 +225,10 @@ fn files(table: &mut Fields<'_>, folder: &Path) -> Result<Vec<PathBuf>, Mistake>
     let data = table.text("data")?;
     let place = folder.join(&data.value);
     let missing = |path: &Path| {
-        Mistake::at(data.line, format!("{} is not there; paths start from the scenario's folder", path.display()))
+        Mistake::at(
+            data.line,
+            format!("{} is not there; paths start from the scenario's folder", path.display()),
+        )
     };
     let types = table.optional_texts("types")?;
     if place.is_file() && types.is_none() {

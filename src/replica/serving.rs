@@ -74,20 +74,17 @@ pub async fn serve(
     }
     let answerer = answerer(replica.clone(), neighbours, config.backup.clone(), stop.clone());
     let mut asked = stopped.clone();
-    tokio::pin!(interrupted);
-    let answering = socket.serve(answerer, stopped.clone());
-    tokio::pin!(answering);
-    tokio::select! {
-        () = &mut answering => {}
-        () = &mut interrupted => {}
-        _ = asked.changed() => {}
-    }
-    // Nobody listens any more when all tasks have ended.
-    let _ = stop.send(true);
-    if !*asked.borrow() {
+    let ending = async {
+        tokio::select! {
+            () = interrupted => {}
+            _ = asked.changed() => {}
+        }
         tracing::info!("stopping");
-    }
-    answering.await;
+        // Nobody listens any more when all tasks have ended.
+        let _ = stop.send(true);
+    };
+    // The socket stops listening on its own, and finishes what it is answering.
+    tokio::join!(socket.serve(answerer, stopped.clone()), ending);
     while tasks.join_next().await.is_some() {}
     endpoint.close("this replica stops").await;
     block_in_place(|| replica.index_step())

@@ -104,6 +104,9 @@ async fn disk(
 ) -> Result<(Status, Disk), StepFailure> {
     let (musubi, store, to) = (region.musubi(), region.store(name)?, region.export_folder(name));
     let status: Status = musubi.run(&[&"status", &"--store", &store]).await?;
+    let folder = to.parent().unwrap_or(&to);
+    std::fs::create_dir_all(folder)
+        .map_err(|error| StepFailure::of("making the folder of the exports", error))?;
     let _: Exported =
         musubi.run(&[&"export", &"--store", &store, &"--all", &"--format", &"ndjson", &"--to", &to]).await?;
     let mut disk = Disk { resources: read_export(&to)?, handovers: BTreeMap::new() };

@@ -119,31 +119,45 @@ impl ForkState {
     }
 
     fn window_end(&self, branch: &Run) -> u64 {
-        window_end(self.at, branch.start, &branch.entries)
+        Window::KEPT.end(self.at, branch.start, &branch.entries)
     }
 }
 
-/// Returns the sequence number after the last entry of the window that opens at `at`, among the entries of a
-/// history from `start` on.
-///
-/// A function of the entries in the window alone, so histories that agree on them agree on the window, and the
-/// window that opens lower never reaches farther.
-pub(super) fn window_end(at: u64, start: u64, entries: &[Entry]) -> u64 {
-    closed_at(at, start, entries).unwrap_or(start + entries.len() as u64)
+/// How much of a disputed branch is kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window {
+    /// How many entries close the window.
+    pub entries: u64,
+    /// How many bytes of entry bodies close the window.
+    pub bytes: usize,
 }
 
-/// Says whether the window that opens at `at` ends within the entries, whatever may follow them.
-pub(super) fn is_window_closed(at: u64, start: u64, entries: &[Entry]) -> bool {
-    closed_at(at, start, entries).is_some()
-}
+impl Window {
+    /// The window of every replica.
+    pub const KEPT: Window = Window { entries: FORK_BRANCH_ENTRIES_MAX, bytes: FORK_BRANCH_BYTES_MAX };
 
-/// The first entry from `at` on with which the count or the bytes reach the limits closes the window.
-fn closed_at(at: u64, start: u64, entries: &[Entry]) -> Option<u64> {
-    let mut bytes = 0;
-    let from_at = (start..).zip(entries).skip_while(|(seq, _)| *seq < at);
-    let mut open = from_at.skip_while(|(seq, entry)| {
-        bytes += entry.body.len();
-        seq + 1 - at < FORK_BRANCH_ENTRIES_MAX && bytes < FORK_BRANCH_BYTES_MAX
-    });
-    open.next().map(|(seq, _)| seq + 1)
+    /// Returns the sequence number after the last entry of the window that opens at `at`, among the entries of
+    /// a history from `start` on.
+    ///
+    /// A function of the entries in the window alone, so histories that agree on them agree on the window, and
+    /// the window that opens lower never reaches farther.
+    pub fn end(self, at: u64, start: u64, entries: &[Entry]) -> u64 {
+        self.closed_at(at, start, entries).unwrap_or(start.saturating_add(entries.len() as u64))
+    }
+
+    /// Says whether the window that opens at `at` ends within the entries, whatever may follow them.
+    pub fn is_closed(self, at: u64, start: u64, entries: &[Entry]) -> bool {
+        self.closed_at(at, start, entries).is_some()
+    }
+
+    /// The first entry from `at` on with which the count or the bytes reach the limits closes the window.
+    fn closed_at(self, at: u64, start: u64, entries: &[Entry]) -> Option<u64> {
+        let mut bytes = 0;
+        let from_at = (start..).zip(entries).skip_while(|(seq, _)| *seq < at);
+        let mut open = from_at.skip_while(|(seq, entry)| {
+            bytes += entry.body.len();
+            seq + 1 - at < self.entries && bytes < self.bytes
+        });
+        open.next().map(|(seq, _)| seq + 1)
+    }
 }

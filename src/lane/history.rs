@@ -2,13 +2,13 @@
 //!
 //! The choice is what makes forks a join. With `n` the first entry on which known histories differ:
 //!
-//! 1. each history counts by its *window*, a function of its entries from `n` on (`fork::window_end`);
+//! 1. each history counts by its *window*, a function of its entries from `n` on (`fork::Window`);
 //! 2. histories are grouped by their leaf at `n`, and in each group the best window is kept: at the first
 //!    difference the smaller leaf wins, and a window that is a prefix of another loses;
 //! 3. the `FORK_BRANCHES_MAX` groups with the smallest leaves at `n` are kept.
 //!
 //! The order of 2 compares windows as texts in which the end is the greatest letter, so cutting windows (which
-//! is all that a lower `n` does) never changes who wins; and when `n` is lowered, all that was kept falls into
+//! is all that a lower `n` does) never lets the loser win; and when `n` is lowered, all that was kept falls into
 //! one group, whose best was among the kept. So what is dropped could never have mattered, and the result depends
 //! on the set of histories alone. Checkpoints inside do not matter for it, so they may be dropped on the way.
 
@@ -16,7 +16,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::entry::Entry;
-use super::fork::{is_window_closed, window_end};
+use super::fork::Window;
 use super::run::{Checkpoint, Run};
 use crate::base::limits::FORK_BRANCHES_MAX;
 use crate::base::{Digest, LaneId};
@@ -93,23 +93,17 @@ impl History {
         self.checkpoints.extend(next.checkpoints);
     }
 
-    /// Returns the sequence number after the last entry of the window that opens at `at`.
-    pub fn window_end(&self, at: u64) -> u64 {
-        window_end(at, self.start, &self.entries)
-    }
-
-    /// Says whether more entries could no longer reach into the window that opens at `at`.
-    pub fn is_window_closed(&self, at: u64) -> bool {
-        is_window_closed(at, self.start, &self.entries)
-    }
-
     /// Returns the first checkpoint that covers `size` entries.
     pub fn covering(&self, size: u64) -> Option<&Checkpoint> {
         self.checkpoints.iter().find(|checkpoint| checkpoint.size >= size)
     }
 
-    fn window(&self, at: u64) -> &[Digest] {
-        &self.leaves[self.index(at)..self.index(self.window_end(at))]
+    fn window_end(&self, window: Window, at: u64) -> u64 {
+        window.end(at, self.start, &self.entries)
+    }
+
+    fn window(&self, window: Window, at: u64) -> &[Digest] {
+        &self.leaves[self.index(at)..self.index(self.window_end(window, at))]
     }
 
     fn index(&self, seq: u64) -> usize {
@@ -128,26 +122,30 @@ pub(super) fn first_difference(one: &History, other: &History) -> Option<u64> {
 
 /// Chooses the branches of a fork at `at` among histories of one start at or below it that agree below it: the
 /// normal form, in ascending order of the leaf at `at`.
-pub(super) fn choose(at: u64, histories: &[History]) -> Vec<History> {
+pub(super) fn choose(window: Window, at: u64, histories: &[History]) -> Vec<History> {
     let mut best: BTreeMap<Digest, &History> = BTreeMap::new();
     for history in histories {
         let Some(leaf) = history.leaves_from(at).first() else { continue };
         best.entry(*leaf)
             .and_modify(|kept| {
-                if compare(at, history, kept) == Ordering::Less {
+                if compare(window, at, history, kept) == Ordering::Less {
                     *kept = history;
                 }
             })
             .or_insert(history);
     }
-    best.into_values().take(FORK_BRANCHES_MAX).map(|history| clipped(at, history, histories)).collect()
+    best.into_values()
+        .take(FORK_BRANCHES_MAX)
+        .map(|history| clipped(window, at, history, histories))
+        .collect()
 }
 
 /// Orders two histories of one group, the better one first. Of equal windows the one that is covered sooner
 /// comes first: this only spares entries beyond the window.
-fn compare(at: u64, one: &History, other: &History) -> Ordering {
-    let cover = |history: &History| history.covering(history.window_end(at)).map(|covering| covering.size);
-    lexical(one.window(at), other.window(at))
+fn compare(window: Window, at: u64, one: &History, other: &History) -> Ordering {
+    let cover =
+        |history: &History| history.covering(history.window_end(window, at)).map(|covering| covering.size);
+    lexical(one.window(window, at), other.window(window, at))
         .then_with(|| cover(one).cmp(&cover(other)))
         .then_with(|| lexical(&one.leaves, &other.leaves))
 }
@@ -160,7 +158,7 @@ fn lexical(one: &[Digest], other: &[Digest]) -> Ordering {
 
 /// Clips a chosen history to the first checkpoint that covers its window, with the checkpoints of all histories
 /// as far as they agree with it.
-fn clipped(at: u64, history: &History, all: &[History]) -> History {
+fn clipped(window: Window, at: u64, history: &History, all: &[History]) -> History {
     let mut checkpoints: BTreeMap<u64, Checkpoint> = BTreeMap::new();
     for other in all {
         let agreed = first_difference(history, other).unwrap_or(history.end().min(other.end()));
@@ -172,7 +170,8 @@ fn clipped(at: u64, history: &History, all: &[History]) -> History {
         }
     }
     let mut clipped = History { checkpoints: checkpoints.into_values().collect(), ..history.clone() };
-    let covered = clipped.covering(clipped.window_end(at)).map_or(clipped.end(), |covering| covering.size);
+    let covered =
+        clipped.covering(clipped.window_end(window, at)).map_or(clipped.end(), |covering| covering.size);
     clipped.cut(covered);
     clipped
 }

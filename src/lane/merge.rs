@@ -1,12 +1,14 @@
 //! Merging signed histories into a lane that is, or becomes, forked.
 
 use super::admission::{Forking, LaneLog, Stop, Wait};
-use super::fork::{ForkProof, ForkSide, ForkState};
+use super::entry::LaneOpening;
+use super::fork::{ForkProof, ForkSide, ForkState, Window};
 use super::held::{Candidate, Held};
 use super::history::{History, choose, first_difference};
 use super::run::Run;
 use super::state::LaneState;
 use super::tree::{Frontier, inclusion_proof_after};
+use crate::base::Digest;
 
 /// Merges verified candidates, and a verified proof of a fork, into what is held; none when nothing changes.
 ///
@@ -28,7 +30,7 @@ pub(super) fn merge<L: LaneLog>(
     }
     let difference = lowest_difference(&histories).filter(|(at, _, _)| *at <= ceiling);
     let at = difference.map_or(ceiling, |(at, _, _)| at);
-    let branches = choose(at, &histories);
+    let branches = choose(Window::KEPT, at, &histories);
     if branches.is_empty() {
         return Err(Stop::Waiting(Wait::Gap { have: state.size() }));
     }
@@ -41,13 +43,12 @@ pub(super) fn merge<L: LaneLog>(
     if base.seq == state.size() && state.fork.as_ref() == Some(&fork) {
         return Ok(None);
     }
-    let rules = |(seq, _): &&(u64, _)| *seq < base.seq || *seq == 0;
-    let state = LaneState {
-        name: state.name.clone(),
-        frontier: base.before,
-        certificates: state.certificates.iter().filter(rules).copied().collect(),
-        fork: Some(fork),
+    let certificates = match (base.seq, fork.branches.first()) {
+        (0, Some(branch)) => opening_certificate(branch),
+        _ => state.certificates.iter().filter(|(seq, _)| *seq < base.seq).copied().collect(),
     };
+    let name = state.name.clone();
+    let state = LaneState { name, frontier: base.before, certificates, fork: Some(fork) };
     Ok(Some(Forking { state, truncate_to: base.truncate_to, replace: base.replace }))
 }
 
@@ -80,8 +81,7 @@ impl Base {
 
 /// Returns the held histories from `base` on, as far as a window that opens at `at` needs them.
 fn held_from<L: LaneLog>(held: &Held<'_, L>, base: u64, at: u64) -> Result<Vec<History>, Stop<L::Error>> {
-    let open = |trunk: &History| !trunk.is_window_closed(at);
-    let trunk = held.trunk_from(base, open)?;
+    let trunk = windowed_trunk(held, base, at)?;
     if trunk.end() < held.state.size() || held.branches.is_empty() {
         return Ok(vec![trunk]);
     }
@@ -93,8 +93,8 @@ fn held_from<L: LaneLog>(held: &Held<'_, L>, base: u64, at: u64) -> Result<Vec<H
     Ok(joined.collect())
 }
 
-/// Makes a candidate start at `base`. One that starts above the fork stands on what is cut off: it tells nothing
-/// that could be kept.
+/// Makes a candidate start at `base`, with the part of the trunk on which it stands before it. None when the
+/// window that opens at `at` closes before the candidate starts: it tells nothing that could be kept.
 fn aligned<L: LaneLog>(
     held: &Held<'_, L>,
     base: u64,
@@ -105,14 +105,23 @@ fn aligned<L: LaneLog>(
         candidate.trim_start(base);
         return Ok(Some(candidate));
     }
-    if candidate.start > at {
+    let mut history = windowed_trunk(held, base, at)?;
+    if history.end() < candidate.start {
         return Ok(None);
     }
-    let start = candidate.start;
-    let mut history = held.trunk_from(base, |trunk| trunk.end() < start)?;
-    history.cut(start);
+    history.cut(candidate.start);
     history.join(candidate);
     Ok(Some(history))
+}
+
+fn windowed_trunk<L: LaneLog>(held: &Held<'_, L>, base: u64, at: u64) -> Result<History, Stop<L::Error>> {
+    held.trunk_from(base, |trunk| !Window::KEPT.is_closed(at, trunk.start, &trunk.entries))
+}
+
+/// Returns what entry 0 puts in force, when the trunk is empty and the branch starts with it.
+fn opening_certificate(branch: &Run) -> Vec<(u64, Digest)> {
+    let opening = branch.entries.first().and_then(|entry| LaneOpening::read(&entry.body).ok());
+    opening.map(|opening| (0, opening.certificate)).into_iter().collect()
 }
 
 /// Returns the lowest place at which two of the histories differ, and such two.

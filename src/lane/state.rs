@@ -21,8 +21,8 @@ pub struct LaneState {
     /// The edge of the trunk's tree.
     #[n(1)]
     pub frontier: Frontier,
-    /// The certificates that rule the trunk: each from its sequence number to the next one's, by hash. The one
-    /// from entry 0 stays even when entry 0 itself is disputed.
+    /// The certificates that rule the trunk: each from its sequence number to the next one's, by hash. Of a lane
+    /// that is forked from the beginning, the one from entry 0 of the first branch.
     #[n(2)]
     pub certificates: Vec<(u64, Digest)>,
     /// The fork, if the device is known to have signed two histories.

@@ -3,10 +3,12 @@
 //! A check runs on every view, so it speaks again whenever facts arrive from elsewhere: harm that only the
 //! joined history shows is shown as soon as it is joined.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use super::sections::allergies::Allergies;
-use super::sections::medication::{MedicationList, MedicationState};
+use super::sections::allergies::{Allergies, Allergy};
+use super::sections::medication::{Medication, MedicationList, MedicationState};
 use super::statement::Position;
 use super::substance::Match;
 
@@ -35,47 +37,53 @@ pub struct Alert {
 
 /// Checks active medication against active allergies: the same substance in both is contraindicated.
 ///
-/// Disputed allergies, held drugs and drugs that need a decision count; so do unverified statements. Classes
-/// and cross-reactions are not judged.
+/// Disputed allergies, held drugs and drugs that need a decision count; so do unverified statements. Several
+/// orders of one drug speak once per allergy. Classes and cross-reactions are not judged.
 pub fn drug_allergy(allergies: &Allergies, medication: &MedicationList) -> Vec<Alert> {
     let mut alerts = Vec::new();
-    for drug in medication.active.iter().filter(|drug| drug.state.is_active_for_checks()) {
-        for allergy in &allergies.active {
-            let Some(same) = drug.matching.same(&allergy.matching) else { continue };
-            let reason = match same {
-                Match::Yj => "same ingredient code",
-                Match::Code => "same code",
-                Match::Name => "same ingredient name",
-            };
-            let mut notes = Vec::new();
-            notes.extend(allergy.marks.disputed.then_some("allergy disputed"));
-            notes.extend(
-                (allergy.marks.unverified || drug.marks.unverified).then_some("unverified statement"),
-            );
-            notes.extend(match drug.state {
-                MedicationState::OnHold => Some("drug on hold"),
-                MedicationState::DecisionNeeded => Some("drug needs a decision"),
-                MedicationState::Active
-                | MedicationState::Recorded
-                | MedicationState::Planned
-                | MedicationState::Prohibited
-                | MedicationState::Stopped
-                | MedicationState::EnteredInError => None,
-            });
-            let notes = notes.iter().map(|note| format!(", {note}")).collect::<String>();
-            let sides = allergy.sides.iter().chain(&drug.sides);
-            let mut statements: Vec<Position> =
-                sides.filter_map(|side| side.source.positions.first().copied()).collect();
-            statements.extend([allergy.position, drug.position]);
-            statements.sort_unstable();
-            statements.dedup();
-            alerts.push(Alert {
-                kind: "drug-allergy",
-                severity: Severity::Contraindicated,
-                why: format!("{} is given, allergic to {} ({reason}{notes})", drug.name, allergy.substance),
-                statements,
-            });
+    for allergy in &allergies.active {
+        let mut drugs: BTreeMap<&str, Vec<(&Medication, Match)>> = BTreeMap::new();
+        for drug in medication.active.iter().filter(|drug| drug.state.is_active_for_checks()) {
+            if let Some(same) = drug.matching.same(&allergy.matching) {
+                drugs.entry(&drug.name).or_default().push((drug, same));
+            }
         }
+        alerts.extend(drugs.into_values().map(|orders| alert(allergy, &orders)));
     }
     alerts
+}
+
+/// Makes one alert of an allergy and all orders of one drug; there is at least one.
+fn alert(allergy: &Allergy, orders: &[(&Medication, Match)]) -> Alert {
+    let reasons = [
+        (Match::Yj, "same ingredient code"),
+        (Match::Code, "same code"),
+        (Match::Name, "same ingredient name"),
+    ];
+    let all = |state| orders.iter().all(|(drug, _)| drug.state == state);
+    let unverified = allergy.marks.unverified || orders.iter().all(|(drug, _)| drug.marks.unverified);
+    let notes = [
+        (allergy.marks.disputed, "allergy disputed"),
+        (unverified, "unverified statement"),
+        (all(MedicationState::OnHold), "drug on hold"),
+        (all(MedicationState::DecisionNeeded), "drug needs a decision"),
+    ];
+    let reason = reasons.iter().filter(|(same, _)| orders.iter().any(|(_, found)| found == same));
+    let notes = notes.iter().filter(|(there, _)| *there);
+    let words: Vec<&str> =
+        reason.map(|(_, word)| *word).take(1).chain(notes.map(|(_, word)| *word)).collect();
+    let sides = allergy.sides.iter().chain(orders.iter().flat_map(|(drug, _)| &drug.sides));
+    let mut statements: Vec<Position> =
+        sides.filter_map(|side| side.source.positions.first().copied()).collect();
+    statements.push(allergy.position);
+    statements.extend(orders.iter().map(|(drug, _)| drug.position));
+    statements.sort_unstable();
+    statements.dedup();
+    let drug = orders.first().map_or("", |(drug, _)| drug.name.as_str());
+    Alert {
+        kind: "drug-allergy",
+        severity: Severity::Contraindicated,
+        why: format!("{drug} is given, allergic to {} ({})", allergy.substance, words.join(", ")),
+        statements,
+    }
 }

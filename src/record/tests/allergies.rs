@@ -152,7 +152,9 @@ fn a_drug_given_at_one_site_and_an_allergy_entered_at_another_speak_when_joined(
     let [alert] = view.alerts.as_slice() else { panic!("expected one alert") };
     assert_eq!(alert.kind, "drug-allergy");
     assert_eq!(alert.statements, [story.position(north), story.position(south)]);
-    story.write(2, Act::Stop, &[north], &order("アモキシシリン", "stopped", ""));
+    let again = story.write(1, Act::Assert, &[], &order("ｱﾓｷｼｼﾘﾝｶﾌﾟｾﾙ250mg", "active", "6カプセル"));
+    assert_eq!(story.view().alerts.len(), 1, "several orders of one drug speak once");
+    story.write(2, Act::Stop, &[north, again], &order("アモキシシリン", "stopped", ""));
     assert!(story.view().alerts.is_empty());
 }
 
@@ -169,4 +171,16 @@ fn a_disputed_refutation_does_not_silence() {
     refuted["verificationStatus"] = json!({"coding": [{"code": "refuted"}]});
     story.write(1, Act::Decide, &[thief], &refuted);
     assert!(story.view().allergies.active.is_empty());
+}
+
+#[test]
+fn a_disputed_refutation_of_an_earlier_assertion_leaves_its_substance() {
+    let mut story = Story::default();
+    let base = story.write(1, Act::Assert, &[], &allergy("アスピリン"));
+    story.write(1, Act::Change, &[base], &allergy("ロキソプロフェン"));
+    let thief = story.write(2, Act::Refute, &[base], &allergy("アスピリン"));
+    let also = |story: &Story| story.view().allergies.active[0].also.clone();
+    assert_eq!(also(&story), [] as [&str; 0]);
+    story.dispute(thief);
+    assert_eq!(also(&story), ["アスピリン"]);
 }

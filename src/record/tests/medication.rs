@@ -67,8 +67,8 @@ fn kinds_of_conflict_are_named() {
     let hold = || (Act::Hold, order("薬", "on-hold", ""));
     let stop = || (Act::Stop, order("薬", "stopped", ""));
     let other = || (Act::Change, order("別の薬", "active", "1"));
-    type Said = (Act, Value);
-    let cases: [(Said, Said, &str); 5] = [
+    type Step = (Act, Value);
+    let cases: [(Step, Step, &str); 5] = [
         (dose(), stop(), "dose-vs-stop"),
         (dose(), hold(), "dose-vs-hold"),
         (hold(), stop(), "hold-vs-stop"),
@@ -152,4 +152,19 @@ fn a_drug_in_a_contained_resource_is_named() {
         }),
     );
     assert_eq!(story.view().medication.active[0].name, "ヘパリン");
+}
+
+#[test]
+fn a_disputed_stop_does_not_stop() {
+    let mut story = Story::default();
+    let base = story.write(1, Act::Assert, &[], &order("ワルファリン", "active", "2mg"));
+    let thief = story.write(2, Act::Stop, &[base], &order("ワルファリン", "stopped", ""));
+    story.dispute(thief);
+    let view = story.view();
+    let [drug] = view.medication.active.as_slice() else { panic!("expected one active drug") };
+    assert!(drug.marks.unverified);
+    assert_eq!(drug.state, MedicationState::DecisionNeeded);
+    // A verified statement that stands on it countersigns it.
+    story.write(1, Act::Stop, &[thief], &order("ワルファリン", "stopped", ""));
+    assert!(story.view().medication.active.is_empty());
 }

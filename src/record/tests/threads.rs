@@ -162,3 +162,27 @@ fn a_long_thread_of_many_merges_is_quick() {
     assert_eq!((threads.len(), threads[0].tips.len()), (1, 8));
     assert_eq!(threads[0].merges.len(), 59 * 8);
 }
+
+#[test]
+fn the_first_verified_copy_speaks_for_all() {
+    let mut story = Story::default();
+    let first = story.import(2, "urn:emr", &[], &versioned("a", 1));
+    let second = story.import(1, "urn:emr", &[], &versioned("a", 1));
+    let speaker = |story: &Story| story.facts().threads(Section::Allergies)[0].position();
+    assert_eq!(speaker(&story), story.position(first), "the earliest, not the lowest position");
+    story.dispute(first);
+    assert_eq!(speaker(&story), story.position(second));
+}
+
+#[test]
+fn an_entry_that_was_ever_met_as_disputed_is_disputed() {
+    let mut story = Story::default();
+    let base = story.write(1, Act::Assert, &[], &allergy("卵"));
+    let mut disputed = story.clone();
+    disputed.dispute(base);
+    let (plain, doubted) = (story.entries[base].clone(), disputed.entries[base].clone());
+    for arrivals in [[plain.clone(), doubted.clone()], [doubted, plain]] {
+        let facts = facts_of(&arrivals);
+        assert_eq!(facts.iter().next().unwrap().standing, crate::record::Standing::Disputed);
+    }
+}

@@ -50,7 +50,9 @@ impl Musubi {
             Err(_) => return Err(failed(&format!("no end after {COMMAND_WITHIN:?}"))),
         };
         if !output.status.success() {
-            return Err(failed(&format!("{}: {}", output.status, complaint(&output.stderr))));
+            // With --json the error is an object on standard output.
+            let said = [output.stderr, output.stdout].concat();
+            return Err(failed(&format!("{}: {}", output.status, complaint(&said))));
         }
         serde_json::from_slice(&output.stdout)
             .map_err(|error| failed(&format!("its answer is not what was expected: {error}")))

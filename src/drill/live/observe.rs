@@ -1,9 +1,12 @@
 //! Looking at everything at the end: what running replicas show, then what their disks hold.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use serde_json::Value;
+use tokio::task::JoinSet;
 
+use super::client::Client;
 use super::region::Region;
 use super::steps::{Live, handover_of};
 use crate::base::RecordId;
@@ -23,10 +26,17 @@ pub async fn observe(live: Live<'_>) -> Observations {
     let Live { mut region, mut seen, .. } = live;
     let names: Vec<ReplicaName> = region.scenario().replicas.iter().map(|plan| plan.name.clone()).collect();
     let records = records(&region, &mut seen).await;
+    // Each replica is a process of its own, so they are asked at once.
+    let mut asking = JoinSet::new();
     for name in region.running() {
-        match views(&region, &name, &records).await {
-            Ok(views) => drop(seen.views.insert(name, views)),
-            Err(failure) => note(&mut seen, &format!("showing the records at {name}"), failure),
+        let (store, records) = (region.store(&name), records.clone());
+        asking.spawn(async move { (name, views(store, &records).await) });
+    }
+    while let Some(asked) = asking.join_next().await {
+        match asked {
+            Ok((name, Ok(views))) => drop(seen.views.insert(name, views)),
+            Ok((name, Err(failure))) => note(&mut seen, &format!("showing the records at {name}"), failure),
+            Err(error) => note(&mut seen, "showing the records", StepFailure(error.to_string())),
         }
     }
     seen.sync_bytes = region.sync_bytes();
@@ -84,13 +94,13 @@ async fn find(region: &Region<'_>, at: &ReplicaName, patient: &Value) -> Result<
 }
 
 async fn views(
-    region: &Region<'_>,
-    name: &ReplicaName,
+    store: Result<PathBuf, StepFailure>,
     records: &BTreeSet<RecordId>,
 ) -> Result<BTreeMap<RecordId, RecordSeen>, StepFailure> {
+    let mut client = Client::connect(&store?).await?;
     let mut views = BTreeMap::new();
     for record in records {
-        let shown: Shown = region.ask(name, &Request::Show { record: record.to_string() }).await?;
+        let shown: Shown = client.ask(&Request::Show { record: record.to_string() }).await?;
         let handover = handover_of(&shown);
         views.insert(*record, RecordSeen { view: shown.view, handover });
     }

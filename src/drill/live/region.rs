@@ -26,6 +26,8 @@ use crate::replica::answer::{Restored, Status};
 use crate::replica::request::Request;
 use crate::transport::Relay;
 
+const EXPORTS: &str = "exports";
+
 /// The replicas of a scenario, alive.
 pub struct Region<'s> {
     scenario: &'s Scenario,
@@ -82,6 +84,8 @@ impl<'s> Region<'s> {
             };
             links.push([relay(1)?, relay(0)?]);
         }
+        let exports = work.join(EXPORTS);
+        fs::create_dir_all(&exports).map_err(|source| DrillError::Work { path: exports, source })?;
         Ok(Self { scenario, work: work.to_owned(), musubi, sabotage, members, links, bucket })
     }
 
@@ -105,7 +109,7 @@ impl<'s> Region<'s> {
 
     /// Returns the folder into which a replica's export is written.
     pub fn export_folder(&self, name: &ReplicaName) -> PathBuf {
-        self.work.join("exports").join(&name.0)
+        self.work.join(EXPORTS).join(&name.0)
     }
 
     /// Returns the relays of a link: both ways of dialling.

@@ -157,7 +157,8 @@ impl<'s> Live<'s> {
     }
 
     async fn heal(&mut self, paths: &Paths) -> Result<Outcome, StepFailure> {
-        if self.cut && self.seen.before_heal.is_empty() {
+        // Of several cuts the last one counts.
+        if std::mem::take(&mut self.cut) {
             self.seen.before_heal = self.region.statuses().await?;
         }
         for relay in paths.links.iter().flat_map(|link| self.region.relays(*link)) {

@@ -39,17 +39,24 @@ pub const FORK_BRANCHES_MAX: usize = 4;
 pub const FORK_BRANCH_ENTRIES_MAX: u64 = 4_096;
 /// A branch is kept until its disputed entry bodies reach this many bytes; the entry that reaches it is kept.
 pub const FORK_BRANCH_BYTES_MAX: usize = 1 << 20;
-/// Most entries that vouch for one branch: the agreed ones since the last common checkpoint, the disputed ones,
-/// and those up to the checkpoint that covers them.
-pub const FORK_PATH_ENTRIES_MAX: usize = FORK_BRANCH_ENTRIES_MAX as usize + 2 * RUN_ENTRIES_MAX;
+/// Most entries between two known checkpoints of a branch: a device may leave a branch anywhere in its window,
+/// and sign next at the end of a run.
+pub const FORK_GAP_ENTRIES_MAX: usize = FORK_BRANCH_ENTRIES_MAX as usize + 2 * RUN_ENTRIES_MAX;
+/// Largest sum of entry bodies between two known checkpoints of a branch, in bytes.
+pub const FORK_GAP_BYTES_MAX: usize = FORK_BRANCH_BYTES_MAX + ENTRY_BYTES_MAX + RUN_BYTES_MAX;
+/// Most entries that vouch for one branch: the agreed ones since the last checkpoint of the trunk (part of a
+/// run), the disputed ones, and those up to the checkpoint that covers them.
+pub const FORK_PATH_ENTRIES_MAX: usize =
+    RUN_ENTRIES_MAX + FORK_BRANCH_ENTRIES_MAX as usize + FORK_GAP_ENTRIES_MAX;
 /// Largest sum of all entry bodies that vouch for one branch, in bytes.
-pub const FORK_PATH_BYTES_MAX: usize = FORK_BRANCH_BYTES_MAX + ENTRY_BYTES_MAX + 2 * RUN_BYTES_MAX;
+pub const FORK_PATH_BYTES_MAX: usize = RUN_BYTES_MAX + FORK_BRANCH_BYTES_MAX + FORK_GAP_BYTES_MAX;
 /// Most entries that one carry entry brings.
 pub const CARRIED_PER_ENTRY_MAX: usize = 4_096;
 /// Most nodes in an inclusion proof: one for each level of the largest tree.
 pub const PROOF_NODES_MAX: usize = 62;
 
-/// Largest message of a sync session, in bytes: a run or a branch of a fork, even if it does not compress.
+/// Largest message of a sync session, in bytes: a run, or a fork's proof with its largest branch and every
+/// entry of it signed.
 pub const MESSAGE_BYTES_MAX: usize = RUN_PLAIN_BYTES_MAX + (4 << 20);
 /// Most certificates in one chain (genesis, rotations, site, device).
 pub const CERTIFICATE_CHAIN_MAX: usize = 16;

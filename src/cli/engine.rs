@@ -98,7 +98,7 @@ pub struct Drill {
     pub scenario: PathBuf,
     /// Whether `--live` was said: real processes over a real network.
     pub live: bool,
-    /// The seed, in place of the scenario's.
+    /// The seed of the links' fates; without it, the drill's own.
     pub seed: Option<u64>,
     /// The bucket, in place of a folder of the drill's own.
     pub bucket: Option<BucketUrl>,

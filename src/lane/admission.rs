@@ -14,7 +14,10 @@ use super::merge::merge;
 use super::run::{Run, ShapeError};
 use super::state::LaneState;
 use super::tree::Frontier;
-use crate::base::limits::{FORK_BRANCHES_MAX, FORK_PATH_BYTES_MAX};
+use crate::base::limits::{
+    FORK_BRANCHES_MAX, FORK_GAP_BYTES_MAX, FORK_GAP_ENTRIES_MAX, FORK_PATH_BYTES_MAX, FORK_PATH_ENTRIES_MAX,
+    RUN_BYTES_MAX, RUN_ENTRIES_MAX,
+};
 use crate::base::{Digest, LaneId};
 use crate::identity::Certificates;
 
@@ -314,19 +317,52 @@ fn check_lane<E>(name: &LaneName, run: &Run, certificates: &Certificates) -> Res
     Ok(())
 }
 
+/// Checks that the branches keep the limits that every honest replica's branches keep: then so does whatever
+/// they are merged into.
 fn check_branches(theirs: &ForkState) -> Result<(), RefusalReason> {
-    let wrong = RefusalReason::Branches { at: theirs.at };
+    let wrong = Err(RefusalReason::Branches { at: theirs.at });
     if theirs.branches.len() > FORK_BRANCHES_MAX {
-        return Err(wrong);
+        return wrong;
     }
     for branch in &theirs.branches {
         branch.check_form()?;
-        let around = branch.start <= theirs.at && branch.end() > theirs.at;
-        if !around || branch.body_bytes() > FORK_PATH_BYTES_MAX {
-            return Err(wrong);
+        if branch.start > theirs.at || branch.end() <= theirs.at {
+            return wrong;
+        }
+        let size = Extent::of(&branch.entries);
+        let agreed = usize::try_from(theirs.at - branch.start).expect("less than the length of a Vec");
+        let tail = Extent::of(&branch.entries[..agreed]);
+        let mut from = 0;
+        let gaps_are_small = branch.checkpoints.iter().all(|checkpoint| {
+            let to = usize::try_from(checkpoint.size - branch.start).expect("at most the length of a Vec");
+            let gap = Extent::of(&branch.entries[from..to]);
+            from = to;
+            gap.within(FORK_GAP_ENTRIES_MAX, FORK_GAP_BYTES_MAX)
+        });
+        if !gaps_are_small
+            || !tail.within(RUN_ENTRIES_MAX, RUN_BYTES_MAX)
+            || !size.within(FORK_PATH_ENTRIES_MAX, FORK_PATH_BYTES_MAX)
+        {
+            return wrong;
         }
     }
     Ok(())
+}
+
+/// How many entries there are, and how large their bodies together.
+struct Extent {
+    entries: usize,
+    bytes: usize,
+}
+
+impl Extent {
+    fn of(entries: &[Entry]) -> Self {
+        Self { entries: entries.len(), bytes: entries.iter().map(|entry| entry.body.len()).sum() }
+    }
+
+    fn within(&self, entries_max: usize, bytes_max: usize) -> bool {
+        self.entries <= entries_max && self.bytes <= bytes_max
+    }
 }
 
 /// Checks the `CERTIFICATE` entries among the entries from `start` on, and returns what they put in force.

@@ -10,6 +10,8 @@ pub mod build;
 pub mod conflict;
 pub mod facts;
 pub mod fhir;
+#[cfg(test)]
+mod fixtures;
 pub mod json;
 mod json_reader;
 pub mod kana;
@@ -21,6 +23,8 @@ pub mod sections;
 pub mod source;
 pub mod statement;
 pub mod substance;
+#[cfg(test)]
+mod tests;
 pub mod threads;
 pub mod versions;
 pub mod view;

@@ -10,23 +10,10 @@ use super::realm::NewDevice;
 use crate::store::keys::KeySource;
 use crate::store::redb::{RedbStore, StoreOptions};
 
-/// The key file inside a store's folder, when no other is named.
-pub const KEY_FILE: &str = "store.key";
-
 /// A store's folder.
 pub struct Home;
 
 impl Home {
-    /// Returns what opens a store: the key file named, else the passphrase given, else `store.key` in its folder
-    /// (which protects nothing when the whole folder is stolen).
-    pub fn key_source(store: &Path, key_file: Option<&Path>, passphrase: Option<String>) -> KeySource {
-        match (key_file, passphrase) {
-            (Some(file), _) => KeySource::File(file.to_owned()),
-            (None, Some(passphrase)) => KeySource::Passphrase(passphrase.into()),
-            (None, None) => KeySource::File(store.join(KEY_FILE)),
-        }
-    }
-
     /// Creates a store and makes it this device's.
     ///
     /// # Errors

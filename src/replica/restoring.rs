@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use super::admit::Outcome;
 use super::answer::{Restored, Verified};
-use super::backing::{items_of, open_bucket, segment_key};
+use super::backing::{items_of, segment_key};
 use super::core::{Beginning, Replica};
 use super::environment::{Environment, EnvironmentRng};
 use super::error::ReplicaError;
@@ -21,7 +21,7 @@ use super::realm::{RecoveryKit, certify};
 use super::request::Progress;
 use crate::backup::manifest::{Manifest, SegmentRef};
 use crate::backup::segment;
-use crate::backup::{Bucket, ErrorKind, ObjectKey};
+use crate::backup::{Bucket, BucketUrl, ErrorKind, ObjectKey};
 use crate::base::{DeviceId, Digest, WallMs};
 use crate::identity::{
     Certificate, Certificates, ControlBody, ControlItem, DeviceRole, KeyWrap, Keyring, Roster, SecretName,
@@ -230,9 +230,9 @@ fn admit(into: &Replica, vault: &mut Vault, runs: Vec<Run>) -> Result<Vec<Run>, 
 /// Where and how to restore.
 pub struct RestorePlan<'a> {
     /// The bucket.
-    pub url: &'a str,
-    /// The recovery kit's file.
-    pub recovery: &'a Path,
+    pub url: &'a BucketUrl,
+    /// The site's recovery kit.
+    pub kit: &'a RecoveryKit,
     /// The new store's folder, empty or not there yet.
     pub store: &'a Path,
     /// What opens the new store.
@@ -253,8 +253,8 @@ pub async fn restore(
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Restored, ReplicaError> {
     let began = Instant::now();
-    let kit = RecoveryKit::read(plan.recovery)?;
-    let bucket = open_bucket(plan.url)?;
+    let kit = plan.kit;
+    let bucket = Bucket::open(plan.url)?;
     let mut vault = Vault::read(&bucket, &kit.genesis).await?;
     let recovered = Keyring::open(kit.seed.kex(), &vault.roster.wraps);
     let site_seed = recovered.site_seed(&kit.site).cloned().ok_or_else(|| {
@@ -269,7 +269,7 @@ pub async fn restore(
             }
         ))
     })?;
-    let new = new_device(plan, &kit, &vault, &site_seed, &*environment)?;
+    let new = new_device(plan, kit, &vault, &site_seed, &*environment)?;
     let beginning =
         Beginning { seed: &new.seed, genesis: &kit.genesis, certificate: new.certificate, items: &new.items };
     let replica = Home::create(plan.store, plan.key, environment, &beginning)?;
@@ -280,7 +280,7 @@ pub async fn restore(
     lanes.retain(|lane, _| !before.contains_key(lane));
     Ok(Restored {
         device_id: replica.me().device,
-        site: kit.site_name,
+        site: kit.site_name.clone(),
         records: replica.records()?.len() as u64,
         entries: lanes.values().map(crate::lane::LaneState::size).sum(),
         heads: heads::shared(&heads::groups(&lanes)),

@@ -21,6 +21,7 @@ use super::home::Home;
 use super::local::{Answerer, ControlSocket};
 use super::request::{Progress, Request};
 use super::syncing::{self, SessionState, Until};
+use crate::store::keys::KeySource;
 use crate::transport::{Backoff, Endpoint, Link, PeerKey};
 
 /// How often the indexer looks for what has arrived.
@@ -45,13 +46,12 @@ struct Neighbour {
 /// When the store, the address or the control socket cannot be had.
 pub async fn serve(
     config: &ReplicaConfig,
-    passphrase: Option<String>,
+    key: &KeySource,
     environment: Arc<dyn Environment>,
     interrupted: impl Future<Output = ()> + Send,
     started: impl FnOnce(SocketAddr, &Replica),
 ) -> Result<(), ReplicaError> {
-    let key = Home::key_source(&config.store, config.key_file.as_deref(), passphrase);
-    let replica = Arc::new(block_in_place(|| Home::open(&config.store, &key, environment))?);
+    let replica = Arc::new(block_in_place(|| Home::open(&config.store, key, environment))?);
     warn_of_areas(config, &replica);
     let seed = replica.me().seed.clone();
     let endpoint =
@@ -74,20 +74,17 @@ pub async fn serve(
     }
     let answerer = answerer(replica.clone(), neighbours, config.backup.clone(), stop.clone());
     let mut asked = stopped.clone();
-    tokio::pin!(interrupted);
-    let answering = socket.serve(answerer, stopped.clone());
-    tokio::pin!(answering);
-    tokio::select! {
-        () = &mut answering => {}
-        () = &mut interrupted => {}
-        _ = asked.changed() => {}
-    }
-    // Nobody listens any more when all tasks have ended.
-    let _ = stop.send(true);
-    if !*asked.borrow() {
+    let ending = async {
+        tokio::select! {
+            () = interrupted => {}
+            _ = asked.changed() => {}
+        }
         tracing::info!("stopping");
-    }
-    answering.await;
+        // Nobody listens any more when all tasks have ended.
+        let _ = stop.send(true);
+    };
+    // The socket stops listening on its own, and finishes what it is answering.
+    tokio::join!(socket.serve(answerer, stopped.clone()), ending);
     while tasks.join_next().await.is_some() {}
     endpoint.close("this replica stops").await;
     block_in_place(|| replica.index_step())

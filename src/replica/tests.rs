@@ -11,7 +11,7 @@ use super::asking::{self, sync_once};
 use super::environment::{Environment as _, EnvironmentRng, SystemEnvironment};
 use super::home::Home;
 use super::importing::ImportCall;
-use super::realm::{Enrolment, RealmFolder};
+use super::realm::{Enrolment, RealmFolder, RecoveryKit};
 use super::request::{ExportFormat, MedicationAction, NewPatient, Write};
 use super::syncing::{self, SessionState, Until};
 use super::{Replica, heads};
@@ -54,7 +54,7 @@ impl Region {
     }
 
     fn key(path: &Path) -> KeySource {
-        Home::key_source(path, None, None)
+        KeySource::File(path.join("store.key"))
     }
 }
 
@@ -212,8 +212,8 @@ async fn a_lost_site_comes_back_from_the_bucket_as_a_new_device() {
 
     let path = region.dir.path().join("north again");
     let plan = super::restoring::RestorePlan {
-        url: &url,
-        recovery: &recovery,
+        url: &url.parse().unwrap(),
+        kit: &RecoveryKit::read(&recovery).unwrap(),
         store: &path,
         key: &Region::key(&path),
         device: "north-2",

@@ -79,6 +79,9 @@ impl Batch {
     }
 }
 
+/// The key of a value in its space, and the value.
+pub type KeyedValue = (Vec<u8>, Vec<u8>);
+
 /// How much a store holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct StoreStats {
@@ -106,7 +109,8 @@ pub struct DamagedRun {
     pub lane: LaneId,
     /// The first sequence number that cannot be read.
     pub start: u64,
-    /// The sequence number after the last one that cannot be read.
+    /// The sequence number after the last one that cannot be read; `u64::MAX` when the lane's state is lost, so
+    /// that nobody knows.
     pub end: u64,
 }
 
@@ -188,12 +192,7 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the disk fails or a value is damaged.
-    fn blobs(
-        &self,
-        space: &str,
-        after: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError>;
+    fn blobs(&self, space: &str, after: Option<&[u8]>, limit: usize) -> Result<Vec<KeyedValue>, StoreError>;
 
     /// Makes the token of a text; `kind` keeps apart what is looked up ("record", "name", …).
     fn token(&self, kind: &str, text: &[u8]) -> Token;

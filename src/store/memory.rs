@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
-use super::api::{Arrival, Batch, Committed, DamagedRun, Posting, Store, StoreStats, Token};
+use super::api::{Arrival, Batch, Committed, DamagedRun, KeyedValue, Posting, Store, StoreStats, Token};
 use super::error::StoreError;
 use super::rules;
 use crate::base::{LaneId, hash_tagged};
@@ -211,12 +211,7 @@ impl Store for MemoryStore {
         Ok(self.lock().blobs.get(&(space.to_owned(), key.to_owned())).cloned())
     }
 
-    fn blobs(
-        &self,
-        space: &str,
-        after: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn blobs(&self, space: &str, after: Option<&[u8]>, limit: usize) -> Result<Vec<KeyedValue>, StoreError> {
         let inner = self.lock();
         let from = (space.to_owned(), after.unwrap_or_default().to_owned());
         let in_space = inner.blobs.range(from..).take_while(|((found, _), _)| found == space);

@@ -18,7 +18,7 @@ pub mod rules;
 pub mod sealing;
 pub mod tail;
 
-pub use api::{Arrival, Batch, Committed, DamagedRun, Posting, Store, StoreStats, Token};
+pub use api::{Arrival, Batch, Committed, DamagedRun, KeyedValue, Posting, Store, StoreStats, Token};
 pub use error::{StoreError, StoreErrorKind};
 pub use log::StoreLog;
 pub use memory::MemoryStore;

@@ -31,7 +31,8 @@ pub const CLOSE_TEXT_BYTES_MAX: usize = 200;
 pub const READ_BYTES: usize = 256 << 10;
 /// Most reads of the store under way.
 pub const READS_MAX: usize = 4;
-/// Plain bytes of runs put into one message, unless one run alone is larger.
+/// Most plain bytes of runs put into one message, unless one run alone is larger; a quarter of the window when
+/// that is less.
 pub const SEGMENT_PLAIN_BYTES: usize = 256 << 10;
 /// Plain bytes that one message may unfold to: the largest run, or the largest branch of a fork with its proof.
 pub const SEGMENT_PLAIN_BYTES_MAX: usize = FORK_PATH_BYTES_MAX + (2 << 20);
@@ -43,7 +44,7 @@ pub const STREAM_WINDOW_LOG: u32 = 21;
 pub const STREAM_WINDOW_LOG_MAX: u32 = 23;
 
 /// Plain bytes in flight that a session starts with.
-pub const WINDOW_BYTES_FIRST: usize = 256 << 10;
+pub const WINDOW_BYTES_FIRST: usize = 128 << 10;
 /// Plain bytes in flight that are always allowed.
 pub const WINDOW_BYTES_MIN: usize = 32 << 10;
 /// Most plain bytes in flight.

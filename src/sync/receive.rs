@@ -97,7 +97,6 @@ impl Session {
         self.forget_flights(&id);
         self.lanes.change(&id, |lane| {
             lane.theirs = Theirs::Forked(head);
-            lane.awaited_from = None;
             lane.fork_incoming = more;
         });
         match bytes {

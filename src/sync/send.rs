@@ -8,7 +8,7 @@ use minicbor::bytes::ByteVec;
 
 use super::event::{GiveUp, Output};
 use super::lanes::{Flight, Lane, Need};
-use super::limits::{FORK_ROUNDS_MAX, READ_BYTES, READS_MAX, RESTARTS_MAX, SEGMENT_PLAIN_BYTES};
+use super::limits::{FORK_ROUNDS_MAX, READ_BYTES, READS_MAX, RESTARTS_MAX};
 use super::message::{Acknowledged, CloseCode, Fork, Message};
 use super::session::{Fault, Session};
 use crate::base::LaneId;
@@ -74,19 +74,30 @@ impl Session {
         }
         self.send_certificates(certificates);
         let (mut batch, mut batch_bytes, mut end) = (Vec::new(), 0, from);
-        for mut run in runs {
+        let mut room = self.window.room();
+        'runs: for mut run in runs {
             run.trim_start(end);
             if run.lane != id || run.start != end || run.entries.is_empty() {
                 return Err(Fault(CloseCode::Internal, "the driver read runs that do not follow".to_owned()));
             }
-            let plain = frame::encode_plain(&run);
-            if batch_bytes + plain.len() > SEGMENT_PLAIN_BYTES && !batch.is_empty() {
-                self.send_batch(id, end, &batch)?;
-                (batch, batch_bytes) = (Vec::new(), 0);
+            let pieces = if run.body_bytes() > room { parted(run) } else { vec![run] };
+            for piece in pieces {
+                if room == 0 {
+                    break 'runs; // The rest is read again when the window has room.
+                }
+                let plain = frame::encode_plain(&piece);
+                if batch_bytes + plain.len() > self.window.message_bytes() && !batch.is_empty() {
+                    self.send_batch(id, end, &batch)?;
+                    (batch, batch_bytes) = (Vec::new(), 0);
+                }
+                end = piece.end();
+                room = room.saturating_sub(plain.len());
+                batch_bytes += plain.len();
+                batch.push(plain);
             }
-            end = run.end();
-            batch_bytes += plain.len();
-            batch.push(plain);
+        }
+        if batch.is_empty() {
+            return Ok(()); // Others have filled the window meanwhile.
         }
         self.send_batch(id, end, &batch)
     }
@@ -225,4 +236,22 @@ impl Session {
             self.out.push(Output::GaveUp { lane: id, reason });
         }
     }
+}
+
+/// Parts a run at its checkpoints: each piece is a run of its own, and the smallest that can be admitted.
+fn parted(run: Run) -> Vec<Run> {
+    let (lane, mut start) = (run.lane, run.start);
+    let mut entries = run.entries.into_iter();
+    let pieces = run.checkpoints.into_iter().map(|checkpoint| {
+        let count = usize::try_from(checkpoint.size.saturating_sub(start)).unwrap_or(usize::MAX);
+        let piece = Run {
+            lane,
+            start,
+            entries: entries.by_ref().take(count).collect(),
+            checkpoints: vec![checkpoint],
+        };
+        start = checkpoint.size;
+        piece
+    });
+    pieces.collect()
 }

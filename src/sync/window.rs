@@ -5,7 +5,9 @@
 //! shrinks when they come late (after the idea of delay-based congestion control, TCP Vegas, Brakmo 1995; the
 //! transport's own congestion control stays in charge of the network).
 
-use super::limits::{WINDOW_BYTES_FIRST, WINDOW_BYTES_MAX, WINDOW_BYTES_MIN, WINDOW_LATENCY_MS};
+use super::limits::{
+    SEGMENT_PLAIN_BYTES, WINDOW_BYTES_FIRST, WINDOW_BYTES_MAX, WINDOW_BYTES_MIN, WINDOW_LATENCY_MS,
+};
 use crate::base::WallMs;
 
 /// The window of one session, in plain bytes.
@@ -26,6 +28,12 @@ impl Window {
     /// Returns how many more bytes may be sent; something may always be sent when nothing is on its way.
     pub fn room(&self) -> usize {
         if self.flying == 0 { self.size.max(1) } else { self.size.saturating_sub(self.flying) }
+    }
+
+    /// Returns how many bytes of runs are put into one message: little when the link is slow, so that what is
+    /// urgent can overtake, and what is cut off can go on.
+    pub fn message_bytes(&self) -> usize {
+        SEGMENT_PLAIN_BYTES.min(self.size / 4)
     }
 
     /// Counts bytes that were sent.

@@ -26,10 +26,10 @@ pub struct DrillCommand {
     /// The scenario.
     #[arg(value_name = "SCENARIO.toml")]
     scenario: PathBuf,
-    /// Run real processes over a real network, with faults made by a relay.
+    /// Run real processes over a real network, with faults made by a relay: the only way so far, and the default.
     #[arg(long)]
     live: bool,
-    /// Begin from this seed in place of the scenario's.
+    /// Draw what the links do to each packet from this seed.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Keep the backup in this bucket in place of a folder of the drill's own.
@@ -68,7 +68,7 @@ struct Replica {
     role: String,
     records: u64,
     entries: u64,
-    heads: String,
+    heads: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -177,7 +177,10 @@ fn render(report: &Report, paper: Paper) -> String {
         rows.push(("restore", told.to_owned()));
     }
     let replicas = report.replicas.iter().map(|replica| {
-        let heads = replica.heads.chars().take(16).collect();
+        let heads = match &replica.heads {
+            Some(heads) => heads.chars().take(16).collect(),
+            None => "could not be read".to_owned(),
+        };
         vec![
             replica.name.clone(),
             replica.role.clone(),
@@ -267,6 +270,15 @@ PASSED";
         assert_eq!(outcome.status, 1);
         assert!(text(&outcome).ends_with("FAILED; the same drill again: --seed 7"));
         assert!(text(&outcome).contains("│ FAILED ┆ no write is lost"));
+    }
+
+    #[test]
+    fn a_replica_whose_disk_could_not_be_read_is_told_too() {
+        let mut report = report(false);
+        report["replicas"][0]["heads"] = serde_json::Value::Null;
+        let outcome = Fake::answering(report).run(&["drill", "scenarios/q.toml"]).unwrap();
+        assert_eq!(outcome.status, 1);
+        assert!(text(&outcome).contains("could not be read"));
     }
 
     #[cfg(any(debug_assertions, feature = "sabotage"))]

@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::support::*;
-use crate::base::limits::{FORK_BRANCH_BYTES_MAX, FORK_BRANCH_ENTRIES_MAX, FORK_BRANCHES_MAX};
+use crate::base::limits::{
+    FORK_BRANCH_BYTES_MAX, FORK_BRANCH_ENTRIES_MAX, FORK_BRANCHES_MAX, FORK_GAP_ENTRIES_MAX,
+};
 use crate::base::{Digest, LaneId, Part, cbor};
 use crate::lane::fork::Window;
 use crate::lane::history::{History, choose, first_difference};
@@ -253,6 +255,36 @@ fn only_a_window_of_a_long_branch_is_disputed_and_kept() {
 }
 
 #[test]
+fn branches_that_are_signed_too_rarely_are_refused() {
+    let story = story();
+    let entries = |text: &str, count| [vec![story.device.opening(&story.name)], many(text, count)].concat();
+    let sparse = |entries: &[Entry], ends: &[u64]| story.device.runs(&story.name, entries, ends, &[]);
+    let mut replica = story.replica();
+    // A history that is left just before the end of its window, for another that is next signed a run later.
+    let long = entries("long", 5_000);
+    let mut left = [long[..4_090].to_vec(), many("left", 4_000)].concat();
+    while left[4_090].leaf() > long[4_090].leaf() {
+        left[4_090].body.push(0);
+    }
+    story.offer_all(&mut replica, &sparse(&long, &[1, 4_091]));
+    replica.offer(&sparse(&entries("clone", 3), &[1])[1]);
+    let admission = replica.offer(&sparse(&left, &[1, 4_090])[2]);
+    assert!(matches!(admission, Admission::Forked(_)));
+    let mut evidence = replica.state(story.lane).fork.clone().unwrap();
+    let longest = evidence.branches.iter_mut().max_by_key(|branch| branch.entries.len()).unwrap();
+    assert_eq!((longest.entries.len(), longest.checkpoints.len()), (left.len() - 1, 1));
+
+    // The same in one piece beyond all limits is not believed.
+    let beyond = FORK_GAP_ENTRIES_MAX as u64;
+    longest.entries.extend(many("beyond", beyond as usize));
+    longest.checkpoints[0].size += beyond;
+    let Admission::Refused(refusal) = replica.offer_fork(story.lane, &evidence) else {
+        panic!("not refused")
+    };
+    assert_eq!(refusal.reason, RefusalReason::Branches { at: evidence.at });
+}
+
+#[test]
 fn a_large_entry_closes_the_window_and_is_kept() {
     let story = story();
     let large = facts(vec![1; FORK_BRANCH_BYTES_MAX + 5]);
@@ -317,7 +349,7 @@ fn tell(from: &Replica, to: &mut Replica, lane: LaneId, piecewise: bool) -> bool
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(20))]
 
     #[test]
     fn forks_are_a_join(

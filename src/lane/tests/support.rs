@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
-use crate::base::{Area, Digest, LaneId, Part, WallMs};
+use crate::base::{Area, Digest, LaneId, Part, WallMs, cbor};
 use crate::identity::{
     Certificate, Certificates, DeviceCertificate, DeviceRole, Genesis, SecretSeed, SiteCertificate, SiteKind,
 };
@@ -59,7 +59,7 @@ impl World {
     pub fn device(&mut self, number: u8) -> Device {
         let seed = SecretSeed::from_bytes([number; 32]);
         let mut areas = BTreeSet::from([area("shared/a")]);
-        areas.extend((number % 2 == 0).then(|| area("shared/b")));
+        areas.extend(number.is_multiple_of(2).then(|| area("shared/b")));
         let site = self.certificates.sites().next().unwrap().site();
         let certificate = DeviceCertificate {
             realm: self.certificates.realm(),
@@ -208,7 +208,7 @@ impl Replica {
         self.check(lane);
     }
 
-    /// The log and the state tell the same, and every stored run and branch is signed.
+    /// The log and the state tell the same, every stored run and branch is signed, and the state can be read.
     fn check(&self, lane: LaneId) {
         let Some(state) = self.lanes.get(&lane) else { return };
         let mut frontier = Frontier::default();
@@ -217,6 +217,7 @@ impl Replica {
             frontier = verified(state, run, frontier);
         }
         assert_eq!(frontier, state.frontier);
+        assert_eq!(cbor::from_canonical::<LaneState>(&cbor::to_vec(state)).unwrap(), *state);
         if let Some(fork) = &state.fork {
             assert_eq!(fork.proof.verify(&lane, &state.name.device), Some(fork.at));
             assert!(!fork.branches.is_empty() && state.size() <= fork.at);

@@ -9,7 +9,7 @@
 //!
 //! Why: a forgotten allergy kills, a superfluous one is an inconvenience; so doubt always reads as active.
 //!
-//! Law (tests/record: `more_facts_from_elsewhere_never_silence_an_allergy`): statements that do not follow an
+//! Law (`record::tests`: `more_facts_from_elsewhere_never_silence_an_allergy`): statements that do not follow an
 //! active allergy never make it inactive.
 //!
 //! Source of the codes: SNOMED CT International, "No known allergy" (716186003) and its children; HL7 IPS

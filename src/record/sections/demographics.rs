@@ -5,7 +5,7 @@
 //!
 //! Why: which of two addresses is the right one, no computer knows; a person found by the old name is found.
 //!
-//! Law (tests/record: `every_current_value_is_shown`): a value of a current statement is never dropped.
+//! Law (`record::tests`: `every_current_value_is_shown`): a value of a current statement is never dropped.
 
 use serde::Serialize;
 use serde_json::Value;

@@ -18,7 +18,7 @@
 //!
 //! Why: an interaction with a drug that was wrongly held to be stopped harms; a second look does not.
 //!
-//! Law (tests/record: `a_stop_never_wins_over_a_change_it_has_not_seen`): a medication with an active current
+//! Law (`record::tests`: `a_stop_never_wins_over_a_change_it_has_not_seen`): a medication with an active current
 //! statement is active for checks.
 //!
 //! No clinician has reviewed this rule yet.

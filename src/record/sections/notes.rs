@@ -7,7 +7,7 @@
 //! Why: notes were what people opened most in past disasters, and a note that changes after it was relied on
 //! is worse than a wrong one.
 //!
-//! Law (tests/record: `no_note_disappears`): every note thread is listed, whatever follows it.
+//! Law (`record::tests`: `no_note_disappears`): every note thread is listed, whatever follows it.
 
 use data_encoding::BASE64;
 use serde::Serialize;

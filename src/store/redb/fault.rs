@@ -99,8 +99,12 @@ pub(super) fn explain(attempt: &'static str, path: &Path, fault: Fault) -> Store
             StoreError::Unreadable { path, why: format!("the database's file format is {found}") }
         }
         redb::Error::Corrupted(why) => StoreError::Unreadable { path, why },
-        redb::Error::TableDoesNotExist(table) => {
-            StoreError::Unreadable { path, why: format!("the table {table} is missing") }
+        error @ (redb::Error::TableDoesNotExist(_)
+        | redb::Error::TableTypeMismatch { .. }
+        | redb::Error::TypeDefinitionChanged { .. }
+        | redb::Error::TableIsMultimap(_)
+        | redb::Error::TableIsNotMultimap(_)) => {
+            StoreError::Unreadable { path, why: format!("its list of tables is damaged: {error}") }
         }
         other => StoreError::Database { attempt, path, why: other.to_string() },
     }

@@ -20,7 +20,15 @@ pub(super) fn scrub_lane(
     limit: usize,
     found: &mut Vec<DamagedRun>,
 ) -> Result<(), Fault> {
-    let Some(lane) = Lane::find(view, id)? else { return Ok(()) };
+    let lane = match Lane::find(view, id) {
+        Ok(Some(lane)) => lane,
+        Ok(None) => return Ok(()),
+        Err(Fault::Store(_)) => {
+            found.push(DamagedRun { lane: *id, start: 0, end: u64::MAX });
+            return Ok(());
+        }
+        Err(fault) => return Err(fault),
+    };
     let size = lane.state.size();
     let mut lost = |start: u64, end: u64| {
         match found.last_mut() {

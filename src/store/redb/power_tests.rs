@@ -80,7 +80,7 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_space() {
         let mut next = lane.clone();
         let mut written = 0;
         let error = loop {
-            let appended = next.append([(0..3_000_u32).map(|n| (n * n >> 3) as u8).collect::<Vec<_>>()]);
+            let appended = next.append([(0..3_000_u32).map(|n| ((n * n) >> 3) as u8).collect::<Vec<_>>()]);
             let mut batch = crate::store::conformance::batch_of(appended);
             batch.named.push(("last".into(), next.state().size().to_be_bytes().to_vec()));
             match store.commit(batch) {

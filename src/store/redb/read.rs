@@ -14,7 +14,7 @@ use crate::base::LaneId;
 use crate::lane::state::LaneState;
 use crate::lane::tree::Frontier;
 use crate::lane::{Run, frame};
-use crate::store::api::Arrival;
+use crate::store::api::{Arrival, KeyedValue};
 use crate::store::error::StoreError;
 use crate::store::rules;
 use crate::store::sealing::{Sealer, damaged};
@@ -216,7 +216,7 @@ pub(super) fn blobs(
     space: &str,
     after: Option<&[u8]>,
     limit: usize,
-) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+) -> Result<Vec<KeyedValue>, Fault> {
     use std::ops::Bound;
     let any = blob_key(view.sealer, space, &[]);
     let (mut low, mut high) = ([0; 24], [0xff; 24]);

@@ -124,6 +124,28 @@ fn a_flipped_bit_is_an_error_or_nothing_but_never_another_answer() {
 }
 
 #[test]
+fn a_flipped_bit_in_the_header_never_brings_back_an_older_state() {
+    let sample = Sample::new();
+    let good = sample.disk.image();
+    // redb's header: magic, flags, layout, and two commit slots of 128 bytes from byte 64 on.
+    let mut refused = 0;
+    let bits = (0..64 * 8).chain((64 * 8..320 * 8).step_by(9));
+    for (at, bit) in bits.map(|place| (place / 8, place % 8)) {
+        let mut image = good.clone();
+        image[at] ^= 1 << bit;
+        sample.disk.set_image(image);
+        match sample.disk.open_store().and_then(|store| store.stats()) {
+            Ok(stats) => assert_eq!((stats.entries, stats.last_arrival), (40, 10), "byte {at}, bit {bit}"),
+            Err(error) => {
+                assert_eq!(error.kind(), StoreErrorKind::Damaged, "byte {at}, bit {bit}: {error:?}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 0);
+}
+
+#[test]
 fn a_damaged_run_is_named_hurts_no_other_and_heals() {
     let sample = Sample::new();
     // The lanes' runs begin at 0, 5 and 9.

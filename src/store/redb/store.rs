@@ -17,7 +17,9 @@ use crate::base::LaneId;
 use crate::lane::state::LaneState;
 use crate::lane::tree::Frontier;
 use crate::lane::{Entry, Run};
-use crate::store::api::{Arrival, Batch, Committed, DamagedRun, Posting, Store, StoreStats, Token};
+use crate::store::api::{
+    Arrival, Batch, Committed, DamagedRun, KeyedValue, Posting, Store, StoreStats, Token,
+};
 use crate::store::error::StoreError;
 use crate::store::files::{self, DirectoryLock};
 use crate::store::keys::{self, Argon2Cost, KeySource};
@@ -121,7 +123,7 @@ impl Store for RedbStore {
     fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
         let packed = PackedBatch::new(batch);
         let committed = self.engine.write("committing", |change| commit::write(change, &packed));
-        if packed.replaces() || committed.is_err() {
+        if packed.replaces() {
             read::lock(&self.cache).clear();
         }
         committed
@@ -170,12 +172,7 @@ impl Store for RedbStore {
         self.engine.read("reading a value", |view| read::blob(view, space, key))
     }
 
-    fn blobs(
-        &self,
-        space: &str,
-        after: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    fn blobs(&self, space: &str, after: Option<&[u8]>, limit: usize) -> Result<Vec<KeyedValue>, StoreError> {
         self.engine.read("reading values", |view| read::blobs(view, space, after, limit))
     }
 

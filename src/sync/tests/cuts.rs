@@ -10,10 +10,10 @@ use crate::lane::Head;
 fn two_that_differ() -> Vec<Replica> {
     let mut world = World::of(2);
     for part in [Part::Card, Part::Data] {
-        world.replicas[0].write("shared/a", part, 6, 90_000);
+        world.replicas[0].write("shared/a", part, 5, 70_000);
         world.replicas[0].write("shared/a", part, 30, 100);
         world.replicas[1].write("shared/a", part, 10, 100);
-        world.replicas[1].write("common", part, 4, 90_000);
+        world.replicas[1].write("common", part, 2, 70_000);
     }
     world.replicas
 }

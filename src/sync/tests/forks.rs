@@ -6,6 +6,7 @@ use super::replica::Replica;
 use super::world::{Profile, World};
 use crate::base::{Digest, LaneId, Part};
 use crate::lane::Head;
+use crate::sync::Message;
 
 fn digests(replica: &Replica) -> BTreeMap<LaneId, Digest> {
     replica.heads().into_iter().map(|(lane, head)| (lane, head.digest(&lane))).collect()
@@ -70,6 +71,11 @@ fn clones_that_meet_each_other_agree() {
     let (mut world, lane) = cloned(10, 4, 9, 0);
     meet(&mut world, 0, 1);
     assert_forked(&world, &lane, 11, 2);
+    let evidence = world.links[0].messages().filter(|(_, message)| match message {
+        Message::Fork(fork) => fork.evidence.is_some(),
+        _ => false,
+    });
+    assert_eq!(evidence.count(), 3, "from the side that sees the fork first: the proof and two branches");
 }
 
 #[test]

@@ -34,8 +34,13 @@ impl Victim {
     /// A session that is open: the peer has said hello and listed its digests.
     fn open() -> Self {
         let mut world = World::of(2);
-        world.replicas[0].write("shared/a", Part::Card, 3, 50);
         world.replicas[1].write("shared/a", Part::Card, 3, 50);
+        Self::open_in(world)
+    }
+
+    /// An open session of replica 1 with replica 0, which has a lane of its own.
+    fn open_in(mut world: World) -> Self {
+        world.replicas[0].write("shared/a", Part::Card, 3, 50);
         let (replica, other) = (world.replicas[1].clone(), world.replicas[0].clone());
         let mut victim = Self::new(replica);
         victim.replica.learn(&other.chain);
@@ -348,6 +353,82 @@ fn a_driver_that_answers_what_was_not_asked_ends_its_own_session() {
         victim.input(input);
         assert_eq!(victim.closed, Some(CloseCode::Internal));
     }
+}
+
+#[test]
+fn runs_beyond_a_gap_are_left_out_until_the_lane_starts_again() {
+    let mut writer = Replica::new(&Realm::new("test"), 5, &["shared/a"]);
+    for _ in 0..4 {
+        writer.write("shared/a", Part::Card, 1, 50);
+    }
+    let lane = writer.name("shared/a", Part::Card).id();
+    let Input::Runs { runs, .. } = writer.read_runs(lane, 0, 1 << 20) else { panic!("runs") };
+    let mut victim = Victim::open();
+    victim.replica.learn(&writer.chain);
+    list(&mut victim, Vec::new(), true);
+    let mut folder = Folder::new().unwrap();
+    for number in [0, 2, 3, 3, 1, 2, 3] {
+        let segment = folder.fold([frame::encode_plain(&runs[number]).as_slice()]).unwrap();
+        victim.say(&Message::Runs(segment.into()));
+    }
+    let asked = victim.sent.iter().filter(|message| matches!(message, Message::Restart(..)));
+    assert_eq!(
+        asked.collect::<Vec<_>>(),
+        [&Message::Restart(lane, 2)],
+        "once, though three runs did not fit"
+    );
+    assert_eq!(victim.replica.size(&lane), 5);
+    assert_eq!(victim.closed, None);
+}
+
+#[test]
+fn a_restart_takes_back_what_is_in_flight_and_what_is_being_read() {
+    let mut world = World::of(2);
+    world.replicas[1].write("shared/a", Part::Card, 3_000, 400);
+    let mut victim = Victim::open_in(world);
+    let lane = victim.replica.name("shared/a", Part::Card).id();
+    list(&mut victim, Vec::new(), true);
+    let count = |victim: &Victim| victim.sent.iter().filter(|m| matches!(m, Message::Runs(_))).count();
+    let sent = count(&victim);
+    victim.say(&Message::Restart(lane, 0));
+    assert_eq!(count(&victim), 2 * sent, "a window full again, though nothing was acknowledged");
+
+    // The same while a read is under way: its answer is void.
+    victim.say(&Message::Restart(lane, 4));
+    let restart = Input::Received(Message::Restart(lane, 0).to_bytes());
+    let outputs = victim.session.handle(WallMs(1_000), restart);
+    assert!(matches!(outputs[..], [Output::ReadRuns { from: 0, .. }]), "{outputs:?}");
+    let restart = Input::Received(Message::Restart(lane, 7).to_bytes());
+    assert_eq!(victim.session.handle(WallMs(1_000), restart), []);
+    let late = victim.replica.read_runs(lane, 0, 1_000);
+    let outputs = victim.session.handle(WallMs(1_000), late);
+    assert!(matches!(outputs[..], [Output::ReadRuns { from: 7, .. }]), "{outputs:?}");
+}
+
+#[test]
+fn disputed_entries_are_not_acknowledged() {
+    let realm = Realm::new("test");
+    let mut author = Replica::new(&realm, 5, &["shared/a"]);
+    author.write("shared/a", Part::Card, 3, 50);
+    let mut clone = author.clone();
+    author.write("shared/a", Part::Card, 1, 51);
+    clone.write("shared/a", Part::Card, 1, 52);
+    let mut world = World::of(2);
+    world.replicas[1].adopt(&author);
+    world.replicas[1].adopt(&clone);
+    let mut victim = Victim::open_in(world);
+    let lane = author.name("shared/a", Part::Card).id();
+    assert!(matches!(victim.replica.head(&lane), Some(Head::Forked { at: 4, .. })));
+    clone.write("shared/a", Part::Card, 1, 53);
+    list(&mut victim, Vec::new(), true);
+    let Input::Runs { runs, .. } = clone.read_runs(lane, 0, 1 << 20) else { panic!("runs") };
+    let mut folder = Folder::new().unwrap();
+    for run in &runs {
+        let segment = folder.fold([frame::encode_plain(run).as_slice()]).unwrap();
+        victim.say(&Message::Runs(segment.into()));
+    }
+    let acks: Vec<&Message> = victim.sent.iter().filter(|m| matches!(m, Message::Ack(_))).collect();
+    assert_eq!(acks, [&Message::Ack(vec![Acknowledged { lane, size: 4 }])], "only what lies below the fork");
 }
 
 /// The messages of one side of a whole honest session, and the replica that heard them.

@@ -1,0 +1,7 @@
+//! Tests of the merge rules over whole records, and of the laws of facts and views.
+
+mod allergies;
+mod laws;
+mod medication;
+mod others;
+mod threads;

@@ -118,7 +118,12 @@ fn names_crate(line: &str, name: &str) -> bool {
     line.match_indices(name).any(|(place, _)| {
         let before = line[..place].chars().next_back();
         let after = &line[place + name.len()..];
-        !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '"') && after.starts_with("::")
+        // `crate::store::redb::` is our own module, `::redb::` is not.
+        let path =
+            line[..place].strip_suffix("::").is_some_and(|before| before.ends_with(char::is_alphanumeric));
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '"')
+            && !path
+            && after.starts_with("::")
     })
 }
 
@@ -214,7 +219,7 @@ fn files_are_one_idea_long() {
 #[test]
 fn every_public_item_has_a_doc_comment() {
     let mut problems = Vec::new();
-    for (name, text) in rust_files("src") {
+    for (name, text) in rust_files("src").into_iter().filter(|(name, _)| !is_test_file(name)) {
         let mut documented = false;
         let mut attribute_open = false;
         for line in text.lines() {
@@ -232,7 +237,8 @@ fn every_public_item_has_a_doc_comment() {
                 attribute_open = !code.ends_with(']');
             } else {
                 let public = code.strip_prefix("pub ").is_some_and(|item| {
-                    !item.starts_with("use ") && !(item.starts_with("mod ") && item.ends_with(';'))
+                    let is_module = item.starts_with("mod ") && item.ends_with(';');
+                    !(item.starts_with("use ") || is_module)
                 });
                 if public && !documented {
                     problems.push(format!("src/{name}: {code}"));

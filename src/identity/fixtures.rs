@@ -41,10 +41,16 @@ fn areas(names: &[&str]) -> BTreeSet<Area> {
     names.iter().map(|name| area(name)).collect()
 }
 
+impl Default for Realm {
+    fn default() -> Self {
+        Self::with_seed(1)
+    }
+}
+
 impl Realm {
     /// Makes the usual realm.
     pub fn new() -> Self {
-        Self::with_seed(1)
+        Self::default()
     }
 
     /// Makes another realm.

@@ -11,7 +11,7 @@ use tokio::sync::broadcast;
 
 use super::environment::Environment;
 use super::error::ReplicaError;
-use super::sabotage::{Fate, Sabotage};
+use super::sabotage::{Fate, LATE_MAX, Sabotage};
 use crate::base::cbor;
 use crate::base::{Area, DeviceId, Digest, Hlc, HybridClock, LaneId, Part, RealmId};
 use crate::identity::{
@@ -102,7 +102,10 @@ pub(super) struct Inner {
     pub(super) tail: Tail,
     pub(super) coverage: Coverage,
     pub(super) writes: u64,
-    pub(super) late: Option<Batch>,
+    /// What a planted fault has acknowledged and not yet written.
+    pub(super) late: Vec<Batch>,
+    /// How many writes there were at the last step of the indexer.
+    pub(super) writes_indexed: u64,
     sessions: u64,
 }
 
@@ -223,7 +226,8 @@ impl Replica {
             tail,
             coverage: Coverage::Behind,
             writes: 0,
-            late: None,
+            late: Vec::new(),
+            writes_indexed: 0,
             sessions: 0,
         };
         let replica = Self {
@@ -336,9 +340,11 @@ impl Replica {
             Fate::Durable => self.commit(inner, batch)?,
             Fate::Lost => {}
             Fate::Late => {
-                self.commit_late(inner)?;
                 inner.lanes.extend(after);
-                inner.late = Some(batch);
+                inner.late.push(batch);
+                if inner.late.len() >= LATE_MAX {
+                    self.commit_late(inner)?;
+                }
             }
         }
         Ok(places)
@@ -346,10 +352,8 @@ impl Replica {
 
     /// Commits what a planted fault has acknowledged too early.
     pub(super) fn commit_late(&self, inner: &mut Inner) -> Result<(), ReplicaError> {
-        match inner.late.take() {
-            Some(batch) => self.commit(inner, batch),
-            None => Ok(()),
-        }
+        let late = std::mem::take(&mut inner.late);
+        late.into_iter().try_for_each(|batch| self.commit(inner, batch))
     }
 
     /// Makes a batch durable, then takes its heads over and tells the sessions.

@@ -4,23 +4,22 @@ use std::collections::BTreeMap;
 
 use super::answer::GroupHeads;
 use crate::base::{Area, Digest, LaneId, Part, hash_tagged};
-use crate::lane::{Head, LaneState, group_digest};
+use crate::lane::{LaneState, group_digest};
 
 /// Computes the digest of each area and part, in the order of parts.
 pub fn groups(lanes: &BTreeMap<LaneId, LaneState>) -> Vec<GroupHeads> {
-    let mut groups: BTreeMap<(Part, &Area), Vec<(LaneId, Head, u64)>> = BTreeMap::new();
-    for (lane, state) in lanes {
-        let group = groups.entry((state.name.part, &state.name.area)).or_default();
-        group.push((*lane, state.head(), state.size()));
+    let mut groups: BTreeMap<(Part, &Area), Vec<&LaneState>> = BTreeMap::new();
+    for state in lanes.values() {
+        groups.entry((state.name.part, &state.name.area)).or_default().push(state);
     }
     groups
         .into_iter()
-        .map(|((part, area), heads)| GroupHeads {
+        .map(|((part, area), lanes)| GroupHeads {
             area: area.clone(),
             part,
-            lanes: heads.len() as u64,
-            entries: heads.iter().map(|(_, _, size)| size).sum(),
-            digest: group_digest(heads.into_iter().map(|(lane, head, _)| (lane, head))),
+            lanes: lanes.len() as u64,
+            entries: lanes.iter().map(|state| state.size()).sum(),
+            digest: group_digest(lanes.iter().map(|state| (state.id(), state.head()))),
         })
         .collect()
 }

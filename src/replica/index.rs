@@ -94,7 +94,10 @@ impl Replica {
     /// When the store fails.
     pub fn index_step(&self) -> Result<(), ReplicaError> {
         let mut inner = self.lock();
-        self.commit_late(&mut inner)?;
+        let writes = inner.writes;
+        if std::mem::replace(&mut inner.writes_indexed, writes) == writes {
+            self.commit_late(&mut inner)?;
+        }
         loop {
             let coverage = self.refresh(&mut inner)?;
             if coverage == Coverage::Complete && inner.tail.entries() == 0 {

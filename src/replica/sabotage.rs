@@ -5,6 +5,9 @@
 pub const SABOTAGE_VARIABLE: &str = "MUSUBI_SABOTAGE";
 /// Whether this build can be sabotaged.
 pub const AVAILABLE: bool = cfg!(any(debug_assertions, feature = "sabotage"));
+/// How many writes a replica holds back that acknowledges before it persists; when nothing is written for a
+/// while it writes them.
+pub const LATE_MAX: usize = 8;
 /// Every so many writes of a process, one is dropped.
 const DROPPED_EVERY: u64 = 5;
 

@@ -18,8 +18,8 @@ pub mod rules;
 pub mod sealing;
 pub mod tail;
 
+pub use self::redb::{RedbStore, StoreOptions};
 pub use api::{Arrival, Batch, Committed, DamagedRun, KeyedValue, Posting, Store, StoreStats, Token};
 pub use error::{StoreError, StoreErrorKind};
 pub use log::StoreLog;
 pub use memory::MemoryStore;
-pub use redb::{RedbStore, StoreOptions};

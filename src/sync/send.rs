@@ -80,7 +80,8 @@ impl Session {
             if run.lane != id || run.start != end || run.entries.is_empty() {
                 return Err(Fault(CloseCode::Internal, "the driver read runs that do not follow".to_owned()));
             }
-            let pieces = if run.body_bytes() > room { parted(run) } else { vec![run] };
+            let parts = run.body_bytes() > self.window.message_bytes();
+            let pieces = if parts { parted(run) } else { vec![run] };
             for piece in pieces {
                 if room == 0 {
                     break 'runs; // The rest is read again when the window has room.

@@ -52,6 +52,17 @@ fn every_truncation_and_every_tail_is_an_error() {
 }
 
 #[test]
+fn another_length_than_declared_is_an_error() {
+    let (_, run) = story();
+    let length = encode_plain(&run).len() as u32;
+    for wrong in [0, length - 1, length + 1, RUN_PLAIN_BYTES_MAX as u32] {
+        let mut frame = pack(&run);
+        frame[4..8].copy_from_slice(&wrong.to_be_bytes());
+        assert!(matches!(unpack(&frame), Err(FrameError::Length(_))), "{wrong}");
+    }
+}
+
+#[test]
 fn limits_hold_on_reading() {
     let too_many = loose(vec![facts(""); RUN_ENTRIES_MAX + 1]);
     assert!(matches!(decode_plain(&encode_plain(&too_many)), Err(FrameError::Shape(_))));

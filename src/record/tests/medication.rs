@@ -67,7 +67,8 @@ fn kinds_of_conflict_are_named() {
     let hold = || (Act::Hold, order("薬", "on-hold", ""));
     let stop = || (Act::Stop, order("薬", "stopped", ""));
     let other = || (Act::Change, order("別の薬", "active", "1"));
-    let cases: [((Act, Value), (Act, Value), &str); 5] = [
+    type Said = (Act, Value);
+    let cases: [(Said, Said, &str); 5] = [
         (dose(), stop(), "dose-vs-stop"),
         (dose(), hold(), "dose-vs-hold"),
         (hold(), stop(), "hold-vs-stop"),

@@ -6,7 +6,7 @@ use redb::ReadableDatabase as _;
 
 use super::disk::Disk as _;
 use super::faults::FaultDisk;
-use super::rows::{LANES, META, META_COUNTS, RUNS, run_key};
+use super::rows::{ARRIVALS, IDS, LANES, META, META_COUNTS, NAMED, RUNS, run_key};
 use crate::store::conformance::{SampleLane, batch_of};
 use crate::store::tail::{self, Coverage, Tail, TokenInput};
 use crate::store::{DamagedRun, Posting, Store, StoreError, StoreErrorKind};
@@ -193,6 +193,36 @@ fn a_damaged_run_is_named_hurts_no_other_and_heals() {
     assert_eq!(held, 13);
     tail.refresh(&store, &extract).unwrap();
     assert_eq!(tail.find(&token).len(), 13, "what was healed has arrived again");
+}
+
+#[test]
+fn rows_that_are_gone_are_damage_and_not_absence() {
+    let sample = Sample::new();
+    {
+        let database = sample.disk.open(&redb::Builder::new()).unwrap();
+        let transaction = database.begin_write().unwrap();
+        transaction.open_table(RUNS).unwrap().remove(&run_key(1, 5)).unwrap();
+        transaction.open_table(RUNS).unwrap().remove(&run_key(2, 9)).unwrap();
+        transaction.open_table(ARRIVALS).unwrap().remove(4).unwrap();
+        for table in NAMED {
+            transaction.delete_table(table).unwrap();
+            transaction.open_table(table).unwrap();
+        }
+        transaction.open_table(IDS).unwrap().remove(0).unwrap();
+        transaction.commit().unwrap();
+    }
+    let store = sample.disk.open_store().unwrap();
+    let [zero, one, two] = sample.lanes.each_ref().map(SampleLane::id);
+    let lost = |start| move |error: StoreError| matches!(error, StoreError::DamagedRun { start: at, .. } if at == start);
+    assert!(store.entry(&one, 6).is_err_and(lost(5)));
+    assert!(store.frontier_at(&one, 6).is_err_and(lost(5)));
+    assert!(store.runs(&one, 5, usize::MAX).is_err_and(lost(5)));
+    assert!(store.runs(&two, 9, usize::MAX).is_err_and(lost(9)), "the last run of a lane");
+    let lost_runs = [DamagedRun { lane: one, start: 5, end: 9 }, DamagedRun { lane: two, start: 9, end: 13 }];
+    assert_eq!(store.scrub(10).unwrap(), lost_runs);
+    assert!(store.arrivals(0, 3).is_ok() && store.arrivals(0, 4).is_err() && store.arrivals(3, 1).is_err());
+    assert_eq!(store.named("device").unwrap_err().kind(), StoreErrorKind::Damaged);
+    assert!(store.lane(&zero).unwrap().is_some(), "its id stands in its state too");
 }
 
 #[test]

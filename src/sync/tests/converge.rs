@@ -1,8 +1,9 @@
 //! Two replicas meet.
 
 use super::replica::{Realm, Replica};
-use super::world::{Profile, World};
+use super::world::{Link, Profile, World};
 use crate::base::Part;
+use crate::base::limits::CHECKPOINT_BYTES_MAX;
 use crate::sync::limits::{HELLO_TIMEOUT_MS, STALL_TIMEOUT_MS};
 use crate::sync::message::Acknowledged;
 use crate::sync::{CloseCode, Input, Message};
@@ -181,6 +182,13 @@ fn what_is_urgent_overtakes_on_a_narrow_link() {
     world.run_ms(1_200_000);
     world.assert_equal();
     assert_eq!(world.links[link].closed, [None, None]);
+    let largest = |link: &Link| link.runs().iter().map(|(_, run)| run.body_bytes()).max();
+    assert!(largest(&world.links[link]) <= Some(CHECKPOINT_BYTES_MAX), "parted at the checkpoints");
+    let newcomer = Replica::new(&Realm::new("test"), 9, &["shared/a"]);
+    world.replicas.push(newcomer);
+    let link = world.connect(0, 2, Profile::LAN);
+    world.settle();
+    assert!(largest(&world.links[link]) > Some(CHECKPOINT_BYTES_MAX), "whole when the link is fast");
 }
 
 #[test]

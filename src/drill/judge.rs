@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::convergence::differences;
-use super::ledger::{Disk, Ledger};
+use super::ledger::{Disk, Ledger, Loss};
 use super::observer::RecordSeen;
 use super::scenario::{Expectation, PatientAlias, ReplicaName, Scenario};
 use crate::base::{Digest, RecordId};
@@ -76,6 +76,13 @@ impl Observations {
         self.at_end.len() == scenario.replicas.len() && differences(&self.at_end).is_empty()
     }
 
+    /// Names everything that was acknowledged and that some disk lacks; a disk that could not be read lacks all.
+    pub fn losses(&self, scenario: &Scenario) -> Vec<Loss> {
+        let disk = |name: &ReplicaName| self.disks.get(name).cloned().unwrap_or_default();
+        let disks = scenario.replicas.iter().map(|plan| (plan.name.clone(), disk(&plan.name)));
+        self.ledger.losses(&disks.collect())
+    }
+
     /// Returns what the first replica that shows records shows of each.
     pub fn shown(&self) -> impl Iterator<Item = &RecordSeen> {
         self.views.values().next().into_iter().flat_map(BTreeMap::values)
@@ -139,7 +146,7 @@ impl Observations {
         if !unseen.is_empty() {
             return (false, format!("no export of {}", some(&unseen)));
         }
-        let losses = self.ledger.losses(&self.disks);
+        let losses = self.losses(scenario);
         if losses.is_empty() {
             let (imported, written, typed) = self.ledger.counts();
             let disks = self.disks.len();

@@ -132,7 +132,7 @@ impl DrillReport {
             replicas: scenario.replicas.iter().map(replica).collect(),
             writes: Writes {
                 acknowledged: seen.ledger.acknowledged(),
-                lost: seen.ledger.losses(&seen.disks).len() as u64,
+                lost: seen.losses(scenario).len() as u64,
             },
             converged: seen.converged(scenario),
             converge_after_heal_s: seen.converge_after_heal_s,

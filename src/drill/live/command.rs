@@ -16,6 +16,9 @@ const COMMAND_WITHIN: Duration = Duration::from_secs(120);
 /// How much of what a command complains of is passed on, in characters.
 const COMPLAINT_CHARS_MAX: usize = 600;
 
+/// A word of a command line: text or path.
+pub type Argument<'a> = &'a (dyn AsRef<OsStr> + Sync);
+
 /// The binary whose commands are run.
 #[derive(Debug, Clone)]
 pub struct Musubi {
@@ -37,7 +40,7 @@ impl Musubi {
     ///
     /// # Errors
     /// [`StepFailure`] naming the command and what it complained of.
-    pub async fn run<T: DeserializeOwned>(&self, arguments: &[&dyn AsRef<OsStr>]) -> Result<T, StepFailure> {
+    pub async fn run<T: DeserializeOwned>(&self, arguments: &[Argument<'_>]) -> Result<T, StepFailure> {
         let mut command = Command::new(&self.exe);
         command.args(arguments.iter().map(|argument| argument.as_ref())).arg("--json");
         // The drill's stores are opened by the key files in their own folders.
@@ -50,8 +53,8 @@ impl Musubi {
             Err(_) => return Err(failed(&format!("no end after {COMMAND_WITHIN:?}"))),
         };
         if !output.status.success() {
-            // With `--json` a command complains on standard output.
-            let said = [output.stdout, output.stderr].concat();
+            // With --json the error is an object on standard output.
+            let said = [output.stderr, output.stdout].concat();
             return Err(failed(&format!("{}: {}", output.status, complaint(&said))));
         }
         serde_json::from_slice(&output.stdout)

@@ -1,9 +1,13 @@
 //! Looking at everything at the end: what running replicas show, then what their disks hold.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use tokio::task::JoinSet;
 
+use super::client::Client;
+use super::command::Musubi;
 use super::region::Region;
 use super::steps::{Live, handover_of};
 use crate::base::RecordId;
@@ -23,20 +27,43 @@ pub async fn observe(live: Live<'_>) -> Observations {
     let Live { mut region, mut seen, .. } = live;
     let names: Vec<ReplicaName> = region.scenario().replicas.iter().map(|plan| plan.name.clone()).collect();
     let records = records(&region, &mut seen).await;
+    // Each replica is a process of its own, so all are asked at once.
+    let mut showing = JoinSet::new();
     for name in region.running() {
-        match views(&region, &name, &records).await {
+        let (store, records) = (region.store(&name), records.clone());
+        showing.spawn(async move { (name, views(store, &records).await) });
+    }
+    for (name, views) in showing.join_all().await {
+        match views {
             Ok(views) => drop(seen.views.insert(name, views)),
             Err(failure) => note(&mut seen, &format!("showing the records at {name}"), failure),
         }
     }
     seen.sync_bytes = region.sync_bytes();
+    let mut ending = JoinSet::new();
     for name in region.running() {
-        if let Err(failure) = region.stop(&name).await {
-            note(&mut seen, "ending the replicas", failure);
+        let stopping = region.store(&name).and_then(|store| Ok((region.take_process(&name)?, store)));
+        ending.spawn(async move {
+            let stopped = match stopping {
+                Ok((process, store)) => process.stop(&store).await,
+                Err(failure) => Err(failure),
+            };
+            (name, stopped)
+        });
+    }
+    for (name, stopped) in ending.join_all().await {
+        if let Err(failure) = stopped {
+            note(&mut seen, &format!("ending {name}"), failure);
         }
     }
+    let mut reading = JoinSet::new();
     for name in names {
-        match disk(&region, &name, &seen.ledger.typed_records()).await {
+        let (musubi, store, to) = (region.musubi().clone(), region.store(&name), region.export_folder(&name));
+        let charts = seen.ledger.typed_records();
+        reading.spawn(async move { (name, disk(&musubi, store, &to, &charts).await) });
+    }
+    for (name, disk) in reading.join_all().await {
+        match disk {
             Ok((status, disk)) => {
                 seen.at_end.insert(name.clone(), status);
                 seen.disks.insert(name, disk);
@@ -84,13 +111,13 @@ async fn find(region: &Region<'_>, at: &ReplicaName, patient: &Value) -> Result<
 }
 
 async fn views(
-    region: &Region<'_>,
-    name: &ReplicaName,
+    store: Result<PathBuf, StepFailure>,
     records: &BTreeSet<RecordId>,
 ) -> Result<BTreeMap<RecordId, RecordSeen>, StepFailure> {
+    let mut client = Client::connect(&store?).await?;
     let mut views = BTreeMap::new();
     for record in records {
-        let shown: Shown = region.ask(name, &Request::Show { record: record.to_string() }).await?;
+        let shown: Shown = client.ask(&Request::Show { record: record.to_string() }).await?;
         let handover = handover_of(&shown);
         views.insert(*record, RecordSeen { view: shown.view, handover });
     }
@@ -98,18 +125,16 @@ async fn views(
 }
 
 async fn disk(
-    region: &Region<'_>,
-    name: &ReplicaName,
+    musubi: &Musubi,
+    store: Result<PathBuf, StepFailure>,
+    to: &Path,
     charts: &BTreeSet<RecordId>,
 ) -> Result<(Status, Disk), StepFailure> {
-    let (musubi, store, to) = (region.musubi(), region.store(name)?, region.export_folder(name));
+    let store = store?;
     let status: Status = musubi.run(&[&"status", &"--store", &store]).await?;
-    let folder = to.parent().unwrap_or(&to);
-    std::fs::create_dir_all(folder)
-        .map_err(|error| StepFailure::of("making the folder of the exports", error))?;
     let _: Exported =
         musubi.run(&[&"export", &"--store", &store, &"--all", &"--format", &"ndjson", &"--to", &to]).await?;
-    let mut disk = Disk { resources: read_export(&to)?, handovers: BTreeMap::new() };
+    let mut disk = Disk { resources: read_export(to)?, handovers: BTreeMap::new() };
     for record in charts {
         let shown: Shown = musubi.run(&[&"show", &"--store", &store, &record.to_string()]).await?;
         disk.handovers.insert(*record, handover_of(&shown));

@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use super::client::Client;
 use super::command::complaint;
 use crate::drill::error::StepFailure;
+use crate::replica::request::Request;
 
 /// How long a replica may take until it answers.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -71,6 +72,20 @@ impl ServeProcess {
         self.child.kill().map_err(|error| StepFailure::of("killing the replica", error))
     }
 
+    /// Asks the replica to end in order, and waits until it has.
+    ///
+    /// # Errors
+    /// [`StepFailure`] when it cannot be asked, does not end, or complains; it is killed then.
+    pub async fn stop(self, store: &Path) -> Result<(), StepFailure> {
+        Client::connect(store).await?.ask::<serde_json::Value>(&Request::Stop).await?;
+        let log = self.log.clone();
+        let status = self.end().await?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(StepFailure::of(format!("the replica ended with {status}"), log_end(&log))),
+        }
+    }
+
     /// Waits until it has ended.
     ///
     /// # Errors
@@ -91,8 +106,12 @@ impl ServeProcess {
     }
 
     fn log_end(&self) -> String {
-        std::fs::read(&self.log).map_or_else(|error| error.to_string(), |log| complaint(&log))
+        log_end(&self.log)
     }
+}
+
+fn log_end(log: &Path) -> String {
+    std::fs::read(log).map_or_else(|error| error.to_string(), |log| complaint(&log))
 }
 
 impl Drop for ServeProcess {

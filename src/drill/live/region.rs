@@ -18,13 +18,15 @@ use serde_json::Value;
 
 use super::bucket::DrillBucket;
 use super::client::Client;
-use super::command::Musubi;
+use super::command::{Argument, Musubi};
 use super::process::ServeProcess;
 use crate::drill::error::{DrillError, StepFailure};
 use crate::drill::scenario::{ReplicaName, ReplicaPlan, Scenario, kind_name, role_name};
 use crate::replica::answer::{Restored, Status};
 use crate::replica::request::Request;
 use crate::transport::Relay;
+
+const EXPORTS: &str = "exports";
 
 /// The replicas of a scenario, alive.
 pub struct Region<'s> {
@@ -82,6 +84,8 @@ impl<'s> Region<'s> {
             };
             links.push([relay(1)?, relay(0)?]);
         }
+        let exports = work.join(EXPORTS);
+        fs::create_dir_all(&exports).map_err(|source| DrillError::Work { path: exports, source })?;
         Ok(Self { scenario, work: work.to_owned(), musubi, sabotage, members, links, bucket })
     }
 
@@ -105,7 +109,7 @@ impl<'s> Region<'s> {
 
     /// Returns the folder into which a replica's export is written.
     pub fn export_folder(&self, name: &ReplicaName) -> PathBuf {
-        self.work.join("exports").join(&name.0)
+        self.work.join(EXPORTS).join(&name.0)
     }
 
     /// Returns the relays of a link: both ways of dialling.
@@ -188,17 +192,7 @@ impl<'s> Region<'s> {
     /// [`StepFailure`] when it is down, or does not end, or complains; it does not run afterwards.
     pub async fn stop(&mut self, name: &ReplicaName) -> Result<(), StepFailure> {
         let store = self.store(name)?;
-        let process = self.take_process(name)?;
-        let asked = match Client::connect(&store).await {
-            Ok(mut client) => client.ask::<Value>(&Request::Stop).await.map(|_| ()),
-            Err(failure) => Err(failure),
-        };
-        asked.map_err(|failure| StepFailure::of(format!("asking {name} to stop"), failure))?;
-        let status = process.end().await?;
-        match status.success() {
-            true => Ok(()),
-            false => Err(StepFailure(format!("{name} ended with {status}"))),
-        }
+        self.take_process(name)?.stop(&store).await
     }
 
     /// Cuts a replica's power and destroys its disk.
@@ -279,12 +273,12 @@ impl Member {
         let mut member = Self { folder, disk: 1, recovery: PathBuf::new(), listen, process: None };
         let store = member.store();
         let (kind, role) = (kind_name(plan.kind), role_name(plan.role));
-        let mut arguments: Vec<&dyn AsRef<std::ffi::OsStr>> =
+        let mut arguments: Vec<Argument<'_>> =
             vec![&"realm", &"enrol", &"--realm", &realm, &"--site", &plan.site, &"--kind", &kind];
-        arguments.extend([&"--device" as &dyn AsRef<_>, &plan.name.0, &"--role", &role, &"--store", &store]);
+        arguments.extend([&"--device" as Argument<'_>, &plan.name.0, &"--role", &role, &"--store", &store]);
         let areas: Vec<&str> = plan.areas.iter().map(|area| area.as_str()).collect();
         for area in &areas {
-            arguments.extend([&"--area" as &dyn AsRef<_>, area]);
+            arguments.extend([&"--area" as Argument<'_>, area]);
         }
         let _: Value = musubi.run(&arguments).await?;
         // The kit of a new site is the file that was not there before.

@@ -29,7 +29,9 @@ pub struct Live<'s> {
     pub region: Region<'s>,
     /// What was observed.
     pub seen: Observations,
+    /// A path was cut, and none was healed since.
     cut: bool,
+    cut_at: Option<Instant>,
     healed: Option<Instant>,
     step: usize,
 }
@@ -37,13 +39,16 @@ pub struct Live<'s> {
 impl<'s> Live<'s> {
     /// Begins with a region in which nothing has happened.
     pub fn begin(region: Region<'s>) -> Self {
-        Self { region, seen: Observations::default(), cut: false, healed: None, step: 0 }
+        Self { region, seen: Observations::default(), cut: false, cut_at: None, healed: None, step: 0 }
     }
 
     /// Does a step; what cannot be done is noted as a failure.
     pub async fn take(&mut self, step: &Step) -> Outcome {
         self.step += 1;
         sleep(step.after).await;
+        if let Some(cut_at) = self.cut_at {
+            sleep(step.outage.saturating_sub(cut_at.elapsed())).await;
+        }
         match self.act(&step.action).await {
             Ok(outcome) => outcome,
             Err(failure) => {
@@ -74,8 +79,8 @@ impl<'s> Live<'s> {
                 Ok(self.acknowledge(at, written))
             }
             Action::Handover { at, patient, edit } => self.hand_over(at, patient, edit).await,
-            Action::KillInMidWrite { at, patient, after_writes } => {
-                self.kill_in_mid_write(at, patient, *after_writes).await
+            Action::KillInMidWrite { at, patient, after_writes, writers } => {
+                self.kill_in_mid_write(at, patient, *after_writes, *writers).await
             }
             Action::Start { at } => self.region.start(at).await.map(|()| Outcome::Done),
             Action::Stop { at } => self.region.stop(at).await.map(|()| Outcome::Done),
@@ -147,6 +152,7 @@ impl<'s> Live<'s> {
 
     fn cut(&mut self, paths: &Paths) -> Result<Outcome, StepFailure> {
         self.cut = true;
+        self.cut_at = Some(Instant::now());
         for relay in paths.links.iter().flat_map(|link| self.region.relays(*link)) {
             relay.cut();
         }
@@ -157,7 +163,8 @@ impl<'s> Live<'s> {
     }
 
     async fn heal(&mut self, paths: &Paths) -> Result<Outcome, StepFailure> {
-        if self.cut && self.seen.before_heal.is_empty() {
+        // Of several cuts the last one counts.
+        if std::mem::take(&mut self.cut) {
             self.seen.before_heal = self.region.statuses().await?;
         }
         for relay in paths.links.iter().flat_map(|link| self.region.relays(*link)) {
@@ -204,18 +211,18 @@ impl<'s> Live<'s> {
         at: &ReplicaName,
         patient: &PatientAlias,
         after_writes: u64,
+        writers: usize,
     ) -> Result<Outcome, StepFailure> {
         let (record, author) = (self.record(at, patient).await?, self.author(at)?);
         let store = self.region.store(at)?;
         let process = self.region.take_process(at)?;
-        let (process, written, course) =
-            writing::until_killed(process, &store, record, &author, after_writes).await;
-        let acknowledged = written.len() as u64;
-        for written in written {
+        let killed = writing::until_killed(process, &store, record, &author, after_writes, writers).await?;
+        let acknowledged = killed.written.len() as u64;
+        for written in killed.written {
             self.acknowledge(at, written);
         }
-        process.end().await?;
-        course.map(|()| Outcome::Killed { acknowledged })
+        killed.process.end().await?;
+        killed.course.map(|()| Outcome::Killed { acknowledged })
     }
 
     async fn write(

@@ -111,6 +111,8 @@ pub struct Step {
     pub line: usize,
     /// How long to wait before it.
     pub after: Duration,
+    /// How long after the last cut it happens at the earliest: connections notice an outage only after a while.
+    pub outage: Duration,
     /// What to tell the people who watch, before it; may be empty.
     pub tell: String,
     /// What happens.
@@ -193,8 +195,8 @@ pub enum Action {
         /// How.
         edit: HandoverEdit,
     },
-    /// Notes are written one after another, and power is cut right after one is acknowledged, while another is
-    /// being written.
+    /// Writers write one note after another, and power is cut right after one is acknowledged; with two writers
+    /// or more another note is being written at that moment.
     KillInMidWrite {
         /// The replica.
         at: ReplicaName,
@@ -202,6 +204,8 @@ pub enum Action {
         patient: PatientAlias,
         /// How many notes are acknowledged before.
         after_writes: u64,
+        /// How many write at once.
+        writers: usize,
     },
     /// A replica that is down starts.
     Start {

@@ -17,6 +17,10 @@ const CONVERGED_WITHIN_S: u64 = 15;
 const WAIT_S_MAX: u64 = 3_600;
 /// Notes that are acknowledged before a `kill-in-mid-write` strikes, unless it says otherwise.
 const WRITES_BEFORE_KILL: u64 = 30;
+/// How many write at once, unless a `kill-in-mid-write` says otherwise: one is in mid-write then.
+const WRITERS: u64 = 2;
+/// How many may write at once.
+const WRITERS_MAX: usize = 8;
 /// The most notes that a `kill-in-mid-write` may ask for.
 const WRITES_BEFORE_KILL_MAX: u64 = 10_000;
 
@@ -74,9 +78,27 @@ pub(super) fn step(mut table: Fields<'_>, names: &Names, folder: &Path) -> Resul
     table.rename(format!("step '{}'", name.value));
     let after = table.optional_number("after-ms")?.map_or(0, |after| after.value.min(WAIT_S_MAX * 1_000));
     let tell = table.optional_text("tell")?.map(|tell| tell.value).unwrap_or_default();
+    let outage = match kind {
+        Kind::Heal | Kind::Meet => table.optional_number("outage-s")?,
+        Kind::Import
+        | Kind::WaitConverged
+        | Kind::Backup
+        | Kind::Cut
+        | Kind::Register
+        | Kind::Allergy
+        | Kind::Medication
+        | Kind::Note
+        | Kind::Handover
+        | Kind::KillInMidWrite
+        | Kind::Start
+        | Kind::Stop
+        | Kind::DestroyDisk
+        | Kind::Restore => None,
+    };
+    let outage = outage.map_or(0, |outage| outage.value.min(WAIT_S_MAX));
     let action = action(kind, &mut table, names, folder)?;
     table.finish()?;
-    Ok(Step { line, after: Duration::from_millis(after), tell, action })
+    Ok(Step { line, after: Duration::from_millis(after), outage: Duration::from_secs(outage), tell, action })
 }
 
 fn action(kind: Kind, table: &mut Fields<'_>, names: &Names, folder: &Path) -> Result<Action, Mistake> {
@@ -128,7 +150,12 @@ fn action(kind: Kind, table: &mut Fields<'_>, names: &Names, folder: &Path) -> R
                 );
             }
             let (at, patient) = (names.replica(&table.text("at")?)?, names.patient(&table.text("patient")?)?);
-            Ok(Action::KillInMidWrite { at, patient, after_writes })
+            let writers = table.optional_number("writers")?.map_or(WRITERS, |writers| writers.value);
+            let writers = usize::try_from(writers).ok().filter(|writers| (1..=WRITERS_MAX).contains(writers));
+            let Some(writers) = writers else {
+                return Err(table.mistake(&format!("takes 'writers' from 1 to {WRITERS_MAX}")));
+            };
+            Ok(Action::KillInMidWrite { at, patient, after_writes, writers })
         }
         Kind::Start => Ok(Action::Start { at: names.replica(&table.text("at")?)? }),
         Kind::Stop => Ok(Action::Stop { at: names.replica(&table.text("at")?)? }),

@@ -84,6 +84,34 @@ impl SeaweedFs {
         Bucket::S3(S3Bucket::new(self.settings(BUCKET, "")))
     }
 
+    /// Deletes an object, or replaces its bytes, as somebody with the bucket's keys could.
+    pub async fn tamper(&self, key: &str, bytes: Option<Vec<u8>>) {
+        let client = self.owner();
+        match bytes {
+            Some(bytes) => {
+                let put = client.put_object().bucket(BUCKET).key(key).body(bytes.into()).send();
+                put.await.expect("the object is overwritten");
+            }
+            None => {
+                let deleted = client.delete_object().bucket(BUCKET).key(key).send();
+                deleted.await.expect("the object is deleted");
+            }
+        }
+    }
+
+    /// A plain client, which may do what the program itself never does.
+    fn owner(&self) -> aws_sdk_s3::Client {
+        use aws_sdk_s3::config::{BehaviorVersion, Builder, Credentials, Region};
+        let config = Builder::new()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test"))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .endpoint_url(format!("http://{}", self.address()))
+            .force_path_style(true);
+        aws_sdk_s3::Client::from_conf(config.build())
+    }
+
     /// Kills the server as a power cut would; its data stays.
     pub fn kill(&mut self) {
         let _ = self.child.kill();

@@ -247,7 +247,6 @@ async fn damaged_segments_are_named(
     let whole = assert_sound(&region, url).await;
     let south = region.serve("south").await;
     region.done(&["sync", "--store", "north", "--with", &south.listen]).await;
-    let heads = region.heads("south").await;
 
     let mut segments = bucket.list("segments/").await.expect("the bucket answers");
     segments.sort_by_key(|segment: &ObjectInfo| segment.size);
@@ -282,8 +281,6 @@ async fn damaged_segments_are_named(
     assert!(!fragments.is_empty() && fragments.len() < sources().len(), "{}", fragments.len());
     region.done(&["sync", "--store", "north-2", "--with", &south.listen]).await;
     assert_eq!(region.heads("north-2").await, region.heads("south").await);
-    // The new device has written nothing that counts.
-    assert_eq!(region.heads("south").await, heads);
     assert_exported(&region.export("north-2", "healed.json").await, &[(&note, "避難所で診察。")]);
 }
 

@@ -107,7 +107,12 @@ impl Region {
         let config = format!("{store}.toml");
         std::fs::write(self.path(&config), format!("store = '{store}'\nlisten = '127.0.0.1:0'\n"))
             .expect("a configuration");
-        let child = self.command(&["serve", &config]).stdout(Stdio::null()).spawn().expect("it runs");
+        let child = self
+            .command(&["serve", &config])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it runs");
         let (begun, control) = (Instant::now(), self.path(store).join("control.json"));
         while begun.elapsed() < SERVING_WITHIN {
             let written = std::fs::read(&control).ok();

@@ -8,7 +8,9 @@ use musubi::backup::{Bucket, BucketUrl, ObjectInfo, ObjectKey};
 
 use crate::support::fault_proxy::{Fault, FaultProxy};
 use crate::support::region::{Region, Resources, patients, sources};
-use crate::support::seaweed::{ACCESS_KEY, BUCKET, SECRET_KEY, SeaweedFs};
+use crate::support::seaweed::{
+    ACCESS_KEY, BUCKET, GATEWAY_ACCESS_KEY, GATEWAY_SECRET_KEY, SECRET_KEY, SeaweedFs,
+};
 
 /// A patient of the invented ones whose name occurs once.
 const PATIENT: &str = "清水 咲希";
@@ -179,6 +181,22 @@ async fn a_wrong_secret_is_named_within_seconds_and_changes_nothing() {
     region.set("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
     assert_eq!(backup_now(&region, &address).await["manifest"], 0);
     assert_sound(&region, &address).await;
+}
+
+/// A backup once tried to create its bucket each time, which a key for that bucket alone may not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_may_use_the_bucket_and_not_create_one_is_enough() {
+    let Some(server) = SeaweedFs::start().await else { return };
+    let (mut region, _kit) = filled().await;
+    region.set("AWS_ACCESS_KEY_ID", GATEWAY_ACCESS_KEY);
+    region.set("AWS_SECRET_ACCESS_KEY", GATEWAY_SECRET_KEY);
+    let address = url(server.address());
+    assert_eq!(backup_now(&region, &address).await["manifest"], 0);
+    assert_sound(&region, &address).await;
+
+    let elsewhere = address.replace(BUCKET, "no-such-bucket");
+    let refused = region.run(&["backup", "now", "--store", "north", "--url", &elsewhere]).await;
+    assert_eq!(refused.status, 2, "{}", refused.json);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,7 +14,7 @@ use super::restoring::{Vault, read_segments};
 use crate::backup::manifest::{Manifest, SegmentRange, SegmentRef};
 use crate::backup::plan::{Covered, GroupPlan, HeldLane, plan};
 use crate::backup::segment::SegmentWriter;
-use crate::backup::{Bucket, BucketUrl, ObjectKey};
+use crate::backup::{Bucket, BucketError, BucketUrl, ObjectKey};
 use crate::base::{Digest, LaneId, WallMs, cbor, hash_tagged};
 use crate::identity::{ControlItem, KeyWrap, ReadKeyId};
 use crate::store::Batch;
@@ -60,7 +60,11 @@ impl Replica {
     ) -> Result<BackedUp, ReplicaError> {
         let began = Instant::now();
         let bucket = open_bucket(url)?;
-        bucket.create().await?;
+        // A gateway's key need not be allowed to create buckets.
+        match bucket.check().await {
+            Err(BucketError::BucketMissing { .. }) => bucket.create().await?,
+            answer => answer?,
+        }
         let mut chain = self.chain(url, &bucket).await?;
         let held: Vec<HeldLane> = self.lanes().into_values().map(|state| held_lane(&state)).collect();
         let covered: Covered = chain.covered.iter().copied().collect();

@@ -14,6 +14,10 @@ use tempfile::TempDir;
 pub const ACCESS_KEY: &str = "musubi-test";
 /// Its secret.
 pub const SECRET_KEY: &str = "musubi-test-secret";
+/// An access key that may read, write and list in the bucket, and nothing else: a gateway's key as it should be.
+pub const GATEWAY_ACCESS_KEY: &str = "musubi-gateway";
+/// Its secret.
+pub const GATEWAY_SECRET_KEY: &str = "musubi-gateway-secret";
 /// The bucket that exists from the start.
 pub const BUCKET: &str = "region-backup";
 
@@ -187,6 +191,8 @@ fn program() -> Option<PathBuf> {
 fn spawn(program: &Path, data: &Path, ports: Ports) -> Child {
     let log = std::fs::File::create(data.join("log")).expect("a log file");
     let disk = data.join("disk");
+    let identities = data.join("identities.json");
+    std::fs::write(&identities, identities_json().to_string()).expect("the server's keys");
     let Ports { master, volume, filer, s3, admin } = ports;
     Command::new(program)
         .arg("mini")
@@ -199,6 +205,7 @@ fn spawn(program: &Path, data: &Path, ports: Ports) -> Child {
             "-master.telemetry=false",
         ])
         .arg(format!("-bucket={BUCKET},{PROBE_BUCKET}"))
+        .arg(format!("-s3.config={}", identities.display()))
         .arg(format!("-master.port={master}"))
         .arg(format!("-volume.port={volume}"))
         .arg(format!("-filer.port={filer}"))
@@ -216,6 +223,20 @@ fn spawn(program: &Path, data: &Path, ports: Ports) -> Child {
         .stderr(log)
         .spawn()
         .unwrap_or_else(|error| panic!("cannot run {}: {error}", program.display()))
+}
+
+/// Who may do what; without it the server knows one key, which may do everything.
+fn identities_json() -> serde_json::Value {
+    let identity = |name: &str, key: &str, secret: &str, actions: &[String]| {
+        let credentials = [serde_json::json!({ "accessKey": key, "secretKey": secret })];
+        serde_json::json!({ "name": name, "credentials": credentials, "actions": actions })
+    };
+    let all = ["Admin", "Read", "Write", "List", "Tagging"].map(str::to_owned);
+    let own = ["Read", "Write", "List"].map(|action| format!("{action}:{BUCKET}"));
+    serde_json::json!({ "identities": [
+        identity("owner", ACCESS_KEY, SECRET_KEY, &all),
+        identity("gateway", GATEWAY_ACCESS_KEY, GATEWAY_SECRET_KEY, &own),
+    ] })
 }
 
 impl Ports {

@@ -228,7 +228,7 @@ async fn a_server_that_dies_within_a_backup_is_reported_and_the_next_backup_is_w
     assert_eq!(assert_sound(&region, &address).await["heads"], region.heads("north").await);
 }
 
-/// Damages two segments in different ways; says what they are called.
+/// Deletes an object of a bucket, or replaces its bytes.
 trait Tamper {
     async fn tamper(&self, key: &str, bytes: Option<Vec<u8>>);
 }
@@ -291,10 +291,8 @@ async fn damaged_segments_are_named(
     println!("restored {readable} of {} entries", whole["entries"]);
 
     // What could be read is in use, and what is missing comes from a peer.
-    assert_eq!(
-        region.done(&["status", "--store", "north-2"]).await["entries"].as_u64() >= Some(readable),
-        true
-    );
+    let status = region.done(&["status", "--store", "north-2"]).await;
+    assert!(status["entries"].as_u64() >= Some(readable), "{status}");
     let fragments = region.export("north-2", "fragments.json").await;
     assert!(!fragments.is_empty() && fragments.len() < sources().len(), "{}", fragments.len());
     region.done(&["sync", "--store", "north-2", "--with", &south.listen]).await;

@@ -251,7 +251,7 @@ pub struct Synced {
 pub struct BackedUp {
     /// Where.
     pub url: String,
-    /// The manifest's number; none when nothing was new.
+    /// The number of the last manifest; none when nothing was new.
     pub manifest: Option<u64>,
     /// Segments written.
     pub segments: u64,

@@ -232,6 +232,32 @@ async fn a_lost_site_comes_back_from_the_bucket_as_a_new_device() {
     assert_eq!(views(&again), views(&south));
 }
 
+/// A backup once wrote its only manifest at its end: over a link that broke off sooner it never got anywhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_that_breaks_off_goes_on_from_its_last_manifest() {
+    let mut region = Region::new();
+    let (north, _) = region.enrol("north");
+    import(&north, vec![data()]);
+    let url_of = |name: &str| format!("file://{}", region.dir.path().join(name).display());
+    let whole = north.backup_in_steps(&url_of("whole"), 1, &mut |_| {}).await.unwrap();
+    assert!(whole.segments > 2 && whole.manifest == Some(whole.segments - 1), "{whole:?}");
+
+    // The same bucket as it is when the link breaks after two manifests, the third's segment being there.
+    let (from, cut) = (region.dir.path().join("whole"), region.dir.path().join("cut"));
+    let chain = format!("manifests/{}", north.me().device);
+    std::fs::create_dir_all(cut.join(&chain)).unwrap();
+    std::fs::rename(from.join("segments"), cut.join("segments")).unwrap();
+    for number in ["00000000", "00000001"] {
+        std::fs::rename(from.join(&chain).join(number), cut.join(&chain).join(number)).unwrap();
+    }
+    let rest = north.backup_now(&url_of("cut"), &mut |_| {}).await.unwrap();
+    assert_eq!((rest.manifest, rest.segments), (Some(2), whole.segments - 2));
+    assert!(0 < rest.entries && rest.entries < whole.entries, "{rest:?}");
+    let verified = north.backup_verify(&url_of("cut"), &mut |_| {}).await.unwrap();
+    assert_eq!((verified.problems, verified.heads), (Vec::new(), digest(&north)));
+    assert_eq!((verified.manifests, verified.entries), (3, whole.entries));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_device_of_another_realm_is_refused_on_both_ends() {
     let (mut ours, mut theirs) = (Region::new(), Region::new());

@@ -51,6 +51,11 @@ impl FaultProxy {
         self.shared.struck.notified().await;
     }
 
+    /// Passes everything from now on; connections that are held stay so.
+    pub fn heal(&self) {
+        *self.shared.fault.lock().expect("no holder panics") = Fault::None;
+    }
+
     /// Tells whether the fault is still to come, or stays.
     pub fn fault_is(&self, fault: Fault) -> bool {
         self.shared.fault() == fault

@@ -1,4 +1,5 @@
-//! What the tests share: a real S3 server, and a proxy that makes faults.
+//! What the tests share: a real S3 server, a proxy that makes faults, and a region driven with the binary.
 
 pub mod fault_proxy;
+pub mod region;
 pub mod seaweed;

@@ -14,6 +14,10 @@ use tempfile::TempDir;
 pub const ACCESS_KEY: &str = "musubi-test";
 /// Its secret.
 pub const SECRET_KEY: &str = "musubi-test-secret";
+/// An access key that may read, write and list in the bucket, and nothing else: a gateway's key as it should be.
+pub const GATEWAY_ACCESS_KEY: &str = "musubi-gateway";
+/// Its secret.
+pub const GATEWAY_SECRET_KEY: &str = "musubi-gateway-secret";
 /// The bucket that exists from the start.
 pub const BUCKET: &str = "region-backup";
 
@@ -82,6 +86,34 @@ impl SeaweedFs {
     /// The bucket that exists from the start.
     pub fn bucket(&self) -> Bucket {
         Bucket::S3(S3Bucket::new(self.settings(BUCKET, "")))
+    }
+
+    /// Deletes an object, or replaces its bytes, as somebody with the bucket's keys could.
+    pub async fn tamper(&self, key: &str, bytes: Option<Vec<u8>>) {
+        let client = self.owner();
+        match bytes {
+            Some(bytes) => {
+                let put = client.put_object().bucket(BUCKET).key(key).body(bytes.into()).send();
+                put.await.expect("the object is overwritten");
+            }
+            None => {
+                let deleted = client.delete_object().bucket(BUCKET).key(key).send();
+                deleted.await.expect("the object is deleted");
+            }
+        }
+    }
+
+    /// A plain client, which may do what the program itself never does.
+    fn owner(&self) -> aws_sdk_s3::Client {
+        use aws_sdk_s3::config::{BehaviorVersion, Builder, Credentials, Region};
+        let config = Builder::new()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test"))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .endpoint_url(format!("http://{}", self.address()))
+            .force_path_style(true);
+        aws_sdk_s3::Client::from_conf(config.build())
     }
 
     /// Kills the server as a power cut would; its data stays.
@@ -159,6 +191,8 @@ fn program() -> Option<PathBuf> {
 fn spawn(program: &Path, data: &Path, ports: Ports) -> Child {
     let log = std::fs::File::create(data.join("log")).expect("a log file");
     let disk = data.join("disk");
+    let identities = data.join("identities.json");
+    std::fs::write(&identities, identities_json().to_string()).expect("the server's keys");
     let Ports { master, volume, filer, s3, admin } = ports;
     Command::new(program)
         .arg("mini")
@@ -171,6 +205,7 @@ fn spawn(program: &Path, data: &Path, ports: Ports) -> Child {
             "-master.telemetry=false",
         ])
         .arg(format!("-bucket={BUCKET},{PROBE_BUCKET}"))
+        .arg(format!("-s3.config={}", identities.display()))
         .arg(format!("-master.port={master}"))
         .arg(format!("-volume.port={volume}"))
         .arg(format!("-filer.port={filer}"))
@@ -188,6 +223,20 @@ fn spawn(program: &Path, data: &Path, ports: Ports) -> Child {
         .stderr(log)
         .spawn()
         .unwrap_or_else(|error| panic!("cannot run {}: {error}", program.display()))
+}
+
+/// Who may do what; without it the server knows one key, which may do everything.
+fn identities_json() -> serde_json::Value {
+    let identity = |name: &str, key: &str, secret: &str, actions: &[String]| {
+        let credentials = [serde_json::json!({ "accessKey": key, "secretKey": secret })];
+        serde_json::json!({ "name": name, "credentials": credentials, "actions": actions })
+    };
+    let all = ["Admin", "Read", "Write", "List", "Tagging"].map(str::to_owned);
+    let own = ["Read", "Write", "List"].map(|action| format!("{action}:{BUCKET}"));
+    serde_json::json!({ "identities": [
+        identity("owner", ACCESS_KEY, SECRET_KEY, &all),
+        identity("gateway", GATEWAY_ACCESS_KEY, GATEWAY_SECRET_KEY, &own),
+    ] })
 }
 
 impl Ports {

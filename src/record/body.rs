@@ -60,6 +60,17 @@ pub enum StatementProblem {
 }
 
 impl FactsBody {
+    /// Reads the record and the time of a body without reading, or checking, the rest.
+    pub fn peek(bytes: &[u8]) -> Option<(RecordId, Hlc)> {
+        let mut decoder = minicbor::Decoder::new(bytes);
+        decoder.array().ok()?;
+        if decoder.u8().ok()? != FactsBody::VERSION {
+            return None;
+        }
+        let _salt: Salt = decoder.decode().ok()?;
+        Some((decoder.decode().ok()?, decoder.decode().ok()?))
+    }
+
     /// Returns the canonical bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         cbor::to_vec(self)

@@ -40,7 +40,7 @@ struct Importer<'a> {
     pending_bytes: usize,
     /// Resources (source, type, id) that are pending: a second version must follow what is durable.
     pending_resources: HashSet<(String, String, String)>,
-    known: Option<(RecordId, Versions)>,
+    known: Option<((RecordId, Part), Versions)>,
     done: Imported,
 }
 
@@ -139,7 +139,7 @@ impl Importer<'_> {
         if draft.resources.iter().any(|(origin, _)| self.pending_resources.contains(&key(origin))) {
             self.flush()?;
         }
-        self.know(&draft.record)?;
+        self.know(draft.record, draft.part)?;
         let (_, versions) = self.known.as_ref().expect("known just now");
         let mut statements = Vec::new();
         for (origin, resource) in draft.resources {
@@ -174,9 +174,11 @@ impl Importer<'_> {
     }
 
     /// Loads what is known of the record that is being imported; what is pending is not in it.
-    fn know(&mut self, record: &RecordId) -> Result<(), ReplicaError> {
-        if self.known.as_ref().is_none_or(|(known, _)| known != record) {
-            self.known = Some((*record, Versions::of(&self.replica.facts(record)?.0)));
+    fn know(&mut self, record: RecordId, part: Part) -> Result<(), ReplicaError> {
+        let wanted = (record, part);
+        if self.known.as_ref().is_none_or(|(known, _)| *known != wanted) {
+            let (facts, _) = self.replica.facts_in(&record, Some(part))?;
+            self.known = Some((wanted, Versions::of(&facts)));
         }
         Ok(())
     }

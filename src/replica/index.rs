@@ -22,15 +22,15 @@ const PATIENT_ID: &str = "patient-id";
 /// Returns the writing time that an entry claims.
 pub(super) fn time_of(entry: &Entry) -> Option<Hlc> {
     match entry.kind {
-        EntryKind::FACTS => FactsBody::from_bytes(&entry.body).ok().map(|body| body.time),
+        EntryKind::FACTS => FactsBody::peek(&entry.body).map(|(_, time)| time),
         _ => None,
     }
 }
 
-/// Returns the record that an entry is about.
+/// Returns the record that an entry says it is about; whether the rest of it is sound is for its reader to see.
 pub(super) fn record_of(entry: &Entry) -> Option<RecordId> {
     match entry.kind {
-        EntryKind::FACTS => FactsBody::from_bytes(&entry.body).ok().map(|body| body.record),
+        EntryKind::FACTS => FactsBody::peek(&entry.body).map(|(record, _)| record),
         EntryKind::CHART => ChartBody::from_bytes(&entry.body).ok().map(|body| body.record),
         _ => None,
     }
@@ -56,9 +56,18 @@ fn terms_of(run: &Run) -> Vec<(TokenInput, u64)> {
 }
 
 fn entry_terms(entry: &Entry, seq: u64, terms: &mut Vec<(TokenInput, u64)>) {
-    let Some(record) = record_of(entry) else { return };
+    let Some(record) = record_of(entry) else {
+        terms.extend(is_about_a_record(entry).then(|| (quarantine_term(), seq)));
+        return;
+    };
     terms.push((record_term(&record), seq));
-    let Ok(body) = FactsBody::from_bytes(&entry.body) else { return };
+    if entry.kind != EntryKind::FACTS {
+        return;
+    }
+    let Ok(body) = FactsBody::from_bytes(&entry.body) else {
+        terms.push((quarantine_term(), seq));
+        return;
+    };
     let mut found = BTreeSet::new();
     for statement in &body.statements {
         let [resource_type, id] =
@@ -73,6 +82,11 @@ fn entry_terms(entry: &Entry, seq: u64, terms: &mut Vec<(TokenInput, u64)>) {
         }
     }
     terms.extend(found.into_iter().map(|token| (search_term(&token), seq)));
+}
+
+/// The term under which stand the entries that cannot be joined to a record.
+fn quarantine_term() -> TokenInput {
+    TokenInput { kind: "quarantined", text: Vec::new() }
 }
 
 fn record_term(record: &RecordId) -> TokenInput {
@@ -121,6 +135,11 @@ impl Replica {
     /// Finds the entries of a record.
     pub(super) fn entries_of(&self, record: &RecordId) -> Result<Vec<Posting>, ReplicaError> {
         self.find_term(&record_term(record))
+    }
+
+    /// Counts the entries that cannot be joined to a record: kept, relayed, and shown to nobody.
+    pub(super) fn quarantined(&self) -> Result<u64, ReplicaError> {
+        Ok(self.find_term(&quarantine_term())?.len() as u64)
     }
 
     /// Finds the entries that hold a search token.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::answer::{AnnotationShown, ChartShown};
 use super::core::Replica;
 use super::error::ReplicaError;
-use crate::base::{Area, DeviceId, LaneId, RecordId};
+use crate::base::{Area, DeviceId, LaneId, Part, RecordId};
 use crate::chart::{Chart, ChartBody, Incoming, LanePlace, actor_of};
 use crate::identity::Certificates;
 use crate::lane::{CarryBody, Entry, EntryKind, LaneName, carry};
@@ -44,9 +44,21 @@ impl Replica {
     /// # Errors
     /// When the store fails.
     pub fn facts(&self, record: &RecordId) -> Result<(Facts, u64), ReplicaError> {
+        self.facts_in(record, None)
+    }
+
+    /// Computes the facts of a record from one part alone: all versions of a resource are in the same part.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn facts_in(
+        &self,
+        record: &RecordId,
+        part: Option<Part>,
+    ) -> Result<(Facts, u64), ReplicaError> {
         let mut facts = Facts::new(*record);
         let mut quarantined = 0;
-        for found in self.found(record)? {
+        for found in self.found(record, part)? {
             if found.entry.kind != EntryKind::FACTS {
                 continue;
             }
@@ -70,7 +82,7 @@ impl Replica {
     /// When the store or the chart library fails.
     pub fn charts(&self, record: &RecordId) -> Result<BTreeMap<Area, LoadedChart>, ReplicaError> {
         let mut changes: BTreeMap<Area, Vec<Incoming>> = BTreeMap::new();
-        for found in self.found(record)? {
+        for found in self.found(record, Some(Part::Notes))? {
             if found.entry.kind == EntryKind::CHART && found.standing == Standing::Verified {
                 let into = changes.entry(found.name.area.clone()).or_default();
                 into.extend(changes_of(
@@ -127,7 +139,7 @@ impl Replica {
     /// # Errors
     /// When the store fails.
     pub fn areas_of(&self, record: &RecordId) -> Result<BTreeSet<Area>, ReplicaError> {
-        let areas = self.found(record)?.into_iter();
+        let areas = self.found(record, None)?.into_iter();
         Ok(areas.map(|found| found.carried_into.unwrap_or(found.name.area)).collect())
     }
 
@@ -210,15 +222,14 @@ impl Replica {
         })
     }
 
-    /// Finds all entries of a record: in trunks, carried, and in the branches of forked lanes.
-    fn found(&self, record: &RecordId) -> Result<Vec<Found>, ReplicaError> {
+    /// Finds the entries of a record, of one part or all: in trunks, carried, and in the branches of forked
+    /// lanes.
+    fn found(&self, record: &RecordId, part: Option<Part>) -> Result<Vec<Found>, ReplicaError> {
         let mut found = Vec::new();
+        let is_wanted = |name: &LaneName| part.is_none_or(|part| part == name.part);
         for posting in self.entries_of(record)? {
-            let (Some(name), Some(entry)) =
-                (self.lane_name(&posting.lane), self.store.entry(&posting.lane, posting.seq)?)
-            else {
-                continue;
-            };
+            let Some(name) = self.lane_name(&posting.lane).filter(is_wanted) else { continue };
+            let Some(entry) = self.store.entry(&posting.lane, posting.seq)? else { continue };
             let (lane, seq) = (posting.lane, posting.seq);
             match entry.kind {
                 EntryKind::CARRY => found.extend(self.carried(&name, seq, &entry, record)),
@@ -233,7 +244,7 @@ impl Replica {
             }
         }
         let inner = self.lock();
-        for (lane, state) in inner.lanes.iter().filter(|(_, state)| state.fork.is_some()) {
+        for (lane, state) in inner.lanes.iter().filter(|(_, state)| state.fork.is_some() && is_wanted(&state.name)) {
             let agreed = state.agreed_tail().map(|(seq, entry)| (seq, entry, Standing::Verified));
             let disputed = state.disputed().map(|(_, seq, entry)| (seq, entry, Standing::Disputed));
             let about = |entry: &Entry| super::index::record_of(entry) == Some(*record);

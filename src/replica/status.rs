@@ -19,11 +19,8 @@ impl Replica {
         let groups = heads::groups(&lanes);
         let mut records = std::collections::BTreeSet::new();
         let mut latest: BTreeMap<DeviceId, WallMs> = BTreeMap::new();
-        let mut quarantined = 0;
         self.scan(|name, _, entry| {
-            let record = super::index::record_of(entry);
-            quarantined += u64::from(super::index::is_about_a_record(entry) && record.is_none());
-            records.extend(record);
+            records.extend(super::index::record_of(entry));
             if let Some(time) = super::index::time_of(entry) {
                 let known = latest.entry(name.device).or_default();
                 *known = (*known).max(time.wall());
@@ -58,7 +55,7 @@ impl Replica {
             file_bytes: stats.file_bytes,
             heads: heads::shared(&groups),
             groups,
-            quarantined,
+            quarantined: self.quarantined()?,
             forked: lanes.values().filter(|state| state.fork.is_some()).count() as u64,
             peers,
             horizon: horizon.collect(),

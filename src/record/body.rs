@@ -4,12 +4,13 @@
 //! no clock, no certificate, no other entry.
 
 use super::json;
-use super::statement::{Act, FactsBody, FollowRef, Statement};
+use super::statement::{Act, FactsBody, FollowRef, Salt, Statement};
 use crate::base::cbor::{self, CborError};
 use crate::base::limits::{
     AUTHOR_BYTES_MAX, ENTRY_BYTES_MAX, FOLLOWS_MAX, REASON_BYTES_MAX, SOURCE_BYTES_MAX,
     STATEMENTS_PER_ENTRY_MAX,
 };
+use crate::base::{Hlc, RecordId};
 
 /// Why bytes are not a facts body, or a body may not be written.
 #[derive(Debug, thiserror::Error)]

@@ -244,7 +244,9 @@ impl Replica {
             }
         }
         let inner = self.lock();
-        for (lane, state) in inner.lanes.iter().filter(|(_, state)| state.fork.is_some() && is_wanted(&state.name)) {
+        for (lane, state) in
+            inner.lanes.iter().filter(|(_, state)| state.fork.is_some() && is_wanted(&state.name))
+        {
             let agreed = state.agreed_tail().map(|(seq, entry)| (seq, entry, Standing::Verified));
             let disputed = state.disputed().map(|(_, seq, entry)| (seq, entry, Standing::Disputed));
             let about = |entry: &Entry| super::index::record_of(entry) == Some(*record);

@@ -31,4 +31,4 @@ pub mod story;
 
 pub use error::{DrillError, StepFailure};
 pub use report::DrillReport;
-pub use run::{DrillOptions, SABOTAGES, SEED, run};
+pub use run::{DrillOptions, SEED, run};

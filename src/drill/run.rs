@@ -9,10 +9,7 @@ use super::live::{DrillBucket, Live, Musubi, Region, observe};
 use super::report::DrillReport;
 use super::scenario::Scenario;
 use super::story::{DRILL_MARK, Timeline, clock};
-
-/// Faults that a replica can plant in itself, to prove that a drill notices.
-pub const SABOTAGES: [&str; 3] =
-    ["drop-acknowledged-write", "acknowledge-before-persisting", "forget-lane-on-reconnect"];
+use crate::replica::sabotage::Sabotage;
 
 /// The seed of a drill that is given none.
 pub const SEED: u64 = 1;
@@ -28,7 +25,7 @@ pub struct DrillOptions {
     pub bucket: Option<String>,
     /// The seed of the links' fates.
     pub seed: u64,
-    /// The fault to plant in the replicas, one of [`SABOTAGES`].
+    /// The fault to plant in the replicas, by the name of a [`Sabotage`].
     pub sabotage: Option<String>,
     /// The `musubi` binary whose processes are the replicas.
     pub exe: PathBuf,
@@ -39,8 +36,9 @@ pub struct DrillOptions {
 /// # Errors
 /// [`DrillError`] when the drill could not be run at all. What goes wrong in it is in the report.
 pub async fn run(options: DrillOptions, on_event: &mut dyn FnMut(&str)) -> Result<DrillReport, DrillError> {
-    if let Some(name) = options.sabotage.as_ref().filter(|name| !SABOTAGES.contains(&name.as_str())) {
-        return Err(DrillError::Sabotage { name: name.clone(), known: SABOTAGES.join(", ") });
+    if let Some(name) = options.sabotage.as_ref().filter(|name| Sabotage::by_name(name).is_none()) {
+        let known = Sabotage::ALL.map(Sabotage::name).join(", ");
+        return Err(DrillError::Sabotage { name: name.clone(), known });
     }
     let scenario = Scenario::read(&options.scenario_path)?;
     let run = format!("drill-{}-{}", scenario.name, now_ms());

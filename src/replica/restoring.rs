@@ -19,10 +19,10 @@ use super::heads;
 use super::home::Home;
 use super::realm::{RecoveryKit, certify};
 use super::request::Progress;
-use crate::backup::manifest::{Manifest, SegmentRef};
+use crate::backup::manifest::{Manifest, ManifestError, SegmentRef};
 use crate::backup::segment;
 use crate::backup::{Bucket, BucketUrl, ErrorKind, ObjectKey};
-use crate::base::{DeviceId, Digest, WallMs};
+use crate::base::{DeviceId, Digest, LaneId, WallMs};
 use crate::identity::{
     Certificate, Certificates, ControlBody, ControlItem, DeviceRole, KeyWrap, Keyring, Roster, SecretName,
     SecretSeed,
@@ -82,6 +82,8 @@ impl Vault {
         Ok(vault)
     }
 
+    /// Reads a chain to its end. A manifest that is lost or damaged is named; those after it are signed on their
+    /// own, and what they name goes through admission like everything else.
     async fn read_chain(
         &mut self,
         bucket: &Bucket,
@@ -90,30 +92,30 @@ impl Vault {
     ) -> Result<(), ReplicaError> {
         let realm = self.roster.certificates.realm();
         let mut previous: Option<Digest> = None;
+        let mut broken = false;
         for number in 0..=last {
-            let key = ObjectKey::new(Manifest::key(&gateway, number))?;
-            let object = match bucket.get(&key).await {
+            let object = match bucket.get(&ObjectKey::new(Manifest::key(&gateway, number))?).await {
                 Ok(object) => object,
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => {
                     self.problems.push(error.to_string());
-                    return Ok(());
+                    broken = true;
+                    continue;
                 }
                 Err(error) => return Err(error.into()),
             };
             self.bytes += object.len() as u64;
             let manifest = match Manifest::read(&object, &realm, &gateway, number) {
-                Ok(manifest) if manifest.previous == previous => manifest,
-                Ok(_) => {
-                    let broken = crate::backup::manifest::ManifestError::Chain { gateway, number };
-                    self.problems.push(broken.to_string());
-                    return Ok(());
-                }
+                Ok(manifest) => manifest,
                 Err(error) => {
                     self.problems.push(error.to_string());
-                    return Ok(());
+                    broken = true;
+                    continue;
                 }
             };
-            previous = Some(Manifest::hash(&object));
+            if manifest.previous != previous && !broken {
+                self.problems.push(ManifestError::Chain { gateway, number }.to_string());
+            }
+            (previous, broken) = (Some(Manifest::hash(&object)), false);
             self.roster.fold(&ControlBody::new(items_of(&manifest)));
             self.manifests.push(manifest);
         }
@@ -154,6 +156,9 @@ impl Vault {
 
 /// Reads all segments that `ring` opens into a replica, through the same admission as everything else.
 ///
+/// Runs that wait for something are not kept in memory: their segments are read again, as long as that brings
+/// anything new.
+///
 /// # Errors
 /// When the bucket or the replica's store fails; what is wrong with single segments is put into the vault.
 pub async fn read_segments(
@@ -163,39 +168,47 @@ pub async fn read_segments(
     into: &Replica,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<(), ReplicaError> {
-    let segments = vault.ordered();
-    let of: u64 = segments.iter().map(|segment| segment.size).sum();
+    let mut segments = vault.ordered();
+    vault.segments = segments.len() as u64;
+    let mut of: u64 = segments.iter().map(|segment| segment.size).sum();
     let mut done = 0;
-    let mut waiting: Vec<Run> = Vec::new();
-    for reference in segments {
-        match read_segment(bucket, vault, ring, &reference).await? {
-            Ok(Some(runs)) => {
-                waiting.extend(runs);
-                waiting = admit(into, vault, std::mem::take(&mut waiting))?;
+    loop {
+        let (mut again, mut waits) = (Vec::new(), BTreeMap::new());
+        let before = vault.entries;
+        for reference in segments {
+            match read_segment(bucket, ring, &reference).await? {
+                Ok(Some(runs)) => {
+                    let waiting = admit(into, vault, runs)?;
+                    if !waiting.is_empty() {
+                        waits.extend(waiting);
+                        again.push(reference.clone());
+                    }
+                }
+                Ok(None) => vault.sealed_for_others += 1,
+                Err(problem) => vault.problems.push(problem),
             }
-            Ok(None) => vault.sealed_for_others += 1,
-            Err(problem) => vault.problems.push(problem),
+            vault.bytes += reference.size;
+            done += reference.size;
+            let (doing, unit) = ("reading the backup".to_owned(), "bytes".to_owned());
+            progress(Progress { doing, done, of, unit });
         }
-        vault.segments += 1;
-        vault.bytes += reference.size;
-        done += reference.size;
-        let (doing, unit) = ("reading the backup".to_owned(), "bytes".to_owned());
-        progress(Progress { doing, done, of, unit });
+        if again.is_empty() || vault.entries == before {
+            let wait = |(lane, start): (LaneId, u64)| {
+                format!("lane {}: entries from {start} on wait for what is missing before them", lane.short())
+            };
+            vault.problems.extend(waits.into_iter().map(wait));
+            return Ok(());
+        }
+        of += again.iter().map(|segment| segment.size).sum::<u64>();
+        segments = again;
     }
-    for run in &waiting {
-        let lane = run.lane.short();
-        vault.problems.push(format!("lane {lane}: entries from {} wait for what is missing", run.start));
-    }
-    Ok(())
 }
 
 async fn read_segment(
     bucket: &Bucket,
-    vault: &Vault,
     ring: &Keyring,
     reference: &SegmentRef,
 ) -> Result<Result<Option<Vec<Run>>, String>, ReplicaError> {
-    debug_assert!(!vault.manifests.is_empty());
     let object = match bucket.get(&segment_key(&reference.name)?).await {
         Ok(object) => object,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => {
@@ -213,14 +226,19 @@ async fn read_segment(
         .map_err(|error| format!("segment {}: {error}", reference.name.short())))
 }
 
-/// Admits runs; those that wait for something are returned, to be offered again.
-fn admit(into: &Replica, vault: &mut Vault, runs: Vec<Run>) -> Result<Vec<Run>, ReplicaError> {
+/// Admits runs; says where those stand that wait for something.
+fn admit(into: &Replica, vault: &mut Vault, runs: Vec<Run>) -> Result<Vec<(LaneId, u64)>, ReplicaError> {
     let mut waiting = Vec::new();
-    let outcomes = tokio::task::block_in_place(|| into.admit(runs.clone()))?;
-    for (run, outcome) in runs.into_iter().zip(outcomes) {
+    let places: Vec<_> = runs.iter().map(|run| (run.lane, run.start, run.entries.len() as u64)).collect();
+    let held: BTreeMap<LaneId, u64> =
+        into.lanes().iter().map(|(lane, state)| (*lane, state.size())).collect();
+    let outcomes = tokio::task::block_in_place(|| into.admit(runs))?;
+    for ((lane, start, entries), outcome) in places.into_iter().zip(outcomes) {
+        let is_new = held.get(&lane).is_none_or(|size| start + entries > *size);
         match outcome {
-            Outcome::Stored(_) => vault.entries += run.entries.len() as u64,
-            Outcome::Waiting(_) => waiting.push(run),
+            Outcome::Stored(_) if is_new => vault.entries += entries,
+            Outcome::Stored(_) => {}
+            Outcome::Waiting(_) => waiting.push((lane, start)),
             Outcome::Refused(refusal) => vault.problems.push(refusal.to_string()),
         }
     }

@@ -1,5 +1,5 @@
 //! Faults that a drill plants in its own replicas, to prove that its observer notices. They exist in debug
-//! builds and with the feature `sabotage` only; elsewhere a replica that is asked for one does not start.
+//! builds and with the feature `sabotage` only; elsewhere the variable that names one is ignored.
 
 /// The environment variable that names a fault.
 pub const SABOTAGE_VARIABLE: &str = "MUSUBI_SABOTAGE";

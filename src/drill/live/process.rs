@@ -11,6 +11,7 @@ use super::client::Client;
 use super::command::complaint;
 use crate::drill::error::StepFailure;
 use crate::replica::request::Request;
+use crate::replica::sabotage::SABOTAGE_VARIABLE;
 
 /// How long a replica may take until it answers.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -19,7 +20,6 @@ const END_WITHIN: Duration = Duration::from_secs(15);
 /// How often is looked.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The environment variable by which a replica is told to plant a fault in itself.
-const SABOTAGE_VARIABLE: &str = "MUSUBI_SABOTAGE";
 
 /// A running replica; killed and awaited when dropped.
 #[derive(Debug)]

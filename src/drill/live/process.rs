@@ -19,8 +19,6 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 const END_WITHIN: Duration = Duration::from_secs(15);
 /// How often is looked.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// The environment variable by which a replica is told to plant a fault in itself.
-
 /// A running replica; killed and awaited when dropped.
 #[derive(Debug)]
 pub struct ServeProcess {

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The exit status after a bug.
 pub const BUG: u8 = 101;
 
-/// Libraries that panic on hostile bytes, where the code around them catches it (see `chart`): that is no bug.
-const CONTAINED: &[&str] = &["automerge-", "hexane-"];
+/// Libraries that panic on hostile bytes, where the code around them catches it (see `chart` and `store`): that is no bug.
+const CONTAINED: &[&str] = &["automerge-", "hexane-", "redb-"];
 
 static SHOWN: AtomicBool = AtomicBool::new(false);
 

@@ -40,6 +40,7 @@ pub fn status(areas: &[&str], digest: u8) -> Status {
         groups: areas.iter().map(group).collect(),
         areas,
         quarantined: 0,
+        damaged: 0,
         forked: 0,
         peers: Vec::new(),
         horizon: Vec::new(),

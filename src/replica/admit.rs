@@ -74,6 +74,10 @@ impl Replica {
         let (mut batch, mut outcomes) = (Batch::default(), Vec::new());
         for run in runs {
             let lane = run.lane;
+            if let Some(healed) = self.heal(&mut inner, &run)? {
+                outcomes.push(healed);
+                continue;
+            }
             let pending = batch.advances.iter().rev().find(|(_, _, state)| state.id() == lane);
             let extends = |state: &LaneState| state.fork.is_none() && run.start == state.size();
             if pending.is_some_and(|(_, _, state)| !extends(state)) {

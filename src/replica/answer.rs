@@ -34,6 +34,9 @@ pub struct Status {
     pub groups: Vec<GroupHeads>,
     /// What could not be joined to a record, by reason.
     pub quarantined: u64,
+    /// Runs that this disk can no longer read; the next peer is asked for them.
+    #[serde(default)]
+    pub damaged: u64,
     /// Lanes that were found forked.
     pub forked: u64,
     /// The neighbours, when the replica is running.

@@ -76,6 +76,7 @@ pub async fn ask(
 pub async fn sync_once(replica: &Arc<Replica>, with: &str) -> Result<Synced, ReplicaError> {
     let began = Instant::now();
     let address = resolve(with)?;
+    block_in_place(|| replica.scrub())?;
     let local: SocketAddr = if address.is_ipv6() { ([0; 8], 0).into() } else { ([0; 4], 0).into() };
     let policy = everybody();
     let endpoint = Endpoint::bind(local, replica.me().seed.expose(), options(), policy)?;
@@ -87,6 +88,11 @@ pub async fn sync_once(replica: &Arc<Replica>, with: &str) -> Result<Synced, Rep
     let (seen, stats) = (watched.borrow().clone(), handle.stats());
     endpoint.close("the sync is done").await;
     ended?;
+    let damaged = replica.damaged();
+    if let Some(lost) = damaged.first() {
+        let (lane, start) = (lost.lane, lost.start);
+        return Err(crate::store::StoreError::DamagedRun { lane, start }.into());
+    }
     if !seen.in_sync {
         let reason = "it ended before both sides held the same; ask again".to_owned();
         return Err(ReplicaError::Session { peer: with.to_owned(), reason });

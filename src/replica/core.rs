@@ -19,7 +19,7 @@ use crate::identity::{
 };
 use crate::lane::{Appended, Entry, EntryKind, Head, LaneName, LaneState, Run, append};
 use crate::store::tail::{Coverage, Tail};
-use crate::store::{Batch, Store};
+use crate::store::{Batch, DamagedRun, Store};
 
 /// The store's name for the device's own values.
 const DEVICE: &str = "device";
@@ -101,6 +101,8 @@ pub(super) struct Inner {
     pub(super) unsaved: Vec<ControlItem>,
     pub(super) tail: Tail,
     pub(super) coverage: Coverage,
+    /// What a scrub found that cannot be read, and no peer has given back yet.
+    pub(super) damaged: Vec<DamagedRun>,
     pub(super) writes: u64,
     /// What a planted fault has acknowledged and not yet written.
     pub(super) late: Vec<Batch>,
@@ -225,6 +227,7 @@ impl Replica {
             unsaved: Vec::new(),
             tail,
             coverage: Coverage::Behind,
+            damaged: Vec::new(),
             writes: 0,
             late: Vec::new(),
             writes_indexed: 0,

@@ -57,6 +57,9 @@ pub enum ReplicaError {
     /// A segment is not accepted.
     #[error(transparent)]
     Segment(#[from] SegmentError),
+    /// The backup is damaged beyond what was asked.
+    #[error("{0}")]
+    BackupDamaged(String),
     /// The network failed.
     #[error(transparent)]
     Transport(#[from] TransportError),
@@ -150,6 +153,7 @@ impl ReplicaError {
             | ReplicaError::Segment(_)
             | ReplicaError::Certificate(_)
             | ReplicaError::Chart(_)
+            | ReplicaError::BackupDamaged(_)
             | ReplicaError::DeviceDamaged(_)
             | ReplicaError::Import(_) => Kind::Damaged,
             ReplicaError::Session { .. } => Kind::Retry,

@@ -25,13 +25,17 @@ pub enum FileError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// It is not what it should be.
-    #[error("{path}: {source}")]
+    /// It is not what it should be. The text of the file is not shown: it may hold secrets.
+    #[error("{path}: line {line}, column {column}: {reason}")]
     Toml {
         /// The file.
         path: PathBuf,
-        /// What is wrong, with line and column.
-        source: Box<toml::de::Error>,
+        /// The line, from 1.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+        /// What is wrong there.
+        reason: String,
     },
 }
 
@@ -42,8 +46,17 @@ pub enum FileError {
 pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, FileError> {
     let text =
         fs::read_to_string(path).map_err(|source| FileError::Read { path: path.to_owned(), source })?;
-    toml::from_str(&text)
-        .map_err(|source| FileError::Toml { path: path.to_owned(), source: Box::new(source) })
+    toml::from_str(&text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start).min(text.len());
+        let before = text.get(..at).unwrap_or(&text);
+        let line_start = before.rfind('\n').map_or(0, |place| place + 1);
+        FileError::Toml {
+            path: path.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            reason: error.message().to_owned(),
+        }
+    })
 }
 
 /// Writes a file that only its owner may read: under a temporary name, synced, renamed, folder synced; its

@@ -113,6 +113,10 @@ impl Replica {
         };
         let report = plan.run(&mut told, &mut |draft| importer.take(draft))?;
         importer.flush()?;
+        if report.files == 0 && report.skipped.total == 0 {
+            let what = "nothing to import: no .json or .ndjson file (.gz too) is there";
+            return Err(ReplicaError::Call(what.to_owned()));
+        }
         let mut done = importer.done;
         done.files = report.files;
         done.resources = report.resources;

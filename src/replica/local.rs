@@ -1,8 +1,9 @@
 //! The local control socket: how a command asks the replica that runs on a store.
 //!
 //! A running replica writes `control.json` into its store's folder: a port on 127.0.0.1 and a token that only
-//! who may read the folder knows. A connection carries one request a line, as JSON `{"token", "request"}`, and
-//! answers with lines `{"progress"}` and at last `{"answer"}` or `{"error"}`.
+//! who may read the folder knows. A connection begins with a line that holds the token, which must come soon and
+//! is all that is read from a stranger; then it carries one request a line, as JSON, each answered with lines
+//! `{"progress"}` and at last `{"answer"}` or `{"error"}`.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,10 +22,14 @@ use super::request::{Progress, Request};
 
 /// The file that tells where a running replica is asked.
 pub const CONTROL_FILE: &str = "control.json";
-/// Longest line on the control socket, in bytes.
+/// Longest request and answer, in bytes.
 const LINE_BYTES_MAX: u64 = 256 << 20;
+/// Longest first line, which holds the token, in bytes.
+const TOKEN_BYTES_MAX: u64 = 128;
+/// How long a connection may take to show its token.
+const TOKEN_WAIT: Duration = Duration::from_secs(2);
 /// Most connections at once; more wait to be accepted.
-const CONNECTIONS_MAX: usize = 64;
+const CONNECTIONS_MAX: usize = 512;
 /// How long a connection may take to be made.
 const CONNECT_WAIT: Duration = Duration::from_secs(2);
 /// Progress lines that may wait to be sent; more are left out.
@@ -42,12 +47,6 @@ pub struct Control {
     pub listen: SocketAddr,
     /// The process that runs it.
     pub process: u32,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Asked {
-    token: String,
-    request: Request,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -127,19 +126,26 @@ async fn converse(
 ) -> std::io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read);
+    let mut shown = String::new();
+    let showing = read_line(&mut lines, &mut shown, TOKEN_BYTES_MAX);
+    match tokio::time::timeout(TOKEN_WAIT, showing).await {
+        Ok(Ok(_)) if same(shown.trim_end(), token) => {}
+        Ok(Ok(_) | Err(_)) | Err(_) => {
+            let refused = refusal("the token is wrong or late; if the replica was started anew, ask again");
+            return send(&mut write, &refused).await;
+        }
+    }
     loop {
         let mut line = String::new();
         let read = tokio::select! {
-            read = read_line(&mut lines, &mut line) => read?,
+            read = read_line(&mut lines, &mut line, LINE_BYTES_MAX) => read?,
             _ = stop.changed() => return Ok(()),
         };
         if read == 0 {
             return Ok(());
         }
-        let asked: Result<Asked, _> = serde_json::from_str(&line);
-        let said = match asked {
-            Ok(asked) if same(&asked.token, token) => answer(asked.request, answerer, &mut write).await?,
-            Ok(_) => refusal("the token is wrong; the replica was started anew, ask again"),
+        let said = match serde_json::from_str(&line) {
+            Ok(request) => answer(request, answerer, &mut write).await?,
             Err(error) => refusal(&format!("not a request: {error}")),
         };
         send(&mut write, &said).await?;
@@ -185,8 +191,9 @@ fn same(a: &str, b: &str) -> bool {
 async fn read_line(
     lines: &mut BufReader<impl tokio::io::AsyncRead + Unpin>,
     line: &mut String,
+    bytes_max: u64,
 ) -> std::io::Result<usize> {
-    let read = lines.take(LINE_BYTES_MAX).read_line(line).await?;
+    let read = lines.take(bytes_max).read_line(line).await?;
     if read > 0 && !line.ends_with('\n') {
         return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "a line is cut short or too long"));
     }
@@ -203,7 +210,6 @@ async fn send(write: &mut (impl tokio::io::AsyncWrite + Unpin), said: &Said) -> 
 /// A connection to the replica that runs on a store.
 pub struct LocalClient {
     store: PathBuf,
-    token: String,
     /// Where peers reach the replica.
     pub listen: SocketAddr,
     lines: BufReader<tokio::net::tcp::OwnedReadHalf>,
@@ -233,8 +239,10 @@ impl LocalClient {
             Ok(Ok(stream)) => {
                 let (read, write) = stream.into_split();
                 let lines = BufReader::new(read);
-                let store = store.to_owned();
-                Ok(Some(Self { store, token: control.token, listen: control.listen, lines, write }))
+                let mut client = Self { store: store.to_owned(), listen: control.listen, lines, write };
+                let shown = format!("{}\n", control.token);
+                client.write.write_all(shown.as_bytes()).await.map_err(|error| client.failed(&error))?;
+                Ok(Some(client))
             }
             // A replica that was killed leaves its file behind.
             Ok(Err(_)) | Err(_) => Ok(None),
@@ -261,13 +269,14 @@ impl LocalClient {
         request: &Request,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<serde_json::Value, ReplicaError> {
-        let asked = Asked { token: self.token.clone(), request: request.clone() };
-        let mut line = serde_json::to_vec(&asked).map_err(|error| self.failed(&error))?;
+        let mut line = serde_json::to_vec(request).map_err(|error| self.failed(&error))?;
         line.push(b'\n');
         self.write.write_all(&line).await.map_err(|error| self.failed(&error))?;
         loop {
             let mut line = String::new();
-            let read = read_line(&mut self.lines, &mut line).await.map_err(|error| self.failed(&error))?;
+            let read = read_line(&mut self.lines, &mut line, LINE_BYTES_MAX)
+                .await
+                .map_err(|error| self.failed(&error))?;
             if read == 0 {
                 return Err(self.failed(&"it ended before it answered"));
             }
@@ -315,9 +324,12 @@ mod tests {
             assert_eq!((answer["text"].as_str(), steps), (Some("山田"), 1));
             let error = client.ask(&Request::Status, &mut |_| {}).await.unwrap_err();
             assert_eq!((error.to_string().as_str(), error.kind()), ("only find", Kind::Fix));
-            client.token = "guess!".into();
-            let error = client.ask(&find, &mut |_| {}).await.unwrap_err();
-            assert!(error.to_string().contains("token"));
+            let path = dir.path().join(CONTROL_FILE);
+            let control = std::fs::read_to_string(&path).unwrap().replace("secret", "guess!");
+            std::fs::write(&path, control).unwrap();
+            let mut stranger = LocalClient::connect(dir.path()).await.unwrap();
+            let error = stranger.ask(&find, &mut |_| {}).await.unwrap_err();
+            assert!(error.to_string().contains("token"), "{error}");
             stop.send(true).unwrap();
         };
         tokio::join!(socket.serve(echo(), stopped), client);

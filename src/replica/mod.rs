@@ -18,6 +18,7 @@ pub mod exporting;
 pub mod files;
 pub mod finding;
 pub mod heads;
+pub mod healing;
 pub mod home;
 pub mod importing;
 mod index;

@@ -402,8 +402,10 @@ impl RecoveryKit {
     pub fn read(path: &Path) -> Result<Self, RealmError> {
         let file: RecoveryFile = read_toml(path)?;
         let wrong = |what: &str| RealmError::Value { path: path.to_owned(), what: what.to_owned() };
+        let genesis = bytes(&file.genesis).ok_or_else(|| wrong("genesis is not hexadecimal"))?;
+        Certificates::new(&genesis).map_err(|error| wrong(&format!("genesis: {error}")))?;
         Ok(Self {
-            genesis: bytes(&file.genesis).ok_or_else(|| wrong("genesis is not hexadecimal"))?,
+            genesis,
             site: file.site,
             site_name: file.site_name,
             seed: seed(&file.recovery_seed)

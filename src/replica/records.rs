@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::answer::{AnnotationShown, ChartShown};
 use super::core::Replica;
 use super::error::ReplicaError;
+use super::healing::DAMAGED_MAX;
 use crate::base::{Area, DeviceId, LaneId, Part, RecordId};
 use crate::chart::{Chart, ChartBody, Incoming, LanePlace, actor_of};
 use crate::identity::Certificates;
-use crate::lane::{CarryBody, Entry, EntryKind, LaneName, carry};
+use crate::lane::{CarryBody, Entry, EntryKind, LaneName, LaneState, carry};
 use crate::record::facts::{Facts, Standing};
 use crate::record::{FactsBody, Position};
+use crate::store::StoreError;
 
 /// How many runs' bytes a scan reads at once.
 const SCAN_BYTES: usize = 1 << 20;
@@ -181,23 +183,53 @@ impl Replica {
     /// Reads every entry of every trunk, lane by lane.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When the store fails, or a run is damaged.
     pub fn scan(&self, mut each: impl FnMut(&LaneName, u64, &Entry)) -> Result<(), ReplicaError> {
+        self.lanes().values().try_for_each(|state| self.scan_lane(state, 0, &mut each))
+    }
+
+    /// Reads every entry that can be read, and counts the damaged runs.
+    ///
+    /// # Errors
+    /// When the store fails otherwise than by damaged runs.
+    pub(super) fn scan_whole(
+        &self,
+        mut each: impl FnMut(&LaneName, u64, &Entry),
+    ) -> Result<u64, ReplicaError> {
+        let mut damaged = 0;
         for (lane, state) in self.lanes() {
             let mut next = 0;
-            while next < state.size() {
-                let runs = self.store.runs(&lane, next, SCAN_BYTES)?;
-                let Some(last) = runs.last() else { break };
-                let end = last.end();
-                for run in &runs {
-                    for (seq, entry) in (run.start..).zip(&run.entries) {
-                        if seq >= next {
-                            each(&state.name, seq, entry);
-                        }
-                    }
-                }
-                next = end;
+            while let Err(error) = self.scan_lane(&state, next, &mut each) {
+                let ReplicaError::Store(StoreError::DamagedRun { start, .. }) = error else {
+                    return Err(error);
+                };
+                damaged += 1;
+                let lost = self.store().scrub(DAMAGED_MAX)?;
+                let after = lost.iter().find(|run| run.lane == lane && run.end > start);
+                next = after.map_or(state.size(), |run| run.end.min(state.size()));
             }
+        }
+        Ok(damaged)
+    }
+
+    fn scan_lane(
+        &self,
+        state: &LaneState,
+        from: u64,
+        each: &mut impl FnMut(&LaneName, u64, &Entry),
+    ) -> Result<(), ReplicaError> {
+        let (lane, mut next) = (state.id(), from);
+        while next < state.size() {
+            let runs = self.store.runs(&lane, next, SCAN_BYTES)?;
+            let Some(last) = runs.last() else { break };
+            let end = last.end();
+            for run in &runs {
+                let entries = (run.start..).zip(&run.entries);
+                entries
+                    .filter(|(seq, _)| *seq >= next)
+                    .for_each(|(seq, entry)| each(&state.name, seq, entry));
+            }
+            next = end;
         }
         Ok(())
     }

@@ -107,7 +107,7 @@ impl Vault {
             let manifest = match Manifest::read(&object, &realm, &gateway, number) {
                 Ok(manifest) => manifest,
                 Err(error) => {
-                    self.problems.push(error.to_string());
+                    self.problems.push(format!("{}: {error}", Manifest::key(&gateway, number)));
                     broken = true;
                     continue;
                 }
@@ -276,16 +276,12 @@ pub async fn restore(
     let mut vault = Vault::read(&bucket, &kit.genesis).await?;
     let recovered = Keyring::open(kit.seed.kex(), &vault.roster.wraps);
     let site_seed = recovered.site_seed(&kit.site).cloned().ok_or_else(|| {
-        ReplicaError::Call(format!(
-            "{} holds nothing that this recovery kit of '{}' opens; {}",
-            bucket.address(),
-            kit.site_name,
-            if vault.manifests.is_empty() {
-                "there is no backup of this realm".to_owned()
-            } else {
-                vault.problems.join("; ")
-            }
-        ))
+        let (bucket, site) = (bucket.address(), &kit.site_name);
+        let nothing = format!("{bucket} holds nothing that this recovery kit of '{site}' opens");
+        match vault.problems.is_empty() {
+            true => ReplicaError::Call(format!("{nothing}; there is no backup of this site")),
+            false => ReplicaError::BackupDamaged(format!("{nothing}: {}", vault.problems.join("; "))),
+        }
     })?;
     let new = new_device(plan, kit, &vault, &site_seed, &*environment)?;
     let beginning =

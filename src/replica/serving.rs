@@ -26,6 +26,8 @@ use crate::transport::{Backoff, Endpoint, Link, PeerKey};
 
 /// How often the indexer looks for what has arrived.
 const INDEX_EVERY: Duration = Duration::from_millis(250);
+/// How often everything is read, to find what rotted: first when the replica starts.
+const SCRUB_EVERY: Duration = Duration::from_secs(6 * 3_600);
 /// Pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -51,6 +53,7 @@ pub async fn serve(
     interrupted: impl Future<Output = ()> + Send,
     started: impl FnOnce(SocketAddr, &Replica),
 ) -> Result<(), ReplicaError> {
+    check(config)?;
     let replica = Arc::new(block_in_place(|| Home::open(&config.store, key, environment))?);
     warn_of_areas(config, &replica);
     let seed = replica.me().seed.clone();
@@ -69,6 +72,7 @@ pub async fn serve(
         tasks.spawn(dial(replica.clone(), endpoint.clone(), peer, neighbours.clone(), stopped.clone()));
     }
     tasks.spawn(keep_index(replica.clone(), stopped.clone()));
+    tasks.spawn(keep_whole(replica.clone(), stopped.clone()));
     if let Some(backup) = config.backup.clone() {
         tasks.spawn(keep_backup(replica.clone(), backup, stopped.clone()));
     }
@@ -88,6 +92,25 @@ pub async fn serve(
     while tasks.join_next().await.is_some() {}
     endpoint.close("this replica stops").await;
     block_in_place(|| replica.index_step())
+}
+
+/// Finds mistakes in a configuration that would otherwise show only when it is used.
+fn check(config: &ReplicaConfig) -> Result<(), ReplicaError> {
+    if let Some(backup) = &config.backup {
+        super::backing::open_bucket(&backup.url)?;
+    }
+    let is_wrong = |peer: &&PeerConfig| {
+        peer.address
+            .rsplit_once(':')
+            .is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err())
+    };
+    match config.peers.iter().find(is_wrong) {
+        Some(peer) => Err(ReplicaError::Call(format!(
+            "the address '{}' of peer '{}' is not HOST:PORT",
+            peer.address, peer.name
+        ))),
+        None => Ok(()),
+    }
 }
 
 async fn open_socket(
@@ -227,6 +250,18 @@ async fn keep_index(replica: Arc<Replica>, mut stop: watch::Receiver<bool>) {
         }
         if let Err(error) = block_in_place(|| replica.index_step()) {
             tracing::error!(%error, "the index could not follow; searches still see everything");
+        }
+    }
+}
+
+async fn keep_whole(replica: Arc<Replica>, mut stop: watch::Receiver<bool>) {
+    loop {
+        if let Err(error) = block_in_place(|| replica.scrub()) {
+            tracing::error!(%error, "the store could not be read through");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(SCRUB_EVERY) => {}
+            _ = stop.changed() => return,
         }
     }
 }

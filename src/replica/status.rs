@@ -19,7 +19,7 @@ impl Replica {
         let groups = heads::groups(&lanes);
         let mut records = std::collections::BTreeSet::new();
         let mut latest: BTreeMap<DeviceId, WallMs> = BTreeMap::new();
-        self.scan(|name, _, entry| {
+        let damaged = self.scan_whole(|name, _, entry| {
             records.extend(super::index::record_of(entry));
             if let Some(time) = super::index::time_of(entry) {
                 let known = latest.entry(name.device).or_default();
@@ -56,6 +56,7 @@ impl Replica {
             heads: heads::shared(&groups),
             groups,
             quarantined: self.quarantined()?,
+            damaged,
             forked: lanes.values().filter(|state| state.fork.is_some()).count() as u64,
             peers,
             horizon: horizon.collect(),

@@ -59,6 +59,7 @@ struct Driver {
     peer_sizes: BTreeMap<LaneId, u64>,
     forgotten: Option<LaneId>,
     closed: Option<Closed>,
+    damaged_at_start: usize,
 }
 
 /// Runs a session over a link until it ends; `state` hears how it is. A session that ends in order is `Ok`.
@@ -100,7 +101,11 @@ pub async fn run(
                 None => break reading_error(reading.await),
             },
             changed = changes.recv() => driver.changed(changed),
-            _ = ticks.tick() => driver.inputs.push_back(Input::Tick),
+            _ = ticks.tick() => {
+                // New damage was found: a new session tells the peer what to send again.
+                let found = driver.replica.damaged().len() > driver.damaged_at_start;
+                driver.inputs.push_back(if found { Input::Close(CloseCode::Shutdown) } else { Input::Tick });
+            }
             _ = stop.changed() => {}
         }
     };
@@ -183,7 +188,9 @@ impl Driver {
         if let Some(lane) = &forgotten {
             lanes.remove(lane);
         }
-        let heads = lanes.into_iter().map(|(lane, state)| (lane, (state.name.clone(), state.head())));
+        let damaged = replica.damaged();
+        let told = |state: &LaneState| (state.name.clone(), replica.told_head(state, &damaged));
+        let heads = lanes.iter().map(|(lane, state)| (*lane, told(state)));
         let session = Session::new(config, heads.collect()).map_err(|error| ReplicaError::Session {
             peer: handle.remote_addr().to_string(),
             reason: error.to_string(),
@@ -199,6 +206,7 @@ impl Driver {
             peer_sizes: BTreeMap::new(),
             forgotten,
             closed: None,
+            damaged_at_start: damaged.len(),
         })
     }
 

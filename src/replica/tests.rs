@@ -259,6 +259,36 @@ async fn a_backup_that_breaks_off_goes_on_from_its_last_manifest() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_rots_on_one_disk_is_fetched_again_from_a_peer() {
+    let mut region = Region::new();
+    let ((north, _), (south, _)) = (region.enrol("north"), region.enrol("south"));
+    import(&north, vec![data()]);
+    meet(&north, &south).await;
+    let (expected, heads) = (views(&south), digest(&south));
+    drop(north);
+    let path = region.dir.path().join("north");
+    let file = path.join("store.redb");
+    let whole = std::fs::read(&file).unwrap();
+
+    // Somewhere in the file lies a run whose loss leaves the rest readable.
+    let rotten = (0..whole.len()).step_by(9_973).find_map(|place| {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 0x40;
+        std::fs::write(&file, &bytes).unwrap();
+        let replica = Home::open(&path, &Region::key(&path), Arc::new(SystemEnvironment)).ok()?;
+        let damaged = replica.scrub().ok()?;
+        let readable = replica.status(Vec::new(), None).is_ok_and(|status| status.damaged > 0);
+        (readable && damaged.iter().all(|run| run.end < u64::MAX)).then_some(replica)
+    });
+    let north = Arc::new(rotten.expect("a byte whose flip damages a run"));
+
+    meet(&north, &south).await;
+
+    assert_eq!(north.scrub().unwrap(), []);
+    assert_eq!((digest(&north), views(&north)), (heads, expected));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_device_of_another_realm_is_refused_on_both_ends() {
     let (mut ours, mut theirs) = (Region::new(), Region::new());
     let ((north, _), (stranger, _)) = (ours.enrol("north"), theirs.enrol("stranger"));

@@ -70,6 +70,11 @@ impl Replica {
                 return self.edit_chart(record, &area, |chart| Ok(chart.replace_handover(&text, now.0)?));
             }
             Write::Annotation { anchor, text } => {
+                let (facts, _) = self.facts(record)?;
+                if !facts.iter().any(|fact| Self::statement_name(&fact.position) == anchor) {
+                    let what = format!("statement '{}'", anchor.chars().take(120).collect::<String>());
+                    return Err(ReplicaError::NothingToFollow { record: *record, what });
+                }
                 let name = author.name.clone();
                 return self
                     .edit_chart(record, &area, |chart| Ok(chart.annotate(&anchor, &text, &name, now.0)?.1));

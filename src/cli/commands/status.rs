@@ -64,6 +64,10 @@ fn render(status: &Status, paper: Paper) -> String {
     if status.quarantined > 0 {
         rows.push(("QUARANTINED", format!("{} entries could not be joined", count(status.quarantined))));
     }
+    if status.damaged > 0 {
+        let runs = counted(status.damaged, "run", "runs");
+        rows.push(("DAMAGED", format!("{runs} cannot be read; sync with a peer to fetch them again")));
+    }
     if status.forked > 0 {
         let forked = format!(
             "{}: a store was copied or a device lies; `musubi show` marks what is unverified",
@@ -123,6 +127,7 @@ mod tests {
             heads: Digest([0xbb; 32]),
             groups: vec![],
             quarantined: 0,
+            damaged: 0,
             forked: 0,
             peers: vec![],
             horizon: vec![],

@@ -1,0 +1,98 @@
+//! Healing: what rotted on this disk is found by reading everything, and fetched again from a peer.
+//!
+//! A session tells its peer that a damaged lane ends before the damage, so the peer sends what comes after; the run
+//! that was lost is then put back where it was, if its leaves lead to the tree that this lane already has.
+
+use super::admit::Outcome;
+use super::core::{Inner, Replica};
+use super::error::ReplicaError;
+use crate::base::LaneId;
+use crate::lane::{Head, LaneState, Run};
+use crate::store::{DamagedRun, StoreError};
+
+/// Most damaged ranges that are remembered at a time; the next scrub names the others.
+pub(super) const DAMAGED_MAX: usize = 4_096;
+
+impl Replica {
+    /// Reads every run and remembers those that cannot be read, to be fetched again from the next peer.
+    ///
+    /// # Errors
+    /// When the disk fails otherwise than by damaged values.
+    pub fn scrub(&self) -> Result<Vec<DamagedRun>, ReplicaError> {
+        let damaged = self.store().scrub(DAMAGED_MAX)?;
+        for run in &damaged {
+            let lane = run.lane.short();
+            tracing::error!(%lane, from = run.start, to = run.end, "entries cannot be read; the next peer is asked for them");
+        }
+        self.lock().damaged.clone_from(&damaged);
+        Ok(damaged)
+    }
+
+    /// Returns what is known to be damaged.
+    pub fn damaged(&self) -> Vec<DamagedRun> {
+        self.lock().damaged.clone()
+    }
+
+    /// Returns the head to tell of a lane: of a damaged one, as if it ended before the damage.
+    pub(super) fn told_head(&self, state: &LaneState, damaged: &[DamagedRun]) -> Head {
+        let id = state.id();
+        let start = damaged.iter().filter(|run| run.lane == id).map(|run| run.start).min();
+        let cut = start.and_then(|size| {
+            let root = self.store().frontier_at(&id, size).ok()?.root();
+            Some(Head::Straight { size, root })
+        });
+        cut.unwrap_or_else(|| state.head())
+    }
+
+    /// Puts back what was lost, if a run holds it.
+    pub(super) fn heal(&self, inner: &mut Inner, run: &Run) -> Result<Option<Outcome>, ReplicaError> {
+        let overlaps =
+            |lost: &DamagedRun| lost.lane == run.lane && run.start < lost.end && run.end() > lost.start;
+        if !inner.damaged.iter().any(overlaps) {
+            return Ok(None);
+        }
+        match self.store().heal(run.clone()) {
+            Ok(_) => {}
+            // Not what was lost here: admission decides about it.
+            Err(StoreError::BadBatch { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        inner.damaged = remaining(&inner.damaged, &run.lane, run.start, run.end());
+        tracing::info!(lane = %run.lane.short(), from = run.start, to = run.end(), "entries were fetched again");
+        Ok(inner.lanes.get(&run.lane).map(|state| Outcome::Stored(state.head())))
+    }
+}
+
+/// What is left of damaged ranges when `start..end` of a lane is whole again.
+fn remaining(damaged: &[DamagedRun], lane: &LaneId, start: u64, end: u64) -> Vec<DamagedRun> {
+    let mut left = Vec::new();
+    for lost in damaged {
+        if lost.lane != *lane || lost.end <= start || lost.start >= end {
+            left.push(*lost);
+            continue;
+        }
+        if lost.start < start {
+            left.push(DamagedRun { end: start, ..*lost });
+        }
+        if lost.end > end {
+            left.push(DamagedRun { start: end, ..*lost });
+        }
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn healing_the_middle_leaves_both_ends() {
+        let lane = LaneId([1; 32]);
+        let lost = DamagedRun { lane, start: 10, end: 20 };
+        let parts = remaining(&[lost], &lane, 12, 15);
+        let ends = [DamagedRun { lane, start: 10, end: 12 }, DamagedRun { lane, start: 15, end: 20 }];
+        assert_eq!(parts, ends);
+        assert_eq!(remaining(&parts, &lane, 0, 30), []);
+        assert_eq!(remaining(&parts, &LaneId([2; 32]), 0, 30), ends);
+    }
+}

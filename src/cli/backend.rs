@@ -1,5 +1,6 @@
 //! The one place where commands meet the layers below.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,6 +10,7 @@ use tokio::runtime::Runtime;
 use super::engine::{Backend, Drill, Engine, OnProgress, Restore, Serving};
 use super::failure::Failure;
 use super::key::KeyChoice;
+use super::text::printable;
 use crate::drill::{self, DrillOptions};
 use crate::identity::DeviceRole;
 use crate::replica::asking::{self, Surroundings};
@@ -89,7 +91,14 @@ impl Engine for Replicas {
             sabotage: wanted.sabotage,
             exe,
         };
-        let mut told = |line: &str| eprintln!("{line}");
+        // The story is told as it happens; who stops reading it does not stop the drill.
+        let mut told = |line: &str| {
+            let line = printable(line);
+            let _ = match wanted.json {
+                true => writeln!(std::io::stderr(), "{line}"),
+                false => writeln!(std::io::stdout(), "{line}"),
+            };
+        };
         let report = runtime()?
             .block_on(drill::run(options, &mut told))
             .map_err(|error| Failure::wrong_call(error.to_string()))?;

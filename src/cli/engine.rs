@@ -104,4 +104,6 @@ pub struct Drill {
     pub bucket: Option<BucketUrl>,
     /// The fault to plant; none in builds without sabotage.
     pub sabotage: Option<String>,
+    /// Whether standard output is kept for the JSON report, so that the story goes to standard error.
+    pub json: bool,
 }

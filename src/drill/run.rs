@@ -8,7 +8,7 @@ use super::error::DrillError;
 use super::live::{DrillBucket, Live, Musubi, Region, observe};
 use super::report::DrillReport;
 use super::scenario::Scenario;
-use super::story::{DRILL_MARK, Timeline, clock};
+use super::story::{Timeline, clock};
 use crate::replica::sabotage::Sabotage;
 
 /// The seed of a drill that is given none.
@@ -59,7 +59,7 @@ pub async fn run(options: DrillOptions, on_event: &mut dyn FnMut(&str)) -> Resul
 
     let begun = Instant::now();
     let mut timeline = Timeline::begin(&scenario);
-    on_event(DRILL_MARK);
+    on_event(&timeline.opening());
     let bucket = match scenario.gateway {
         Some(_) => Some(DrillBucket::open(&work, options.bucket.as_deref(), &run).await?),
         None => None,

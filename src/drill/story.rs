@@ -1,9 +1,7 @@
 //! The story of a drill: a timeline that people can read aloud, and the table below it.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::report::DrillReport;
 use super::scenario::{Action, HandoverEdit, Paths, ReplicaName, Scenario, Told};
 use crate::base::Digest;
 use crate::base::digest::hash_tagged;
@@ -75,6 +73,13 @@ pub struct Timeline {
 }
 
 impl Timeline {
+    /// Tells what is rehearsed: the mark of every drill, the title and the story, in both languages.
+    pub fn opening(&self) -> String {
+        let parts = [&self.title.en, &self.title.ja, &self.story.en, &self.story.ja];
+        let parts = parts.into_iter().map(|part| part.trim()).filter(|part| !part.is_empty());
+        std::iter::once(DRILL_MARK).chain(parts).collect::<Vec<_>>().join("\n")
+    }
+
     /// Begins the story of a scenario.
     pub fn begin(scenario: &Scenario) -> Self {
         let (title, story) = (scenario.title.clone(), scenario.story.clone());
@@ -205,71 +210,5 @@ fn written(write: &Write) -> String {
         }
         Write::Handover { .. } => "writes the hand-over of".to_owned(),
         Write::Annotation { .. } => "annotates a statement of".to_owned(),
-    }
-}
-
-impl DrillReport {
-    /// Tells the drill as text for people: the story, the timeline, what was found.
-    pub fn text(&self) -> String {
-        let mut text = format!("{DRILL_MARK}\n\n{}\n", self.timeline.title.en);
-        for part in [&self.timeline.title.ja, &self.timeline.story.en, &self.timeline.story.ja] {
-            if !part.trim().is_empty() {
-                text.push_str(part.trim());
-                text.push('\n');
-            }
-        }
-        text.push('\n');
-        for (at, line) in &self.timeline.lines {
-            let _ = writeln!(text, "  {}  {line}", clock(*at));
-        }
-        text.push('\n');
-        text.push_str(&self.tables());
-        text
-    }
-
-    fn tables(&self) -> String {
-        let mut text = String::new();
-        let row = |text: &mut String, cells: [&str; 6]| {
-            let [name, role, records, entries, before, after] = cells;
-            let line = format!("  {name:<10} {role:<9} {records:>7} {entries:>8}  {before:<11}  {after}");
-            text.push_str(line.trim_end());
-            text.push('\n');
-        };
-        row(&mut text, ["replica", "role", "records", "entries", "before heal", "at the end"]);
-        let short = |heads: Option<Digest>| heads.map_or("-".to_owned(), |heads| heads.short());
-        for replica in &self.replicas {
-            let (records, entries) = (replica.records.to_string(), replica.entries.to_string());
-            let (before, after) = (short(replica.heads_before_heal), short(replica.heads));
-            row(&mut text, [&replica.name, &replica.role, &records, &entries, &before, &after]);
-        }
-        let seconds = |s: f64| format!("{s:.1} s after the last heal");
-        let converged = self.converge_after_heal_s.map_or("never after the last heal".to_owned(), seconds);
-        let _ = writeln!(text, "\n  acknowledged {}, lost {}", self.writes.acknowledged, self.writes.lost);
-        let _ = writeln!(text, "  all the same: {converged}");
-        let _ = writeln!(
-            text,
-            "  bytes: {} between replicas, {} to the backup",
-            self.bytes.sync, self.bytes.backup
-        );
-        for conflict in &self.conflicts {
-            let (section, kind) = (&conflict.section, &conflict.kind);
-            let _ =
-                writeln!(text, "  conflict: {section}, {kind}: {} of {} open", conflict.open, conflict.count);
-        }
-        for alert in &self.alerts {
-            let _ = writeln!(text, "  alert: {} ({}): {}", alert.kind, alert.severity, alert.count);
-        }
-        if self.quarantined > 0 {
-            let _ = writeln!(text, "  quarantined entries: {}", self.quarantined);
-        }
-        text.push('\n');
-        for judged in &self.expectations {
-            let mark = if judged.ok { "ok  " } else { "FAIL" };
-            let _ = writeln!(text, "  {mark}  {:<27} {}", judged.name, judged.detail);
-        }
-        let end = if self.passed { "PASSED" } else { "FAILED" };
-        let _ =
-            writeln!(text, "\n{end}  {} (seed {}, trace {})", self.scenario, self.seed, self.trace.short());
-        text
     }
 }

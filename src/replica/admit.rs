@@ -4,13 +4,8 @@ use super::core::{Inner, Replica};
 use super::error::ReplicaError;
 use crate::base::{Digest, LaneId};
 use crate::identity::ControlItem;
-use crate::lane::{
-    Admission, ForkState, Frontier, Head, LaneLog, LaneState, Refusal, Run, Wait, admit, admit_fork,
-};
-use crate::store::{Batch, Store, StoreError};
-
-/// How many bytes of runs admission reads at once when a run overlaps what is held.
-const OVERLAP_READ_BYTES: usize = 1 << 20;
+use crate::lane::{Admission, ForkState, Frontier, Head, LaneState, Refusal, Run, Wait, admit, admit_fork};
+use crate::store::{Batch, StoreLog};
 
 /// What became of an offered run or fork, durably.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,29 +16,6 @@ pub enum Outcome {
     Waiting(Wait),
     /// It can never be admitted.
     Refused(Refusal),
-}
-
-/// A store as the log that admission reads.
-struct StoredLog<'a>(&'a dyn Store);
-
-impl LaneLog for StoredLog<'_> {
-    type Error = StoreError;
-
-    fn runs(&self, lane: &LaneId, from: u64, to: u64) -> Result<Vec<Run>, StoreError> {
-        let mut runs: Vec<Run> = Vec::new();
-        let mut next = from;
-        while next < to {
-            let page = self.0.runs(lane, next, OVERLAP_READ_BYTES)?;
-            let Some(last) = page.last() else { break };
-            next = last.end();
-            runs.extend(page.into_iter().filter(|run| run.start < to));
-        }
-        Ok(runs)
-    }
-
-    fn frontier_at(&self, lane: &LaneId, seq: u64) -> Result<Frontier, StoreError> {
-        self.0.frontier_at(lane, seq)
-    }
 }
 
 impl Replica {
@@ -86,7 +58,7 @@ impl Replica {
             let pending = batch.advances.iter().rev().find(|(_, _, state)| state.id() == lane);
             let state = pending.map(|(_, _, state)| state).or_else(|| inner.lanes.get(&lane));
             let held = state.map(LaneState::head);
-            let decided = admit(state, &StoredLog(&*self.store), run, &inner.roster.certificates)?;
+            let decided = admit(state, &StoreLog(&*self.store), run, &inner.roster.certificates)?;
             outcomes.push(self.take_admission(&mut inner, &mut batch, decided, held)?);
         }
         if !batch.is_empty() {
@@ -104,7 +76,7 @@ impl Replica {
         let mut batch = Batch::default();
         let state = inner.lanes.get(lane);
         let held = state.map(LaneState::head);
-        let decided = admit_fork(state, &StoredLog(&*self.store), theirs, &inner.roster.certificates)?;
+        let decided = admit_fork(state, &StoreLog(&*self.store), theirs, &inner.roster.certificates)?;
         let outcome = self.take_admission(&mut inner, &mut batch, decided, held)?;
         if !batch.is_empty() {
             self.commit(&mut inner, batch)?;

@@ -123,6 +123,7 @@ impl DrillCommand {
             seed: self.seed,
             bucket: self.bucket.as_deref().map(bucket).transpose()?,
             sabotage: self.sabotage(),
+            json: context.json,
         };
         let answer = context.engine.drill(wanted, &context.progress)?;
         let report: Report = read(&answer)?;

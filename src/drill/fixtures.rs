@@ -41,6 +41,7 @@ pub fn status(areas: &[&str], digest: u8) -> Status {
         areas,
         quarantined: 0,
         damaged: 0,
+        backup_error: None,
         forked: 0,
         peers: Vec::new(),
         horizon: Vec::new(),

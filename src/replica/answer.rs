@@ -45,6 +45,9 @@ pub struct Status {
     pub horizon: Vec<Horizon>,
     /// The last backup that this replica wrote.
     pub backup: Option<BackupStatus>,
+    /// Why the last attempt at a backup failed, if it did.
+    #[serde(default)]
+    pub backup_error: Option<String>,
 }
 
 /// The heads of one area and part.

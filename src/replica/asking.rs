@@ -23,6 +23,8 @@ pub struct Surroundings {
     pub peers: Vec<PeerStatus>,
     /// The configured bucket.
     pub backup_url: Option<String>,
+    /// Why the last backup to it failed, if it did.
+    pub backup_error: Option<String>,
 }
 
 /// Carries out a request.
@@ -38,7 +40,9 @@ pub async fn ask(
     match request {
         Request::Status => {
             let url = surroundings.backup_url;
-            json(block_in_place(|| replica.status(surroundings.peers, url.as_deref()))?)
+            let mut status = block_in_place(|| replica.status(surroundings.peers, url.as_deref()))?;
+            status.backup_error = surroundings.backup_error;
+            json(status)
         }
         Request::Import { paths, source, area, author } => {
             let call = ImportCall { paths, source, area, author };

@@ -23,6 +23,7 @@ pub mod home;
 pub mod importing;
 mod index;
 pub mod local;
+pub mod neighbours;
 pub mod realm;
 pub mod records;
 pub mod request;

@@ -2,16 +2,14 @@
 //!
 //! Every task belongs to [`serve`], which stops them in order and waits for them.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{JoinSet, block_in_place};
 
-use super::answer::PeerStatus;
 use super::asking::{self, Surroundings};
 use super::config::{BackupConfig, PeerConfig, ReplicaConfig};
 use super::core::Replica;
@@ -19,6 +17,7 @@ use super::environment::Environment;
 use super::error::ReplicaError;
 use super::home::Home;
 use super::local::{Answerer, ControlSocket};
+use super::neighbours::Neighbours;
 use super::request::{Progress, Request};
 use super::syncing::{self, SessionState, Until};
 use crate::store::keys::KeySource;
@@ -30,17 +29,6 @@ const INDEX_EVERY: Duration = Duration::from_millis(250);
 const SCRUB_EVERY: Duration = Duration::from_secs(6 * 3_600);
 /// Pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// The neighbours' states, by name.
-#[derive(Clone, Default)]
-struct Neighbours(Arc<Mutex<BTreeMap<String, Neighbour>>>);
-
-#[derive(Clone, Default)]
-struct Neighbour {
-    session: Option<watch::Receiver<SessionState>>,
-    last: SessionState,
-    error: Option<String>,
-}
 
 /// Runs a replica until it is asked to stop or `interrupted` changes; `started` hears where peers reach it.
 ///
@@ -74,7 +62,7 @@ pub async fn serve(
     tasks.spawn(keep_index(replica.clone(), stopped.clone()));
     tasks.spawn(keep_whole(replica.clone(), stopped.clone()));
     if let Some(backup) = config.backup.clone() {
-        tasks.spawn(keep_backup(replica.clone(), backup, stopped.clone()));
+        tasks.spawn(keep_backup(replica.clone(), backup, neighbours.clone(), stopped.clone()));
     }
     let answerer = answerer(replica.clone(), neighbours, config.backup.clone(), stop.clone());
     let mut asked = stopped.clone();
@@ -139,7 +127,8 @@ fn answerer(
     Arc::new(move |request: Request, mut progress: Box<dyn FnMut(Progress) + Send>| {
         let (replica, stop) = (replica.clone(), stop.clone());
         let backup_url = backup.as_ref().map(|backup| backup.url.clone());
-        let surroundings = Surroundings { peers: neighbours.status(), backup_url };
+        let backup_error = neighbours.backup_error();
+        let surroundings = Surroundings { peers: neighbours.status(), backup_url, backup_error };
         Box::pin(async move {
             match request {
                 Request::Stop => {
@@ -164,7 +153,8 @@ async fn accept(
         tokio::select! {
             accepted = endpoint.accept() => match accepted {
                 Some(Ok(link)) => {
-                    let name = peer_name(&replica, &link.peer());
+                    let name = peer_name(&replica, &link.peer())
+                        .unwrap_or_else(|| crate::base::DeviceId(*link.peer().as_bytes()).short());
                     let (replica, neighbours, stop) = (replica.clone(), neighbours.clone(), stop.clone());
                     sessions.spawn(async move {
                         let ended = session(replica, link, false, &name, &neighbours, stop).await;
@@ -232,7 +222,8 @@ async fn session(
     stop: watch::Receiver<bool>,
 ) -> Result<(), ReplicaError> {
     let (state, watched) = watch::channel(SessionState::default());
-    neighbours.started(name, watched);
+    let device = peer_name(&replica, &link.peer()).unwrap_or_else(|| name.to_owned());
+    neighbours.started(name, &device, watched);
     tracing::info!(peer = name, "session begins");
     let ended = syncing::run(replica, link, initiator, Until::Stopped, state, stop).await;
     match &ended {
@@ -266,7 +257,12 @@ async fn keep_whole(replica: Arc<Replica>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-async fn keep_backup(replica: Arc<Replica>, backup: BackupConfig, mut stop: watch::Receiver<bool>) {
+async fn keep_backup(
+    replica: Arc<Replica>,
+    backup: BackupConfig,
+    neighbours: Neighbours,
+    mut stop: watch::Receiver<bool>,
+) {
     if backup.every_seconds == 0 {
         return;
     }
@@ -275,7 +271,9 @@ async fn keep_backup(replica: Arc<Replica>, backup: BackupConfig, mut stop: watc
             () = tokio::time::sleep(Duration::from_secs(backup.every_seconds)) => {}
             _ = stop.changed() => return,
         }
-        match replica.backup_now(&backup.url, &mut |_| {}).await {
+        let done = replica.backup_now(&backup.url, &mut |_| {}).await;
+        neighbours.backed_up(done.as_ref().err());
+        match done {
             Ok(done) if done.manifest.is_some() => {
                 tracing::info!(entries = done.entries, bytes = done.bytes, "backed up")
             }
@@ -285,49 +283,9 @@ async fn keep_backup(replica: Arc<Replica>, backup: BackupConfig, mut stop: watc
     }
 }
 
-fn peer_name(replica: &Replica, peer: &PeerKey) -> String {
+/// Returns the name of a peer that the roster knows.
+fn peer_name(replica: &Replica, peer: &PeerKey) -> Option<String> {
     let device = crate::base::DeviceId(*peer.as_bytes());
     let roster = replica.roster();
-    let known =
-        roster.certificates.of_device(&device).map(|(_, certificate)| certificate.name.clone()).next();
-    known.unwrap_or_else(|| device.short())
-}
-
-impl Neighbours {
-    fn started(&self, name: &str, session: watch::Receiver<SessionState>) {
-        self.change(name, |neighbour| {
-            neighbour.session = Some(session);
-            neighbour.error = None;
-        });
-    }
-
-    fn ended(&self, name: &str, error: Option<ReplicaError>) {
-        self.change(name, |neighbour| {
-            if let Some(session) = neighbour.session.take() {
-                neighbour.last = session.borrow().clone();
-            }
-            neighbour.error = error.map(|error| error.to_string());
-        });
-    }
-
-    fn change(&self, name: &str, change: impl FnOnce(&mut Neighbour)) {
-        let mut neighbours = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        change(neighbours.entry(name.to_owned()).or_default());
-    }
-
-    fn status(&self) -> Vec<PeerStatus> {
-        let neighbours = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let status = |(name, neighbour): (&String, &Neighbour)| {
-            let state =
-                neighbour.session.as_ref().map_or_else(|| neighbour.last.clone(), |s| s.borrow().clone());
-            PeerStatus {
-                name: name.clone(),
-                connected: neighbour.session.is_some(),
-                in_sync: neighbour.session.is_some() && state.in_sync,
-                heard: state.heard,
-                error: neighbour.error.clone(),
-            }
-        };
-        neighbours.iter().map(status).collect()
-    }
+    roster.certificates.of_device(&device).map(|(_, certificate)| certificate.name.clone()).next()
 }

@@ -61,6 +61,7 @@ impl Replica {
             peers,
             horizon: horizon.collect(),
             backup,
+            backup_error: None,
         })
     }
 }

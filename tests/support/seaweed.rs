@@ -4,6 +4,7 @@
 
 use musubi::backup::s3::{S3Bucket, S3Credentials, S3Place, S3Settings};
 use musubi::backup::{Bucket, BucketError, ObjectKey};
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -57,7 +58,9 @@ impl SeaweedFs {
         let Some(program) = program() else {
             let required = std::env::var("MUSUBI_REQUIRE_SERVERS").is_ok_and(|value| value == "1");
             assert!(!required, "no SeaweedFS server, and MUSUBI_REQUIRE_SERVERS=1 (tests/run installs one)");
-            eprintln!("skipped: no SeaweedFS server (run tests/run)");
+            let name = std::thread::current().name().unwrap_or("a test").to_owned();
+            // Not by eprintln!, which the test runner keeps to itself when the test passes.
+            let _ = writeln!(std::io::stderr(), "skipped {name}: no SeaweedFS server (run tests/run)");
             return None;
         };
         for start in 1..=STARTS_MAX {

@@ -64,6 +64,9 @@ fn render(status: &Status, paper: Paper) -> String {
     if status.quarantined > 0 {
         rows.push(("QUARANTINED", format!("{} entries could not be joined", count(status.quarantined))));
     }
+    if let Some(error) = &status.backup_error {
+        rows.push(("BACKUP FAILED", error.clone()));
+    }
     if status.damaged > 0 {
         let runs = counted(status.damaged, "run", "runs");
         rows.push(("DAMAGED", format!("{runs} cannot be read; sync with a peer to fetch them again")));
@@ -132,6 +135,7 @@ mod tests {
             peers: vec![],
             horizon: vec![],
             backup: None,
+            backup_error: None,
         }
     }
 

@@ -19,7 +19,7 @@ use crate::identity::{
 };
 use crate::lane::{Appended, Entry, EntryKind, Head, LaneName, LaneState, Run, append};
 use crate::store::tail::{Coverage, Tail};
-use crate::store::{Batch, DamagedRun, Store};
+use crate::store::{Batch, DamagedRun, Store, StoreError};
 
 /// The store's name for the device's own values.
 const DEVICE: &str = "device";
@@ -116,6 +116,7 @@ pub struct Replica {
     pub(super) store: Arc<dyn Store>,
     pub(super) environment: Arc<dyn Environment>,
     me: Me,
+    held: Option<BTreeSet<Area>>,
     pub(super) inner: Mutex<Inner>,
     changes: broadcast::Sender<Changed>,
     /// Held while a chart is read, edited and appended to.
@@ -237,6 +238,7 @@ impl Replica {
             store,
             environment,
             me,
+            held: None,
             inner: Mutex::new(inner),
             changes: broadcast::channel(CHANGES_MAX).0,
             editing: Mutex::new(()),
@@ -266,9 +268,17 @@ impl Replica {
         self.changes.subscribe()
     }
 
-    /// Returns the areas that this device holds: those of its certificate, and `common`.
+    /// Holds only these of the certificate's areas, besides `common`: others are not asked of peers, nor sent.
+    pub fn hold_only(&mut self, areas: BTreeSet<Area>) {
+        self.held = Some(areas);
+    }
+
+    /// Returns the areas that this device holds: those of its certificate, unless it is told to hold fewer, and
+    /// `common`.
     pub fn areas(&self) -> BTreeSet<Area> {
-        self.me.device_certificate.areas.iter().cloned().chain([Area::common()]).collect()
+        let is_held = |area: &&Area| self.held.as_ref().is_none_or(|held| held.contains(*area));
+        let areas = self.me.device_certificate.areas.iter().filter(is_held);
+        areas.cloned().chain([Area::common()]).collect()
     }
 
     /// Returns the area for new patients when none is given: the first shared one.
@@ -375,6 +385,10 @@ impl Replica {
             .collect();
         if let Err(error) = self.store.commit(batch) {
             inner.unsaved = unsaved;
+            if matches!(error, StoreError::Stale { .. }) {
+                // A commit that a failing disk reported as lost was there after all: the disk is right.
+                inner.lanes = self.store.lanes()?.into_iter().map(|lane| (lane.id(), lane)).collect();
+            }
             return Err(error.into());
         }
         if !control.is_empty() {

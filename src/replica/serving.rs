@@ -42,8 +42,12 @@ pub async fn serve(
     started: impl FnOnce(SocketAddr, &Replica),
 ) -> Result<(), ReplicaError> {
     check(config)?;
-    let replica = Arc::new(block_in_place(|| Home::open(&config.store, key, environment))?);
+    let mut replica = block_in_place(|| Home::open(&config.store, key, environment))?;
     warn_of_areas(config, &replica);
+    if let Some(areas) = &config.areas {
+        replica.hold_only(areas.clone());
+    }
+    let replica = Arc::new(replica);
     let seed = replica.me().seed.clone();
     let endpoint =
         Arc::new(Endpoint::bind(config.listen, seed.expose(), asking::options(), asking::everybody())?);

@@ -259,6 +259,22 @@ async fn a_backup_that_breaks_off_goes_on_from_its_last_manifest() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_holds_fewer_areas_asks_for_no_more() {
+    let mut region = Region::new();
+    let ((north, _), (tablet, _)) = (region.enrol("north"), region.enrol("tablet"));
+    import(&north, vec![data()]);
+    let mut tablet = Arc::into_inner(tablet).unwrap();
+    tablet.hold_only(BTreeSet::new());
+    let tablet = Arc::new(tablet);
+
+    meet(&north, &tablet).await;
+
+    let areas: BTreeSet<Area> = tablet.lanes().into_values().map(|lane| lane.name.area).collect();
+    assert_eq!(areas, BTreeSet::from([Area::common()]));
+    assert!(tablet.find("田中", 1).unwrap().patients.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_rots_on_one_disk_is_fetched_again_from_a_peer() {
     let mut region = Region::new();
     let ((north, _), (south, _)) = (region.enrol("north"), region.enrol("south"));

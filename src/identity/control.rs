@@ -98,7 +98,9 @@ impl Roster {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::SiteId;
     use crate::identity::fixtures::Realm;
+    use crate::identity::{KexPublic, SecretName};
 
     #[test]
     fn a_roster_is_folded_from_control_entries_in_any_order() {
@@ -121,5 +123,29 @@ mod tests {
             assert_eq!(bad, 1);
             assert!(roster.certificates.device(&device.hash).is_some());
         }
+    }
+
+    #[test]
+    fn the_bytes_are_those_of_the_protocol() {
+        let wrap = KeyWrap {
+            version: 1,
+            name: SecretName::SiteKex { site: SiteId([7; 16]) },
+            recipient: KexPublic([8; 32]),
+            encapsulation: [9; 32],
+            ciphertext: vec![10; 48],
+        };
+        let items = vec![ControlItem::Certificate(vec![1, 2]), ControlItem::Wrap(wrap)];
+        let expected = [
+            "820182",
+            "82008142 0102",
+            "820181",
+            "8501",
+            &format!("82028150{}", "07".repeat(16)),
+            &format!("5820{}", "08".repeat(32)),
+            &format!("5820{}", "09".repeat(32)),
+            &format!("5830{}", "0a".repeat(48)),
+        ];
+        let bytes = ControlBody::new(items).to_bytes();
+        assert_eq!(crate::base::id::hex(&bytes), expected.concat().replace(' ', ""));
     }
 }

@@ -251,4 +251,15 @@ mod tests {
             assert!(Manifest::read(&bad, &realm.id, &gateway.device_id(), 3).is_err(), "byte {byte}");
         }
     }
+
+    /// A released format stays readable: this object was written by version 0.1.0.
+    #[test]
+    fn the_golden_manifest_is_read_and_written_alike() {
+        let golden = include_str!("../../tests/golden/manifest.hex").trim();
+        let (realm, gateway) = (Realm::new(), seed("gateway"));
+        let written = manifest(&realm, &gateway);
+        assert_eq!(crate::base::id::hex(&written.sign(&gateway)), golden);
+        let object = data_encoding::HEXLOWER.decode(golden.as_bytes()).unwrap();
+        assert_eq!(Manifest::read(&object, &realm.id, &gateway.device_id(), 3).unwrap(), written);
+    }
 }

@@ -249,4 +249,13 @@ mod tests {
             assert!(open(&object[..byte], &key).is_err(), "cut at {byte}");
         }
     }
+
+    /// A released format stays readable: this object was written by version 0.1.0. What zstd writes may change
+    /// with its version, so only reading is held fast.
+    #[test]
+    fn the_golden_segment_is_read() {
+        let golden = include_str!("../../tests/golden/segment.hex").trim();
+        let object = data_encoding::HEXLOWER.decode(golden.as_bytes()).unwrap();
+        assert_eq!(open(&object, &[3; 32]).unwrap(), [run(1), run(2)]);
+    }
 }

@@ -41,7 +41,7 @@ pub struct DrillReport {
     pub expectations: Vec<Judged>,
     /// Whether every expectation holds.
     pub passed: bool,
-    /// What happened, for [`Self::text`].
+    /// What happened, line by line.
     #[serde(skip)]
     pub timeline: Timeline,
 }

@@ -14,6 +14,7 @@ use super::error::ReplicaError;
 use super::importing::ImportCall;
 use super::request::{Progress, Request};
 use super::syncing::{self, SessionState, Until};
+use crate::store::StoreError;
 use crate::transport::{Admission, AdmissionPolicy, Endpoint, Options};
 
 /// What surrounds a replica that is asked: the neighbours and the configured bucket, where it is running.
@@ -32,6 +33,19 @@ pub struct Surroundings {
 /// # Errors
 /// What the replica could not do.
 pub async fn ask(
+    replica: &Arc<Replica>,
+    request: Request,
+    surroundings: Surroundings,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<serde_json::Value, ReplicaError> {
+    let answer = carry_out(replica, request, surroundings, progress).await;
+    if let Err(ReplicaError::Store(StoreError::DamagedRun { .. })) = &answer {
+        replica.note_damage(true)?;
+    }
+    answer
+}
+
+async fn carry_out(
     replica: &Arc<Replica>,
     request: Request,
     surroundings: Surroundings,
@@ -80,7 +94,9 @@ pub async fn ask(
 pub async fn sync_once(replica: &Arc<Replica>, with: &str) -> Result<Synced, ReplicaError> {
     let began = Instant::now();
     let address = resolve(with)?;
-    block_in_place(|| replica.scrub())?;
+    if replica.is_damage_noted()? {
+        block_in_place(|| replica.scrub())?;
+    }
     let local: SocketAddr = if address.is_ipv6() { ([0; 8], 0).into() } else { ([0; 4], 0).into() };
     let policy = everybody();
     let endpoint = Endpoint::bind(local, replica.me().seed.expose(), options(), policy)?;
@@ -95,7 +111,7 @@ pub async fn sync_once(replica: &Arc<Replica>, with: &str) -> Result<Synced, Rep
     let damaged = replica.damaged();
     if let Some(lost) = damaged.first() {
         let (lane, start) = (lost.lane, lost.start);
-        return Err(crate::store::StoreError::DamagedRun { lane, start }.into());
+        return Err(StoreError::DamagedRun { lane, start }.into());
     }
     if !seen.in_sync {
         let reason = "it ended before both sides held the same; ask again".to_owned();

@@ -8,10 +8,13 @@ use super::core::{Inner, Replica};
 use super::error::ReplicaError;
 use crate::base::LaneId;
 use crate::lane::{Head, LaneState, Run};
-use crate::store::{DamagedRun, StoreError};
+use crate::store::{Batch, DamagedRun, StoreError};
 
 /// Most damaged ranges that are remembered at a time; the next scrub names the others.
 pub(super) const DAMAGED_MAX: usize = 4_096;
+
+/// The store's name for whether something could not be read.
+const DAMAGE_SEEN: &str = "damage-seen";
 
 impl Replica {
     /// Reads every run and remembers those that cannot be read, to be fetched again from the next peer.
@@ -25,7 +28,29 @@ impl Replica {
             tracing::error!(%lane, from = run.start, to = run.end, "entries cannot be read; the next peer is asked for them");
         }
         self.lock().damaged.clone_from(&damaged);
+        self.note_damage(!damaged.is_empty())?;
         Ok(damaged)
+    }
+
+    /// Notes in the store that something could not be read, or that all is whole again, so that the next sync knows
+    /// whether to look for what rotted; reading everything each time would take too long.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn note_damage(&self, seen: bool) -> Result<(), ReplicaError> {
+        if self.is_damage_noted()? != seen {
+            let named = vec![(DAMAGE_SEEN.to_owned(), vec![u8::from(seen)])];
+            self.store().commit(Batch { named, ..Batch::default() })?;
+        }
+        Ok(())
+    }
+
+    /// Says whether something could not be read since the store was last found whole.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn is_damage_noted(&self) -> Result<bool, ReplicaError> {
+        Ok(self.store().named(DAMAGE_SEEN)?.is_some_and(|value| value == [1]))
     }
 
     /// Returns what is known to be damaged.

@@ -26,6 +26,9 @@ impl Replica {
                 *known = (*known).max(time.wall());
             }
         })?;
+        if damaged > 0 {
+            self.note_damage(true)?;
+        }
         let roster = self.roster();
         let mut entries: BTreeMap<DeviceId, u64> = BTreeMap::new();
         for state in lanes.values() {

@@ -292,9 +292,8 @@ async fn what_rots_on_one_disk_is_fetched_again_from_a_peer() {
         bytes[place] ^= 0x40;
         std::fs::write(&file, &bytes).unwrap();
         let replica = Home::open(&path, &Region::key(&path), Arc::new(SystemEnvironment)).ok()?;
-        let damaged = replica.scrub().ok()?;
-        let readable = replica.status(Vec::new(), None).is_ok_and(|status| status.damaged > 0);
-        (readable && damaged.iter().all(|run| run.end < u64::MAX)).then_some(replica)
+        // Seeing it once is enough: the next sync looks for what rotted.
+        replica.status(Vec::new(), None).is_ok_and(|status| status.damaged > 0).then_some(replica)
     });
     let north = Arc::new(rotten.expect("a byte whose flip damages a run"));
 

@@ -13,6 +13,7 @@
 //! and [`ledger`] are pure and decide whether it went well; [`report`] and [`story`] tell it.
 
 pub mod convergence;
+pub mod course;
 mod error;
 #[cfg(test)]
 mod fixtures;

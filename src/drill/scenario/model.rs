@@ -38,7 +38,7 @@ impl fmt::Display for PatientAlias {
 }
 
 /// One text in two languages.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Told {
     /// In Japanese; may be empty.
     pub ja: String,

@@ -1,0 +1,293 @@
+//! What happened in a run, as data: the only thing that the report, its findings and a comparison read.
+//!
+//! A course holds no judgement and no prose of its own beyond what events say of themselves. Times are counted
+//! from the drill's time zero. Replicas, links and people are numbers; their names are beside them.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::scenario::Told;
+
+/// How a run was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Real processes, sockets and disks.
+    Live,
+    /// The same code on virtual time, with simulated networks, disks and clocks.
+    Sim,
+    /// No Musubi at all: one central system that every site reads over its line.
+    Central,
+}
+
+/// What kind of disk a replica of a run had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiskKind {
+    /// A real file.
+    File,
+    /// The production store on a simulated disk that tears and loses sectors.
+    Simulated,
+    /// The memory store.
+    Memory,
+    /// None: the central system holds everything.
+    None,
+}
+
+/// One replica of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Member {
+    /// Its name in the scenario.
+    pub name: String,
+    /// Its site, as people call it.
+    pub site: String,
+    /// What the site is, such as `hospital`.
+    pub kind: &'static str,
+    /// What the device does, such as `tablet`.
+    pub role: &'static str,
+    /// The fleet that it belongs to, if any.
+    pub fleet: Option<String>,
+    /// The areas that it holds.
+    pub areas: Vec<String>,
+    /// Where its records were.
+    pub disk: DiskKind,
+    /// Entries that it held at the end.
+    pub entries: u64,
+    /// Records that it held at the end.
+    pub records: u64,
+}
+
+/// Something that the scenario made happen.
+#[derive(Debug, Clone, Serialize)]
+pub struct Happening {
+    /// When.
+    pub at: Duration,
+    /// The event's name, such as `cut`; empty for a sentence of the story.
+    pub event: &'static str,
+    /// What to say of it.
+    pub told: Told,
+    /// The replicas that it concerned; empty when it concerned all or none.
+    pub members: Vec<usize>,
+    /// Why it could not be done, if so.
+    pub failed: Option<String>,
+}
+
+/// What people at a replica could do from a moment on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Able {
+    /// Whether records could be read.
+    pub read: bool,
+    /// Whether something could be written durably.
+    pub write: bool,
+    /// Whether at least one other replica, or in a central run the centre, could be reached.
+    pub linked: bool,
+}
+
+/// A change of what people at a replica could do; each replica has one at time zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct AbleFrom {
+    /// When.
+    pub at: Duration,
+    /// The replica.
+    pub member: usize,
+    /// What it could do from then on.
+    pub able: Able,
+}
+
+/// What somebody did with a patient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Act {
+    /// Registered the person.
+    Register,
+    /// Wrote a note or a hand-over text.
+    Note,
+    /// Recorded or refuted an allergy.
+    Allergy,
+    /// Prescribed, changed or stopped a drug.
+    Medication,
+    /// Something else.
+    Other,
+}
+
+/// Somebody read a record and acted on it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Decision {
+    /// When.
+    pub at: Duration,
+    /// The replica.
+    pub member: usize,
+    /// The person, as the run numbers them.
+    pub person: u64,
+    /// What was done.
+    pub act: Act,
+    /// Whether the record could be opened at all.
+    pub read: bool,
+    /// Whether what was done could be recorded durably at once.
+    pub written: bool,
+    /// Statements about this person that were acknowledged elsewhere before, and not known here.
+    pub unknown: u32,
+    /// The age of the oldest of these: how old the knowledge was on which the decision rested. Zero when nothing
+    /// was unknown.
+    pub stale: Duration,
+}
+
+/// A contradiction, or a danger that a person must decide about.
+#[derive(Debug, Clone, Serialize)]
+pub struct Dispute {
+    /// The section, such as `medication`; `alerts` for a safety alert.
+    pub section: String,
+    /// The kind, such as `dose-vs-stop`.
+    pub kind: String,
+    /// How much harm is possible: `contraindicated`, `caution` or `none`.
+    pub harm: String,
+    /// The person.
+    pub person: u64,
+    /// When the second of the statements that make it was acknowledged.
+    pub arose: Duration,
+    /// When a replica first held all that makes it; none when none did.
+    pub seen: Option<Duration>,
+    /// Where it was first seen.
+    pub seen_by: Option<usize>,
+    /// When somebody settled it; none when it is open.
+    pub decided: Option<Duration>,
+    /// Whether it could have been seen when the second statement was made, had the lines been up.
+    pub late_by_split: bool,
+}
+
+/// A link over the whole run.
+#[derive(Debug, Clone, Serialize)]
+pub struct LinkCourse {
+    /// The replicas at its ends.
+    pub ends: [usize; 2],
+    /// The name of its profile.
+    pub profile: String,
+    /// Bytes that passed in both directions, for each hour of the run.
+    pub bytes_by_hour: Vec<u64>,
+    /// The bytes that it may carry in a day, if that is limited.
+    pub quota_bytes_per_day: Option<u64>,
+    /// When it was cut, and when it healed.
+    pub outages: Vec<(Duration, Duration)>,
+}
+
+/// A time of separation and what followed it.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Reunion {
+    /// When the last fault stopped.
+    pub healed: Duration,
+    /// When all replicas that could reach each other held the same; none when they did not before the end, or
+    /// before the next fault.
+    pub converged: Option<Duration>,
+}
+
+/// A restore from the backup.
+#[derive(Debug, Clone, Serialize)]
+pub struct RestoreCourse {
+    /// The replica.
+    pub member: usize,
+    /// When it was lost.
+    pub lost: Duration,
+    /// When it could be read and written again: the recovery time (RTO) counts from the loss.
+    pub back: Duration,
+    /// When the backup that it came from was written: the recovery point (RPO) counts back from the loss.
+    pub point: Option<Duration>,
+    /// Entries that it had acknowledged and the backup did not hold.
+    pub behind: u64,
+    /// Of these, entries that no other replica held either: lost for good.
+    pub lost_entries: u64,
+}
+
+/// What the simulated world did to the system; all zero in a live run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Faults {
+    /// Messages that never arrived.
+    pub messages_dropped: u64,
+    /// Bytes of messages that never arrived.
+    pub bytes_lost: u64,
+    /// Connections that broke.
+    pub connections_broken: u64,
+    /// Messages that lost datagrams delayed.
+    pub messages_delayed: u64,
+    /// Processes that were killed.
+    pub crashes: u64,
+    /// Times that power failed.
+    pub power_cuts: u64,
+    /// Un-synced sectors of 512 bytes that a power cut lost.
+    pub sectors_lost: u64,
+    /// Writes of several sectors of which a power cut kept a part.
+    pub writes_torn: u64,
+    /// Sectors that rotted.
+    pub sectors_rotten: u64,
+    /// Reads that found rot and were repaired or refused.
+    pub rot_found: u64,
+    /// Writes that were refused because the disk was full.
+    pub full_refusals: u64,
+    /// Clocks that were set wrong.
+    pub clocks_changed: u64,
+    /// Calls to the bucket that failed.
+    pub bucket_refusals: u64,
+    /// Altered runs that an attacker offered.
+    pub lies_told: u64,
+    /// Offered runs that were refused.
+    pub lies_refused: u64,
+    /// Disks that were destroyed.
+    pub disks_lost: u64,
+    /// Processes that were stopped for a while.
+    pub freezes: u64,
+}
+
+/// An acknowledged write that some replica lacks at the end.
+#[derive(Debug, Clone, Serialize)]
+pub struct LostWrite {
+    /// When it was acknowledged.
+    pub at: Duration,
+    /// Where.
+    pub member: usize,
+    /// What it was, without patient data.
+    pub what: String,
+    /// The replicas that should hold it and do not.
+    pub missing_at: Vec<usize>,
+}
+
+/// Everything that happened in a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Course {
+    /// How the run was made.
+    pub mode: Mode,
+    /// The wall clock at time zero, in milliseconds since 1970.
+    pub begins_ms: u64,
+    /// How long the run was.
+    pub lasted: Duration,
+    /// The replicas.
+    pub members: Vec<Member>,
+    /// The events, in order.
+    pub happenings: Vec<Happening>,
+    /// What people could do where, in order of time.
+    pub able: Vec<AbleFrom>,
+    /// What people did, in order of time.
+    pub decisions: Vec<Decision>,
+    /// Contradictions and dangers, in order of arising.
+    pub disputes: Vec<Dispute>,
+    /// The links.
+    pub links: Vec<LinkCourse>,
+    /// Separations and reunions, in order.
+    pub reunions: Vec<Reunion>,
+    /// Restores, in order.
+    pub restores: Vec<RestoreCourse>,
+    /// What the simulated world did to the system.
+    pub faults: Faults,
+    /// Writes that were acknowledged.
+    pub acknowledged: u64,
+    /// Of these, how many replicas hold the one that the fewest hold at the end; none when that was not counted.
+    pub held_by_least: Option<u64>,
+    /// Acknowledged writes that a replica which should hold them lacks.
+    pub lost: Vec<LostWrite>,
+    /// Bytes that sync moved.
+    pub sync_bytes: u64,
+    /// Bytes that backups wrote.
+    pub backup_bytes: u64,
+    /// What a reader should know of how the run was made, such as shortcuts of the simulation.
+    pub remarks: Vec<Told>,
+}

@@ -108,7 +108,7 @@ pub(super) struct Inner {
     pub(super) late: Vec<Batch>,
     /// How many writes there were at the last step of the indexer.
     pub(super) writes_indexed: u64,
-    sessions: u64,
+    pub(super) sessions: u64,
 }
 
 /// One store run by one device.
@@ -296,6 +296,16 @@ impl Replica {
         self.lock().lanes.clone()
     }
 
+    /// Returns the state of a lane.
+    pub fn lane(&self, lane: &LaneId) -> Option<LaneState> {
+        self.lock().lanes.get(lane).cloned()
+    }
+
+    /// Returns a device certificate that verifies, by its hash.
+    pub fn device_certificate(&self, hash: &Digest) -> Option<DeviceCertificate> {
+        self.lock().roster.certificates.device(hash).cloned()
+    }
+
     /// Returns the name of a lane.
     pub fn lane_name(&self, lane: &LaneId) -> Option<LaneName> {
         self.lock().lanes.get(lane).map(|state| state.name.clone())
@@ -406,11 +416,9 @@ impl Replica {
         Ok(())
     }
 
-    /// Counts a new session and returns how many there have been in this process.
-    pub(super) fn count_session(&self) -> u64 {
-        let mut inner = self.lock();
-        inner.sessions += 1;
-        inner.sessions
+    /// Counts a new session.
+    pub(super) fn count_session(&self) {
+        self.lock().sessions += 1;
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {

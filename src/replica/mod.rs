@@ -1,7 +1,7 @@
 //! One replica: composition of store, lanes, records, sync and backup.
 //!
 //! `core` holds the lock, the clock and the heads: every write (`writing`, `importing`) and every admission
-//! (`admit`, fed by `syncing` and `restoring`) is committed there, and acknowledged by returning. Views are
+//! (`admit`, fed by `exchange` and `restoring`) is committed there, and acknowledged by returning. Views are
 //! computed from the lanes when they are asked for (`records`, `finding`, `exporting`). `request` and `answer` say
 //! what can be asked; `asking` carries it out, for a command that opened the store as for one that came through
 //! the `local` socket of a replica that `serving` runs.
@@ -14,6 +14,7 @@ pub mod config;
 pub mod core;
 pub mod environment;
 pub mod error;
+pub mod exchange;
 pub mod exporting;
 pub mod files;
 pub mod finding;

@@ -1,21 +1,18 @@
-//! The driver of a sync session: carries messages between a link and the sans-IO session, and does what the
-//! session asks of the store. Nothing is decided here.
+//! The driver of an exchange over QUIC: carries messages between a link and the exchange, and gives it the time.
+//! Nothing is decided here.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::block_in_place;
 
-use super::admit::Outcome;
 use super::core::{Changed, Replica};
 use super::error::ReplicaError;
-use super::sabotage::Sabotage;
-use crate::base::{DeviceId, Digest, LaneId, Part, WallMs, cbor};
-use crate::lane::{ForkState, Head, LaneName, LaneState, Refusal, RefusalReason, Run};
-use crate::sync::{CloseCode, Closed, Group, Input, Output, Session, SessionConfig};
-use crate::transport::{self, Link, LinkHandle, LinkReceiver, LinkSender, TransportError};
+use super::exchange::{Effect, Exchange};
+use crate::base::{DeviceId, WallMs};
+use crate::sync::{CloseCode, Closed};
+use crate::transport::{self, Link, LinkReceiver, LinkSender, TransportError};
 
 /// Messages that may wait between the link and the session, in each direction; the session's own window bounds
 /// their bytes.
@@ -50,16 +47,10 @@ pub enum Until {
 }
 
 struct Driver {
-    replica: Arc<Replica>,
-    session: Session,
-    inputs: VecDeque<Input>,
+    exchange: Exchange,
     outgoing: mpsc::Sender<Vec<u8>>,
-    handle: LinkHandle,
     state: watch::Sender<SessionState>,
-    peer_sizes: BTreeMap<LaneId, u64>,
-    forgotten: Option<LaneId>,
     closed: Option<Closed>,
-    damaged_at_start: usize,
 }
 
 /// Runs a session over a link until it ends; `state` hears how it is. A session that ends in order is `Ok`.
@@ -81,15 +72,17 @@ pub async fn run(
     let (to_handle, mut incoming) = mpsc::channel(MESSAGES_WAITING_MAX);
     let writing = tokio::spawn(write_all(sender, to_send));
     let reading = tokio::spawn(read_all(receiver, to_handle));
-    let mut driver = Driver::new(replica, initiator, outgoing, handle.clone(), state)?;
+    let peer = DeviceId(*handle.peer().as_bytes());
+    state.send_modify(|state| state.peer = Some(peer));
+    let exchange = Exchange::begin(replica.clone(), peer, handle.remote_addr().to_string(), initiator)?;
+    let mut driver = Driver { exchange, outgoing, state, closed: None };
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    driver.inputs.push_back(Input::Start);
     let broken = loop {
         driver.work().await?;
         let done = until == Until::InSync && driver.state.borrow().in_sync;
         if done || *stop.borrow() {
-            driver.inputs.push_back(Input::Close(CloseCode::Shutdown));
+            driver.exchange.close();
             driver.work().await?;
         }
         if driver.closed.is_some() {
@@ -97,20 +90,19 @@ pub async fn run(
         }
         tokio::select! {
             message = incoming.recv() => match message {
-                Some(message) => driver.heard(message),
+                Some(message) => {
+                    driver.state.send_modify(|state| state.heard = Some(replica.environment().now()));
+                    driver.exchange.heard(message);
+                }
                 None => break reading_error(reading.await),
             },
             changed = changes.recv() => driver.changed(changed),
-            _ = ticks.tick() => {
-                // New damage was found: a new session tells the peer what to send again.
-                let found = driver.replica.damaged().len() > driver.damaged_at_start;
-                driver.inputs.push_back(if found { Input::Close(CloseCode::Shutdown) } else { Input::Tick });
-            }
+            _ = ticks.tick() => driver.exchange.tick(),
             _ = stop.changed() => {}
         }
     };
-    let Driver { outgoing, closed, session, .. } = driver;
-    drop((outgoing, session, incoming));
+    let Driver { outgoing, closed, exchange, .. } = driver;
+    drop((outgoing, exchange, incoming));
     let finished = writing.await;
     if let Some(error) = broken {
         return Err(error.into());
@@ -169,198 +161,37 @@ fn reading_error(
 }
 
 impl Driver {
-    fn new(
-        replica: Arc<Replica>,
-        initiator: bool,
-        outgoing: mpsc::Sender<Vec<u8>>,
-        handle: LinkHandle,
-        state: watch::Sender<SessionState>,
-    ) -> Result<Self, ReplicaError> {
-        let me = replica.me();
-        let subscription: BTreeSet<Group> = replica
-            .areas()
-            .into_iter()
-            .flat_map(|area| Part::ALL.map(|part| Group { part, area: area.clone() }))
-            .collect();
-        let config = SessionConfig { realm: me.realm, chain: replica.own_chain(), subscription, initiator };
-        let mut lanes = replica.lanes();
-        let forgotten = replica.forgotten_lane(&lanes);
-        if let Some(lane) = &forgotten {
-            lanes.remove(lane);
-        }
-        let damaged = replica.damaged();
-        let told = |state: &LaneState| (state.name.clone(), replica.told_head(state, &damaged));
-        let heads = lanes.iter().map(|(lane, state)| (*lane, told(state)));
-        let session = Session::new(config, heads.collect()).map_err(|error| ReplicaError::Session {
-            peer: handle.remote_addr().to_string(),
-            reason: error.to_string(),
-        })?;
-        state.send_modify(|state| state.peer = Some(DeviceId(*handle.peer().as_bytes())));
-        Ok(Self {
-            replica,
-            session,
-            inputs: VecDeque::new(),
-            outgoing,
-            handle,
-            state,
-            peer_sizes: BTreeMap::new(),
-            forgotten,
-            closed: None,
-            damaged_at_start: damaged.len(),
-        })
-    }
-
-    fn heard(&mut self, message: Vec<u8>) {
-        let now = self.replica.environment().now();
-        self.state.send_modify(|state| state.heard = Some(now));
-        self.inputs.push_back(Input::Received(message));
-    }
-
     fn changed(&mut self, changed: Result<Changed, broadcast::error::RecvError>) {
         match changed {
-            Ok(Changed { name, head }) => self.head_changed(name, head),
+            Ok(changed) => self.exchange.changed(changed),
             // Too many changes came at once: tell all heads again.
-            Err(broadcast::error::RecvError::Lagged(_)) => {
-                for state in self.replica.lanes().into_values() {
-                    self.head_changed(state.name.clone(), state.head());
-                }
-            }
+            Err(broadcast::error::RecvError::Lagged(_)) => self.exchange.much_changed(),
             Err(broadcast::error::RecvError::Closed) => {}
         }
+        self.state.send_modify(|state| state.in_sync = self.exchange.is_in_sync());
     }
 
-    fn head_changed(&mut self, name: LaneName, head: Head) {
-        if self.forgotten != Some(name.id()) {
-            self.state.send_modify(|state| state.in_sync = false);
-            self.inputs.push_back(Input::HeadChanged { name, head });
-        }
-    }
-
-    /// Handles all waiting inputs and carries out what comes of them.
+    /// Handles all that has happened and carries out what comes of it.
     async fn work(&mut self) -> Result<(), ReplicaError> {
-        while let Some(input) = self.inputs.pop_front() {
-            let outputs = self.session.handle(self.replica.environment().now(), input);
-            let mut runs = Vec::new();
-            for output in outputs {
-                match output {
-                    Output::Admit { run } => runs.push(run),
-                    other => {
-                        self.admit(&mut runs)?;
-                        self.carry_out(other).await?;
-                    }
-                }
+        while let Some(effects) = block_in_place(|| self.exchange.step())? {
+            for effect in effects {
+                self.carry_out(effect).await;
             }
-            self.admit(&mut runs)?;
         }
         Ok(())
     }
 
-    async fn carry_out(&mut self, output: Output) -> Result<(), ReplicaError> {
-        match output {
-            Output::Send(message) => {
+    async fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Send(message) => {
                 // A broken link is reported by the reading side.
                 let _ = self.outgoing.send(message).await;
             }
-            Output::Peer { certificate, clock: _ } => self.check_peer(&certificate),
-            Output::Certificates(signed) => {
-                let bad = self.replica.offer_certificates(&signed);
-                if bad > 0 {
-                    tracing::warn!(peer = %self.handle.remote_addr(), bad, "certificates that never verify");
-                }
-            }
-            Output::ReadRuns { lane, from, limit_bytes } => {
-                let runs = block_in_place(|| self.replica.store().runs(&lane, from, limit_bytes))?;
-                let certificates = self.replica.certificates_of(&lane);
-                self.inputs.push_back(Input::Runs { lane, from, runs, certificates });
-            }
-            Output::ReadFork { lane } => {
-                let lanes = self.replica.lanes();
-                if let Some(LaneState { name, fork: Some(fork), .. }) = lanes.get(&lane) {
-                    let states = std::iter::once(fork.without_branches()).chain(fork.pieces());
-                    let pieces = states.map(|state| cbor::to_vec(&state)).collect();
-                    let head = lanes[&lane].head();
-                    let certificates = self.replica.certificates_of(&lane);
-                    let name = name.clone();
-                    self.inputs.push_back(Input::ForkState { name, head, pieces, certificates });
-                }
-            }
-            Output::AdmitFork { name, bytes } => {
-                let lane = name.id();
-                let outcome = match cbor::from_canonical::<ForkState>(&bytes) {
-                    Ok(fork) => block_in_place(|| self.replica.admit_fork(&lane, &fork))?,
-                    Err(_) => Outcome::Refused(Refusal { lane, reason: RefusalReason::NoOpening }),
-                };
-                self.answer(lane, outcome);
-            }
-            Output::PeerHas { lane, size } => {
-                let known = self.peer_sizes.insert(lane, size).unwrap_or(0);
-                self.state.send_modify(|state| state.sent += size.saturating_sub(known));
-            }
-            Output::GaveUp { lane, reason } => {
-                tracing::warn!(lane = %lane.short(), ?reason, peer = %self.handle.remote_addr(), "a lane is given up for this session");
-            }
-            Output::InSync => self.state.send_modify(|state| state.in_sync = true),
-            Output::Close(closed) => self.closed = Some(closed),
-            Output::Admit { .. } => unreachable!("admissions are gathered before"),
+            Effect::Received(entries) => self.state.send_modify(|state| state.received += entries),
+            Effect::Sent(entries) => self.state.send_modify(|state| state.sent += entries),
+            Effect::Refused(_) => {}
+            Effect::InSync => self.state.send_modify(|state| state.in_sync = true),
+            Effect::Closed(closed) => self.closed = Some(closed),
         }
-        Ok(())
-    }
-
-    fn admit(&mut self, runs: &mut Vec<Run>) -> Result<(), ReplicaError> {
-        let forgotten = self.forgotten;
-        let (dropped, kept): (Vec<Run>, Vec<Run>) =
-            std::mem::take(runs).into_iter().partition(|run| Some(run.lane) == forgotten);
-        for run in dropped {
-            let refusal = Refusal { lane: run.lane, reason: RefusalReason::NoOpening };
-            self.inputs.push_back(Input::Refused { lane: run.lane, refusal });
-        }
-        if kept.is_empty() {
-            return Ok(());
-        }
-        let lanes: Vec<(LaneId, u64)> = kept.iter().map(|run| (run.lane, run.entries.len() as u64)).collect();
-        let outcomes = block_in_place(|| self.replica.admit(kept))?;
-        for ((lane, entries), outcome) in lanes.into_iter().zip(outcomes) {
-            if matches!(outcome, Outcome::Stored(_)) {
-                self.state.send_modify(|state| state.received += entries);
-            }
-            self.answer(lane, outcome);
-        }
-        Ok(())
-    }
-
-    fn answer(&mut self, lane: LaneId, outcome: Outcome) {
-        self.inputs.push_back(match outcome {
-            Outcome::Stored(head) => Input::Stored { lane, head },
-            Outcome::Waiting(wait) => Input::Waiting { lane, wait },
-            Outcome::Refused(refusal) => Input::Refused { lane, refusal },
-        });
-    }
-
-    /// Finds out what the peer may hold: its certificate must verify and be of the key that the link has proven.
-    fn check_peer(&mut self, certificate: &Digest) {
-        let roster = self.replica.roster();
-        let known = roster.certificates.device(certificate);
-        match known {
-            Some(known) if known.device.0 == *self.handle.peer().as_bytes() => {
-                if known.not_after < self.replica.environment().now() {
-                    tracing::warn!(device = %known.device.short(), "the peer's certificate has expired; it is served all the same");
-                }
-                self.inputs.push_back(Input::PeerAllowed(Some(known.areas.clone())));
-            }
-            Some(_) => self.inputs.push_back(Input::Close(CloseCode::Certificate)),
-            None => self.inputs.push_back(Input::PeerAllowed(None)),
-        }
-    }
-}
-
-impl Replica {
-    /// The lane that a planted fault leaves out of every session but the first of the process.
-    fn forgotten_lane(&self, lanes: &BTreeMap<LaneId, LaneState>) -> Option<LaneId> {
-        let reconnected = self.count_session() > 1;
-        if self.sabotage != Some(Sabotage::ForgetLaneOnReconnect) || !reconnected {
-            return None;
-        }
-        let own = |state: &&LaneState| state.name.device == self.me().device && state.name.part == Part::Card;
-        lanes.values().find(own).map(LaneState::id)
     }
 }

@@ -1,0 +1,264 @@
+//! One session of this replica with one peer, apart from what carries its messages: the sans-IO session, and
+//! what it asks of the store. The QUIC driver (`syncing`) and the simulator run the same exchange.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::admit::Outcome;
+use super::core::{Changed, Replica};
+use super::error::ReplicaError;
+use super::sabotage::Sabotage;
+use crate::base::{DeviceId, Digest, LaneId, Part, cbor};
+use crate::lane::{ForkState, Head, LaneName, LaneState, Refusal, RefusalReason, Run};
+use crate::sync::{CloseCode, Closed, Group, Input, Output, Session, SessionConfig};
+
+/// What an exchange asks of whoever carries its messages, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Send a message to the peer.
+    Send(Vec<u8>),
+    /// So many entries were received and are durable here.
+    Received(u64),
+    /// The peer has acknowledged so many entries more.
+    Sent(u64),
+    /// Something that the peer offered can never be admitted.
+    Refused(LaneId),
+    /// Both sides hold the same.
+    InSync,
+    /// The session is over: close the connection when everything is sent.
+    Closed(Closed),
+}
+
+/// One session with one peer, and the replica on this side of it.
+pub struct Exchange {
+    replica: Arc<Replica>,
+    session: Session,
+    peer: DeviceId,
+    /// The peer in logs: an address, or a name.
+    remote: String,
+    inputs: VecDeque<Input>,
+    peer_sizes: BTreeMap<LaneId, u64>,
+    forgotten: Option<LaneId>,
+    damaged_at_start: usize,
+    in_sync: bool,
+}
+
+impl Exchange {
+    /// Prepares a session over what the replica holds now; `peer` is the key that the connection has proven, and
+    /// `remote` names it in logs.
+    ///
+    /// # Errors
+    /// When memory for the session is short.
+    pub fn begin(
+        replica: Arc<Replica>,
+        peer: DeviceId,
+        remote: String,
+        initiator: bool,
+    ) -> Result<Self, ReplicaError> {
+        let me = replica.me();
+        let subscription: BTreeSet<Group> = replica
+            .areas()
+            .into_iter()
+            .flat_map(|area| Part::ALL.map(|part| Group { part, area: area.clone() }))
+            .collect();
+        let config = SessionConfig { realm: me.realm, chain: replica.own_chain(), subscription, initiator };
+        let damaged = replica.damaged();
+        let (heads, forgotten) = {
+            let inner = replica.lock();
+            let forgotten = replica.forgotten_lane(&inner.lanes, inner.sessions);
+            let told = inner.lanes.iter().filter(|(lane, _)| Some(**lane) != forgotten);
+            let told =
+                told.map(|(lane, state)| (*lane, (state.name.clone(), replica.told_head(state, &damaged))));
+            (told.collect(), forgotten)
+        };
+        replica.count_session();
+        let session = Session::new(config, heads)
+            .map_err(|error| ReplicaError::Session { peer: remote.clone(), reason: error.to_string() })?;
+        Ok(Self {
+            replica,
+            session,
+            peer,
+            remote,
+            inputs: VecDeque::from([Input::Start]),
+            peer_sizes: BTreeMap::new(),
+            forgotten,
+            damaged_at_start: damaged.len(),
+            in_sync: false,
+        })
+    }
+
+    /// Takes a message of the peer.
+    pub fn heard(&mut self, message: Vec<u8>) {
+        self.inputs.push_back(Input::Received(message));
+    }
+
+    /// Learns that a lane of this replica has advanced.
+    pub fn changed(&mut self, changed: Changed) {
+        self.head_changed(changed.name, changed.head);
+    }
+
+    /// Learns that lanes have advanced, and not which.
+    pub fn much_changed(&mut self) {
+        for state in self.replica.lanes().into_values() {
+            self.head_changed(state.name.clone(), state.head());
+        }
+    }
+
+    /// Learns that time has passed; at least once a second while something is under way.
+    pub fn tick(&mut self) {
+        // New damage was found: a new session tells the peer what to send again.
+        let found = self.replica.damaged().len() > self.damaged_at_start;
+        self.inputs.push_back(if found { Input::Close(CloseCode::Shutdown) } else { Input::Tick });
+    }
+
+    /// Ends the session in order.
+    pub fn close(&mut self) {
+        self.inputs.push_back(Input::Close(CloseCode::Shutdown));
+    }
+
+    /// Says whether both sides held the same when last compared, and nothing has changed since.
+    pub fn is_in_sync(&self) -> bool {
+        self.in_sync
+    }
+
+    /// Handles the next thing that has happened; none when nothing waits. To be called until it gives none.
+    ///
+    /// # Errors
+    /// When this replica's store fails: then the session is of no more use.
+    pub fn step(&mut self) -> Result<Option<Vec<Effect>>, ReplicaError> {
+        let Some(input) = self.inputs.pop_front() else { return Ok(None) };
+        let outputs = self.session.handle(self.replica.environment().now(), input);
+        let (mut effects, mut runs) = (Vec::new(), Vec::new());
+        for output in outputs {
+            match output {
+                Output::Admit { run } => runs.push(run),
+                other => {
+                    self.admit(&mut runs, &mut effects)?;
+                    self.carry_out(other, &mut effects)?;
+                }
+            }
+        }
+        self.admit(&mut runs, &mut effects)?;
+        Ok(Some(effects))
+    }
+
+    fn head_changed(&mut self, name: LaneName, head: Head) {
+        if self.forgotten != Some(name.id()) {
+            self.in_sync = false;
+            self.inputs.push_back(Input::HeadChanged { name, head });
+        }
+    }
+
+    fn carry_out(&mut self, output: Output, effects: &mut Vec<Effect>) -> Result<(), ReplicaError> {
+        match output {
+            Output::Send(message) => effects.push(Effect::Send(message)),
+            Output::Peer { certificate, clock: _ } => self.check_peer(&certificate),
+            Output::Certificates(signed) => {
+                let bad = self.replica.offer_certificates(&signed);
+                if bad > 0 {
+                    tracing::warn!(peer = %self.remote, bad, "certificates that never verify");
+                }
+            }
+            Output::ReadRuns { lane, from, limit_bytes } => {
+                let runs = self.replica.store().runs(&lane, from, limit_bytes)?;
+                let certificates = self.replica.certificates_of(&lane);
+                self.inputs.push_back(Input::Runs { lane, from, runs, certificates });
+            }
+            Output::ReadFork { lane } => {
+                let state = self.replica.lane(&lane);
+                if let Some(LaneState { name, fork: Some(fork), .. }) = &state {
+                    let states = std::iter::once(fork.without_branches()).chain(fork.pieces());
+                    let pieces = states.map(|state| cbor::to_vec(&state)).collect();
+                    let head = state
+                        .as_ref()
+                        .map_or_else(|| Head::Straight { size: 0, root: Digest([0; 32]) }, LaneState::head);
+                    let certificates = self.replica.certificates_of(&lane);
+                    let name = name.clone();
+                    self.inputs.push_back(Input::ForkState { name, head, pieces, certificates });
+                }
+            }
+            Output::AdmitFork { name, bytes } => {
+                let lane = name.id();
+                let outcome = match cbor::from_canonical::<ForkState>(&bytes) {
+                    Ok(fork) => self.replica.admit_fork(&lane, &fork)?,
+                    Err(_) => Outcome::Refused(Refusal { lane, reason: RefusalReason::NoOpening }),
+                };
+                self.answer(lane, outcome, effects);
+            }
+            Output::PeerHas { lane, size } => {
+                let known = self.peer_sizes.insert(lane, size).unwrap_or(0);
+                effects.push(Effect::Sent(size.saturating_sub(known)));
+            }
+            Output::GaveUp { lane, reason } => {
+                tracing::warn!(lane = %lane.short(), ?reason, peer = %self.remote, "a lane is given up for this session");
+            }
+            Output::InSync => {
+                self.in_sync = true;
+                effects.push(Effect::InSync);
+            }
+            Output::Close(closed) => effects.push(Effect::Closed(closed)),
+            Output::Admit { .. } => unreachable!("admissions are gathered before"),
+        }
+        Ok(())
+    }
+
+    fn admit(&mut self, runs: &mut Vec<Run>, effects: &mut Vec<Effect>) -> Result<(), ReplicaError> {
+        let forgotten = self.forgotten;
+        let (dropped, kept): (Vec<Run>, Vec<Run>) =
+            std::mem::take(runs).into_iter().partition(|run| Some(run.lane) == forgotten);
+        for run in dropped {
+            let refusal = Refusal { lane: run.lane, reason: RefusalReason::NoOpening };
+            self.inputs.push_back(Input::Refused { lane: run.lane, refusal });
+        }
+        if kept.is_empty() {
+            return Ok(());
+        }
+        let lanes: Vec<(LaneId, u64)> = kept.iter().map(|run| (run.lane, run.entries.len() as u64)).collect();
+        let outcomes = self.replica.admit(kept)?;
+        let mut received = 0;
+        for ((lane, entries), outcome) in lanes.into_iter().zip(outcomes) {
+            received += if matches!(outcome, Outcome::Stored(_)) { entries } else { 0 };
+            self.answer(lane, outcome, effects);
+        }
+        effects.push(Effect::Received(received));
+        Ok(())
+    }
+
+    fn answer(&mut self, lane: LaneId, outcome: Outcome, effects: &mut Vec<Effect>) {
+        self.inputs.push_back(match outcome {
+            Outcome::Stored(head) => Input::Stored { lane, head },
+            Outcome::Waiting(wait) => Input::Waiting { lane, wait },
+            Outcome::Refused(refusal) => {
+                effects.push(Effect::Refused(lane));
+                Input::Refused { lane, refusal }
+            }
+        });
+    }
+
+    /// Finds out what the peer may hold: its certificate must verify and be of the key that the connection has
+    /// proven.
+    fn check_peer(&mut self, certificate: &Digest) {
+        let known = self.replica.device_certificate(certificate);
+        self.inputs.push_back(match known {
+            Some(known) if known.device == self.peer => {
+                if known.not_after < self.replica.environment().now() {
+                    tracing::warn!(device = %known.device.short(), "the peer's certificate has expired; it is served all the same");
+                }
+                Input::PeerAllowed(Some(known.areas))
+            }
+            Some(_) => Input::Close(CloseCode::Certificate),
+            None => Input::PeerAllowed(None),
+        });
+    }
+}
+
+impl Replica {
+    /// The lane that a planted fault leaves out of every session but the first of the process.
+    fn forgotten_lane(&self, lanes: &BTreeMap<LaneId, LaneState>, sessions: u64) -> Option<LaneId> {
+        if self.sabotage != Some(Sabotage::ForgetLaneOnReconnect) || sessions == 0 {
+            return None;
+        }
+        let own = |state: &&LaneState| state.name.device == self.me().device && state.name.part == Part::Card;
+        lanes.values().find(own).map(LaneState::id)
+    }
+}

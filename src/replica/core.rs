@@ -26,8 +26,9 @@ const DEVICE: &str = "device";
 /// The store's space of control items, by their hash: a cache of what the control lanes and sessions brought.
 const ROSTER: &str = "roster";
 const ROSTER_PAGE: usize = 1_024;
-/// How many head changes a slow session may lag behind before it compares everything again.
-const CHANGES_MAX: usize = 4_096;
+/// How many head changes a slow session may lag behind before it is told all heads again. The channel takes memory
+/// for all of them at once (some 250 bytes each), in every replica, whether or not a session runs.
+const CHANGES_MAX: usize = 256;
 
 /// The device's own values, sealed in its store.
 #[derive(Encode, Decode)]

@@ -239,7 +239,8 @@ async fn a_backup_that_breaks_off_goes_on_from_its_last_manifest() {
     let (north, _) = region.enrol("north");
     import(&north, vec![data()]);
     let url_of = |name: &str| format!("file://{}", region.dir.path().join(name).display());
-    let whole = north.backup_in_steps(&url_of("whole"), 1, &mut |_| {}).await.unwrap();
+    let bucket = super::backing::open_bucket(&url_of("whole")).unwrap();
+    let whole = north.backup_in_steps(&bucket, "whole", 1, &mut |_| {}).await.unwrap();
     assert!(whole.segments > 2 && whole.manifest == Some(whole.segments - 1), "{whole:?}");
 
     // The same bucket as it is when the link breaks after two manifests, the third's segment being there.

@@ -11,7 +11,7 @@ use super::asking::{self, sync_once};
 use super::environment::{Environment as _, EnvironmentRng, SystemEnvironment};
 use super::home::Home;
 use super::importing::ImportCall;
-use super::realm::{Enrolment, RealmFolder, RecoveryKit};
+use super::realm::{CertifiedDevice, Enrolment, RealmFolder, RecoveryKit};
 use super::request::{ExportFormat, MedicationAction, NewPatient, Write};
 use super::syncing::{self, SessionState, Until};
 use super::{Replica, heads};
@@ -46,11 +46,12 @@ impl Region {
             role: DeviceRole::Hospital,
             areas: BTreeSet::from([Area::new("shared/miura").unwrap()]),
         };
-        let device = self.realm.enrol(&wanted, environment.now(), &mut rng).unwrap();
+        let CertifiedDevice { device, recovery } =
+            self.realm.enrol(&wanted, environment.now(), &mut rng).unwrap();
         let path = self.dir.path().join(site);
         let key = Self::key(&path);
         let replica = Home::create_enrolled(&path, &key, Arc::new(environment), &device).unwrap();
-        (Arc::new(replica), device.recovery.unwrap())
+        (Arc::new(replica), recovery.unwrap())
     }
 
     fn key(path: &Path) -> KeySource {

@@ -20,6 +20,7 @@ use crate::identity::{
 use crate::lane::{Appended, Entry, EntryKind, Head, LaneName, LaneState, Run, append};
 use crate::store::tail::{Coverage, Tail};
 use crate::store::{Batch, DamagedRun, Store, StoreError};
+use crate::sync::Streams;
 
 /// The store's name for the device's own values.
 const DEVICE: &str = "device";
@@ -122,6 +123,7 @@ pub struct Replica {
     /// Held while a chart is read, edited and appended to.
     pub(super) editing: Mutex<()>,
     pub(super) sabotage: Option<Sabotage>,
+    pub(super) streams: Streams,
 }
 
 /// What a new store begins with.
@@ -243,6 +245,7 @@ impl Replica {
             changes: broadcast::channel(CHANGES_MAX).0,
             editing: Mutex::new(()),
             sabotage: Sabotage::from_environment(),
+            streams: Streams::default(),
         };
         replica.index_step()?;
         Ok(replica)
@@ -271,6 +274,16 @@ impl Replica {
     /// Holds only these of the certificate's areas, besides `common`: others are not asked of peers, nor sent.
     pub fn hold_only(&mut self, areas: BTreeSet<Area>) {
         self.held = Some(areas);
+    }
+
+    /// Shares a pool of compression contexts with others in this process, instead of a pool of its own.
+    pub fn share_streams(&mut self, streams: Streams) {
+        self.streams = streams;
+    }
+
+    /// Returns the pool that this replica's sessions take their compression contexts from.
+    pub fn streams(&self) -> &Streams {
+        &self.streams
     }
 
     /// Returns the areas that this device holds: those of its certificate, unless it is told to hold fewer, and

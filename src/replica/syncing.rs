@@ -81,7 +81,7 @@ pub async fn run(
     let (to_handle, mut incoming) = mpsc::channel(MESSAGES_WAITING_MAX);
     let writing = tokio::spawn(write_all(sender, to_send));
     let reading = tokio::spawn(read_all(receiver, to_handle));
-    let mut driver = Driver::new(replica, initiator, outgoing, handle.clone(), state)?;
+    let mut driver = Driver::new(replica, initiator, outgoing, handle.clone(), state);
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     driver.inputs.push_back(Input::Start);
@@ -175,14 +175,15 @@ impl Driver {
         outgoing: mpsc::Sender<Vec<u8>>,
         handle: LinkHandle,
         state: watch::Sender<SessionState>,
-    ) -> Result<Self, ReplicaError> {
+    ) -> Self {
         let me = replica.me();
         let subscription: BTreeSet<Group> = replica
             .areas()
             .into_iter()
             .flat_map(|area| Part::ALL.map(|part| Group { part, area: area.clone() }))
             .collect();
-        let config = SessionConfig { realm: me.realm, chain: replica.own_chain(), subscription, initiator };
+        let (chain, streams) = (replica.own_chain(), replica.streams.clone());
+        let config = SessionConfig { realm: me.realm, chain, subscription, initiator, streams };
         let mut lanes = replica.lanes();
         let forgotten = replica.forgotten_lane(&lanes);
         if let Some(lane) = &forgotten {
@@ -191,12 +192,9 @@ impl Driver {
         let damaged = replica.damaged();
         let told = |state: &LaneState| (state.name.clone(), replica.told_head(state, &damaged));
         let heads = lanes.iter().map(|(lane, state)| (*lane, told(state)));
-        let session = Session::new(config, heads.collect()).map_err(|error| ReplicaError::Session {
-            peer: handle.remote_addr().to_string(),
-            reason: error.to_string(),
-        })?;
+        let session = Session::new(config, heads.collect());
         state.send_modify(|state| state.peer = Some(DeviceId(*handle.peer().as_bytes())));
-        Ok(Self {
+        Self {
             replica,
             session,
             inputs: VecDeque::new(),
@@ -207,7 +205,7 @@ impl Driver {
             forgotten,
             closed: None,
             damaged_at_start: damaged.len(),
-        })
+        }
     }
 
     fn heard(&mut self, message: Vec<u8>) {

@@ -133,3 +133,22 @@ fn a_push_that_overtakes_the_peers_own_certificate_does_not_end_the_session() {
     assert_eq!(world.links[link].closed, [None, None]);
     world.assert_equal();
 }
+
+#[test]
+fn replicas_that_turn_out_to_be_equal_take_no_compression_context() {
+    let mut world = World::of(2);
+    world.write(0, "shared/a", Part::Card, 3, 100);
+    let streams = world.replicas[0].streams.clone();
+    let synced = world.connect(0, 1, Profile::LAN);
+    world.settle();
+    world.cut(synced);
+    world.links.clear();
+    assert_eq!(streams.idle(), (1, 0), "the writer has sent, and received no runs");
+    let fresh = crate::sync::Streams::keeping(4);
+    world.replicas.iter_mut().for_each(|replica| replica.streams = fresh.clone());
+    world.connect(0, 1, Profile::LAN);
+    world.settle();
+    assert_eq!(world.links[0].in_sync, [1, 1]);
+    world.links.clear();
+    assert_eq!(fresh.idle(), (0, 0));
+}

@@ -7,12 +7,12 @@
 //! before it, so that none can be left out, and carries the certificates and wraps that are new in it, so that a
 //! bucket and a recovery key are enough to read everything.
 
-use ed25519_dalek::{Signature, Signer as _, VerifyingKey};
+use ed25519_dalek::Signer as _;
 use minicbor::{Decode, Encode};
 
 use crate::base::cbor::{self, CborError};
 use crate::base::{Area, DeviceId, Digest, LaneId, Part, RealmId, WallMs, hash_tagged};
-use crate::identity::{KeyWrap, SecretSeed};
+use crate::identity::{KeyWrap, SecretSeed, signature};
 
 const VERSION: u8 = 1;
 const SIGNING_TAG: &[u8] = b"musubi.manifest.v1";
@@ -185,12 +185,10 @@ impl Manifest {
         if body.gateway != *gateway || body.number != place {
             return Err(ManifestError::Place { gateway: body.gateway, place, number: body.number });
         }
-        VerifyingKey::from_bytes(&gateway.0)
-            .and_then(|key| {
-                let message = [SIGNING_TAG, &signed.body].concat();
-                key.verify_strict(&message, &Signature::from_bytes(&signed.signature))
-            })
-            .map_err(|_| ManifestError::Signature { gateway: *gateway, number: place })?;
+        let message = [SIGNING_TAG, &signed.body].concat();
+        if !signature::verify(&gateway.0, &message, &signed.signature) {
+            return Err(ManifestError::Signature { gateway: *gateway, number: place });
+        }
         Ok(body)
     }
 }

@@ -1,7 +1,7 @@
 //! A bucket in memory, which tests and simulations can also take away, damage, or roll back.
 
 use super::bucket_error::{Action, Attempt, BucketError};
-use super::object::{LIST_OBJECTS_MAX, OBJECT_BYTES_MAX, ObjectInfo, ObjectKey, PutOutcome};
+use super::object::{Bucket, LIST_OBJECTS_MAX, OBJECT_BYTES_MAX, ObjectInfo, ObjectKey, PutOutcome};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,6 +19,7 @@ pub struct MemorySnapshot(BTreeMap<ObjectKey, Arc<[u8]>>);
 struct State {
     objects: BTreeMap<ObjectKey, Arc<[u8]>>,
     unreachable: bool,
+    refused: u64,
 }
 
 impl MemoryBucket {
@@ -28,8 +29,13 @@ impl MemoryBucket {
         self.locked().unreachable = !reachable;
     }
 
+    /// Returns how many calls were refused because the bucket was cut off.
+    pub fn refused_calls(&self) -> u64 {
+        self.locked().refused
+    }
+
     /// Replaces the bytes of an object, or removes it, as a failing disk or an intruder with a key would:
-    /// what a [`Bucket`](super::Bucket) never does. Returns the bytes that were there.
+    /// what a [`Bucket`] never does. Returns the bytes that were there.
     pub fn tamper(&self, key: &ObjectKey, bytes: Option<Vec<u8>>) -> Option<Vec<u8>> {
         let mut state = self.locked();
         let before = match bytes {
@@ -124,8 +130,9 @@ impl MemoryBucket {
     }
 
     fn reached(&self, action: Action, key: &str) -> Result<MutexGuard<'_, State>, BucketError> {
-        let state = self.locked();
+        let mut state = self.locked();
         if state.unreachable {
+            state.refused += 1;
             let attempt = self.attempt(action, key);
             return Err(BucketError::Unreachable { attempt, detail: "cut off".to_owned() });
         }
@@ -142,10 +149,15 @@ impl MemoryBucket {
     }
 }
 
+impl From<MemoryBucket> for Bucket {
+    fn from(bucket: MemoryBucket) -> Self {
+        Bucket::Memory(bucket)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::conformance;
-    use super::super::object::Bucket;
     use super::*;
 
     #[tokio::test]
@@ -163,6 +175,7 @@ mod tests {
 
         bucket.set_reachable(false);
         assert!(matches!(bucket.get(&a), Err(BucketError::Unreachable { .. })));
+        assert_eq!(bucket.refused_calls(), 1);
         bucket.set_reachable(true);
         assert_eq!(bucket.tamper(&a, Some(vec![9])), Some(vec![1]));
         assert_eq!(bucket.get(&a).unwrap(), [9]);

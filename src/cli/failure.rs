@@ -89,7 +89,7 @@ impl From<RealmError> for Failure {
     fn from(error: RealmError) -> Self {
         match error {
             RealmError::File(error) => error.into(),
-            RealmError::Exists(_) | RealmError::Areas { .. } => Failure::wrong_call(error.to_string()),
+            RealmError::Exists(_) | RealmError::Areas(_) => Failure::wrong_call(error.to_string()),
             RealmError::Value { .. } | RealmError::Certificate(_) => {
                 Failure::damaged(error.to_string()).hint("take the realm folder from its offline copy")
             }

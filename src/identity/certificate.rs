@@ -6,11 +6,12 @@
 
 use std::collections::BTreeSet;
 
-use ed25519_dalek::{Signature, Signer as _, VerifyingKey};
+use ed25519_dalek::Signer as _;
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use super::key::{KexPublic, SecretSeed};
+use super::signature;
 use crate::base::cbor::{self, CborError};
 use crate::base::limits::CERTIFICATE_BYTES_MAX;
 use crate::base::{Area, DeviceId, Digest, Part, RealmId, SiteId, WallMs, hash_tagged};
@@ -307,9 +308,7 @@ impl Certificate {
 impl Unverified {
     /// Says whether `issuer`'s key signed this certificate.
     pub fn verify(&self, issuer: &[u8; 32]) -> bool {
-        VerifyingKey::from_bytes(issuer)
-            .and_then(|key| key.verify_strict(&self.message, &Signature::from_bytes(&self.signature)))
-            .is_ok()
+        signature::verify(issuer, &self.message, &self.signature)
     }
 }
 

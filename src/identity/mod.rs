@@ -11,6 +11,7 @@ pub mod control;
 pub mod fixtures;
 pub mod key;
 pub mod keyring;
+pub mod signature;
 pub mod wrap;
 
 pub use certificate::{
@@ -21,4 +22,5 @@ pub use certificates::{Certificates, Inserted};
 pub use control::{ControlBody, ControlItem, Roster};
 pub use key::{KexPublic, KexSecret, SecretSeed};
 pub use keyring::Keyring;
+pub use signature::SignatureMemo;
 pub use wrap::{KeyWrap, ReadKeyId, SecretName};

@@ -2,11 +2,11 @@
 //!
 //! The message is `"musubi.checkpoint.v1" ‖ lane (32) ‖ size (8, big-endian) ‖ root (32)`: 92 bytes.
 
-use ed25519_dalek::{Signature, Signer as _, VerifyingKey};
+use ed25519_dalek::Signer as _;
 
 use super::run::Checkpoint;
 use crate::base::{DeviceId, Digest, LaneId};
-use crate::identity::SecretSeed;
+use crate::identity::{SecretSeed, signature};
 
 const SIGNING_TAG: &[u8] = b"musubi.checkpoint.v1";
 
@@ -17,10 +17,7 @@ pub fn sign(seed: &SecretSeed, lane: &LaneId, size: u64, root: &Digest) -> Check
 
 /// Says whether `device` signed the tree of `checkpoint.size` entries under `root` as the head of `lane`.
 pub fn verify(device: &DeviceId, lane: &LaneId, checkpoint: &Checkpoint, root: &Digest) -> bool {
-    let message = message(lane, checkpoint.size, root);
-    VerifyingKey::from_bytes(&device.0)
-        .and_then(|key| key.verify_strict(&message, &Signature::from_bytes(&checkpoint.signature)))
-        .is_ok()
+    signature::verify(&device.0, &message(lane, checkpoint.size, root), &checkpoint.signature)
 }
 
 fn message(lane: &LaneId, size: u64, root: &Digest) -> Vec<u8> {

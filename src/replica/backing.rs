@@ -1,7 +1,6 @@
 //! Backing up: this replica as a gateway writes what the bucket lacks, and checks what is there.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
 
 use minicbor::{Decode, Encode};
 
@@ -45,8 +44,9 @@ struct Chain {
 
 /// One backup under way.
 struct Backup<'a> {
-    url: &'a str,
-    bucket: Bucket,
+    /// The name under which the chain is remembered.
+    name: &'a str,
+    bucket: &'a Bucket,
     chain: Chain,
     /// Written, and named by no manifest yet.
     segments: Vec<SegmentRef>,
@@ -66,7 +66,8 @@ pub fn open_bucket(url: &str) -> Result<Bucket, ReplicaError> {
 }
 
 impl Replica {
-    /// Writes what the bucket lacks, and manifests that name it; nothing is written when nothing is new.
+    /// Writes what the bucket at an address lacks, and manifests that name it; nothing is written when nothing is
+    /// new.
     ///
     /// # Errors
     /// When the bucket or the store fails: then what the manifests name stays, and the next attempt goes on there.
@@ -75,7 +76,21 @@ impl Replica {
         url: &str,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<BackedUp, ReplicaError> {
-        self.backup_in_steps(url, CHECKPOINT_BYTES, progress).await
+        self.backup_to(&open_bucket(url)?, url, progress).await
+    }
+
+    /// Writes what a bucket lacks; `name` is that under which this gateway remembers how far it is there, which
+    /// [`Replica::backup_status`] takes too.
+    ///
+    /// # Errors
+    /// As [`Replica::backup_now`].
+    pub async fn backup_to(
+        &self,
+        bucket: &Bucket,
+        name: &str,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<BackedUp, ReplicaError> {
+        self.backup_in_steps(bucket, name, CHECKPOINT_BYTES, progress).await
     }
 
     /// Backs up with a manifest after every `checkpoint_bytes` of segments.
@@ -84,36 +99,37 @@ impl Replica {
     /// As [`Replica::backup_now`].
     pub(super) async fn backup_in_steps(
         &self,
-        url: &str,
+        bucket: &Bucket,
+        name: &str,
         checkpoint_bytes: u64,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<BackedUp, ReplicaError> {
-        let began = Instant::now();
-        let bucket = open_bucket(url)?;
+        let began = self.environment.now();
         // A gateway's key need not be allowed to create buckets.
         match bucket.check().await {
             Err(BucketError::BucketMissing { .. }) => bucket.create().await?,
             answer => answer?,
         }
-        let chain = self.chain(url, &bucket).await?;
+        let chain = self.chain(name, bucket).await?;
         let held: Vec<HeldLane> = self.lanes().into_values().map(|state| held_lane(&state)).collect();
         let covered: Covered = chain.covered.iter().copied().collect();
         let groups = plan(&held, &covered);
         let of = groups.iter().flat_map(|group| &group.ranges).map(|range| range.to - range.from).sum();
         let done =
             BackedUp { url: bucket.address(), manifest: None, segments: 0, entries: 0, bytes: 0, took_ms: 0 };
-        let mut backup = Backup { url, bucket, chain, segments: Vec::new(), checkpoint_bytes, of, done };
+        let mut backup = Backup { name, bucket, chain, segments: Vec::new(), checkpoint_bytes, of, done };
         for group in groups {
             self.write_group(&mut backup, &group, progress).await?;
         }
         if !backup.segments.is_empty() {
             self.write_manifest(&mut backup).await?;
         }
-        backup.done.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        backup.done.took_ms = self.environment.ms_since(began);
         Ok(backup.done)
     }
 
-    /// Reads the whole backup back, as a restore would, into memory: every hash, seal, signature and tree.
+    /// Reads the whole backup at an address back, as a restore would, into memory: every hash, seal, signature and
+    /// tree.
     ///
     /// # Errors
     /// When the bucket cannot be read at all; what is wrong inside is listed in the answer.
@@ -122,9 +138,20 @@ impl Replica {
         url: &str,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Verified, ReplicaError> {
-        let bucket = open_bucket(url)?;
+        self.verify_from(&open_bucket(url)?, progress).await
+    }
+
+    /// Reads a whole backup back, as [`Replica::backup_verify`] does.
+    ///
+    /// # Errors
+    /// When the bucket cannot be read at all; what is wrong inside is listed in the answer.
+    pub async fn verify_from(
+        &self,
+        bucket: &Bucket,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Verified, ReplicaError> {
         let me = self.me();
-        let mut vault = Vault::read(&bucket, &me.genesis).await?;
+        let mut vault = Vault::read(bucket, &me.genesis).await?;
         let items = vault.items();
         let beginning =
             Beginning { seed: &me.seed, genesis: &me.genesis, certificate: me.certificate, items: &items };
@@ -133,15 +160,16 @@ impl Replica {
             Ok(rehearsal) => rehearsal,
             Err(_) => {
                 vault.problems.push("the backup does not hold this device's own certificate".into());
-                return Ok(vault.verified(&bucket, Digest([0; 32])));
+                return Ok(vault.verified(bucket, Digest([0; 32])));
             }
         };
-        read_segments(&bucket, &mut vault, &rehearsal.keyring(), &rehearsal, progress).await?;
+        read_segments(bucket, &mut vault, &rehearsal.keyring(), &rehearsal, progress).await?;
         let heads = heads::shared(&heads::groups(&rehearsal.lanes()));
-        Ok(vault.verified(&bucket, heads))
+        Ok(vault.verified(bucket, heads))
     }
 
-    /// Tells of the last backup to a bucket, from what this gateway remembers.
+    /// Tells of the last backup to a bucket, from what this gateway remembers under its address (or the name given to
+    /// [`Replica::backup_to`]).
     ///
     /// # Errors
     /// When the store fails.
@@ -239,14 +267,14 @@ impl Replica {
         chain.take(&manifest, hash);
         backup.done.bytes += size;
         backup.done.manifest = Some(manifest.number);
-        self.remember(backup.url, &backup.chain)
+        self.remember(backup.name, &backup.chain)
     }
 
     /// Returns this gateway's chain in a bucket: as remembered where the bucket agrees, else read again.
-    async fn chain(&self, url: &str, bucket: &Bucket) -> Result<Chain, ReplicaError> {
+    async fn chain(&self, name: &str, bucket: &Bucket) -> Result<Chain, ReplicaError> {
         let me = self.me();
         let place = |number| ObjectKey::new(Manifest::key(&me.device, number));
-        if let Some(chain) = self.remembered(url)? {
+        if let Some(chain) = self.remembered(name)? {
             let last = match chain.next.checked_sub(1) {
                 Some(last) => bucket.head(&place(last)?).await?.is_some(),
                 None => true,
@@ -264,14 +292,14 @@ impl Replica {
         Ok(chain)
     }
 
-    fn remembered(&self, url: &str) -> Result<Option<Chain>, ReplicaError> {
-        let bytes = self.store.named(&chain_name(url))?;
+    fn remembered(&self, name: &str) -> Result<Option<Chain>, ReplicaError> {
+        let bytes = self.store.named(&chain_name(name))?;
         // A cache of another version is read again from the bucket.
         Ok(bytes.and_then(|bytes| cbor::from_canonical(&bytes).ok()))
     }
 
-    fn remember(&self, url: &str, chain: &Chain) -> Result<(), ReplicaError> {
-        let named = vec![(chain_name(url), cbor::to_vec(chain))];
+    fn remember(&self, name: &str, chain: &Chain) -> Result<(), ReplicaError> {
+        let named = vec![(chain_name(name), cbor::to_vec(chain))];
         self.store.commit(Batch { named, ..Batch::default() })?;
         Ok(())
     }
@@ -327,6 +355,6 @@ fn item_hash(bytes: &[u8]) -> Digest {
     hash_tagged("musubi.manifest.item.v1", &[bytes])
 }
 
-fn chain_name(url: &str) -> String {
-    format!("backup-{}", hash_tagged("musubi.backup.url.v1", &[url.as_bytes()]).short())
+fn chain_name(name: &str) -> String {
+    format!("backup-{}", hash_tagged("musubi.backup.url.v1", &[name.as_bytes()]).short())
 }

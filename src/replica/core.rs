@@ -11,7 +11,7 @@ use tokio::sync::broadcast;
 
 use super::environment::Environment;
 use super::error::ReplicaError;
-use super::sabotage::{Fate, LATE_MAX, Sabotage};
+use super::sabotage::{Fate, LATE_MAX};
 use crate::base::cbor;
 use crate::base::{Area, DeviceId, Digest, Hlc, HybridClock, LaneId, Part, RealmId};
 use crate::identity::{
@@ -20,14 +20,16 @@ use crate::identity::{
 use crate::lane::{Appended, Entry, EntryKind, Head, LaneName, LaneState, Run, append};
 use crate::store::tail::{Coverage, Tail};
 use crate::store::{Batch, DamagedRun, Store, StoreError};
+use crate::sync::Streams;
 
 /// The store's name for the device's own values.
 const DEVICE: &str = "device";
 /// The store's space of control items, by their hash: a cache of what the control lanes and sessions brought.
 const ROSTER: &str = "roster";
 const ROSTER_PAGE: usize = 1_024;
-/// How many head changes a slow session may lag behind before it compares everything again.
-const CHANGES_MAX: usize = 4_096;
+/// How many head changes a slow session may lag behind before it is told all heads again. The channel takes memory
+/// for all of them at once (some 250 bytes each), in every replica, whether or not a session runs.
+const CHANGES_MAX: usize = 256;
 
 /// The device's own values, sealed in its store.
 #[derive(Encode, Decode)]
@@ -121,7 +123,7 @@ pub struct Replica {
     changes: broadcast::Sender<Changed>,
     /// Held while a chart is read, edited and appended to.
     pub(super) editing: Mutex<()>,
-    pub(super) sabotage: Option<Sabotage>,
+    pub(super) streams: Streams,
 }
 
 /// What a new store begins with.
@@ -242,7 +244,7 @@ impl Replica {
             inner: Mutex::new(inner),
             changes: broadcast::channel(CHANGES_MAX).0,
             editing: Mutex::new(()),
-            sabotage: Sabotage::from_environment(),
+            streams: Streams::default(),
         };
         replica.index_step()?;
         Ok(replica)
@@ -271,6 +273,16 @@ impl Replica {
     /// Holds only these of the certificate's areas, besides `common`: others are not asked of peers, nor sent.
     pub fn hold_only(&mut self, areas: BTreeSet<Area>) {
         self.held = Some(areas);
+    }
+
+    /// Shares a pool of compression contexts with others in this process, instead of a pool of its own.
+    pub fn share_streams(&mut self, streams: Streams) {
+        self.streams = streams;
+    }
+
+    /// Returns the pool that this replica's sessions take their compression contexts from.
+    pub fn streams(&self) -> &Streams {
+        &self.streams
     }
 
     /// Returns the areas that this device holds: those of its certificate, unless it is told to hold fewer, and
@@ -359,7 +371,7 @@ impl Replica {
             places.push(Place { lane, seq: size.saturating_sub(count) });
         }
         inner.writes += 1;
-        match self.sabotage.map_or(Fate::Durable, |fault| fault.fate(inner.writes)) {
+        match Fate::of(inner.writes) {
             Fate::Durable => self.commit(inner, batch)?,
             Fate::Lost => {}
             Fate::Late => {
@@ -414,11 +426,6 @@ impl Replica {
             let _ = self.changes.send(told);
         }
         Ok(())
-    }
-
-    /// Counts a new session.
-    pub(super) fn count_session(&self) {
-        self.lock().sessions += 1;
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -5,6 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rand_core::{TryCryptoRng, TryRng};
 
+use tokio::runtime::{Handle, RuntimeFlavor};
+
 use crate::base::WallMs;
 
 /// The wall clock and the random bytes of a replica.
@@ -14,6 +16,22 @@ pub trait Environment: Send + Sync + 'static {
 
     /// Fills bytes that nobody can guess.
     fn fill(&self, bytes: &mut [u8]);
+}
+
+impl dyn Environment {
+    /// Returns the milliseconds since a time, 0 when the wall clock has gone back.
+    pub(super) fn ms_since(&self, began: WallMs) -> u64 {
+        self.now().0.saturating_sub(began.0)
+    }
+}
+
+/// Does work that may wait for a disk, in the midst of a future: other tasks move to other threads where there are
+/// any, and where nobody else runs (one thread, or no runtime, as in a simulator) it is simply done.
+pub(super) fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        Ok(_) | Err(_) => work(),
+    }
 }
 
 /// The operating system's clock and random generator.

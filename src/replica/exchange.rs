@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::admit::Outcome;
 use super::core::{Changed, Replica};
 use super::error::ReplicaError;
-use super::sabotage::Sabotage;
+use crate::base::planted::{Plant, is_planted};
 use crate::base::{DeviceId, Digest, LaneId, Part, cbor};
 use crate::lane::{ForkState, Head, LaneName, LaneState, Refusal, RefusalReason, Run};
 use crate::sync::{CloseCode, Closed, Group, Input, Output, Session, SessionConfig};
@@ -46,35 +46,27 @@ pub struct Exchange {
 impl Exchange {
     /// Prepares a session over what the replica holds now; `peer` is the key that the connection has proven, and
     /// `remote` names it in logs.
-    ///
-    /// # Errors
-    /// When memory for the session is short.
-    pub fn begin(
-        replica: Arc<Replica>,
-        peer: DeviceId,
-        remote: String,
-        initiator: bool,
-    ) -> Result<Self, ReplicaError> {
+    pub fn begin(replica: Arc<Replica>, peer: DeviceId, remote: String, initiator: bool) -> Self {
         let me = replica.me();
         let subscription: BTreeSet<Group> = replica
             .areas()
             .into_iter()
             .flat_map(|area| Part::ALL.map(|part| Group { part, area: area.clone() }))
             .collect();
-        let config = SessionConfig { realm: me.realm, chain: replica.own_chain(), subscription, initiator };
+        let (chain, streams) = (replica.own_chain(), replica.streams.clone());
+        let config = SessionConfig { realm: me.realm, chain, subscription, initiator, streams };
         let damaged = replica.damaged();
         let (heads, forgotten) = {
-            let inner = replica.lock();
+            let mut inner = replica.lock();
+            inner.sessions += 1;
             let forgotten = replica.forgotten_lane(&inner.lanes, inner.sessions);
             let told = inner.lanes.iter().filter(|(lane, _)| Some(**lane) != forgotten);
             let told =
                 told.map(|(lane, state)| (*lane, (state.name.clone(), replica.told_head(state, &damaged))));
             (told.collect(), forgotten)
         };
-        replica.count_session();
-        let session = Session::new(config, heads)
-            .map_err(|error| ReplicaError::Session { peer: remote.clone(), reason: error.to_string() })?;
-        Ok(Self {
+        let session = Session::new(config, heads);
+        Self {
             replica,
             session,
             peer,
@@ -84,7 +76,7 @@ impl Exchange {
             forgotten,
             damaged_at_start: damaged.len(),
             in_sync: false,
-        })
+        }
     }
 
     /// Takes a message of the peer.
@@ -253,9 +245,10 @@ impl Exchange {
 }
 
 impl Replica {
-    /// The lane that a planted fault leaves out of every session but the first of the process.
-    fn forgotten_lane(&self, lanes: &BTreeMap<LaneId, LaneState>, sessions: u64) -> Option<LaneId> {
-        if self.sabotage != Some(Sabotage::ForgetLaneOnReconnect) || sessions == 0 {
+    /// The lane that a planted fault leaves out of the `session`th session of the process: out of the heads that the
+    /// session is given, of what it is told later, and of what it admits.
+    pub(super) fn forgotten_lane(&self, lanes: &BTreeMap<LaneId, LaneState>, session: u64) -> Option<LaneId> {
+        if !is_planted(Plant::ForgetLaneOnReconnect) || session <= 1 {
             return None;
         }
         let own = |state: &&LaneState| state.name.device == self.me().device && state.name.part == Part::Card;

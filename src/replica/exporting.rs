@@ -34,8 +34,8 @@ impl Replica {
             done += 1;
             let (doing, unit) = ("exporting".to_owned(), "records".to_owned());
             progress(Progress { doing, done, of, unit });
-            match self.facts(&record) {
-                Ok((facts, _)) => resources_of(&facts).into_iter().map(Ok).collect(),
+            match self.resources(&record) {
+                Ok(resources) => resources.into_iter().map(Ok).collect(),
                 Err(error) => vec![Err(Box::new(error))],
             }
         });
@@ -51,6 +51,23 @@ impl Replica {
             other => ReplicaError::Call(other.to_string()),
         })?;
         Ok(Exported { to: to.display().to_string(), records: of, resources: report.resources })
+    }
+
+    /// Gives every resource that [`Replica::export`] of everything would write, record by record, without a file.
+    ///
+    /// # Errors
+    /// When the store fails; what was given until then has been given.
+    pub fn export_each(&self, each: &mut dyn FnMut(&RecordId, &str)) -> Result<(), ReplicaError> {
+        for record in self.records()? {
+            self.resources(&record)?.iter().for_each(|resource| each(&record, resource));
+        }
+        Ok(())
+    }
+
+    /// The resources of a record, as they are exported.
+    fn resources(&self, record: &RecordId) -> Result<Vec<String>, ReplicaError> {
+        let (facts, _) = self.facts(record)?;
+        Ok(resources_of(&facts))
     }
 }
 

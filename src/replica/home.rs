@@ -7,6 +7,7 @@ use super::core::{Beginning, Replica};
 use super::environment::Environment;
 use super::error::ReplicaError;
 use super::realm::NewDevice;
+use crate::store::Store;
 use crate::store::keys::KeySource;
 use crate::store::redb::{RedbStore, StoreOptions};
 
@@ -24,8 +25,15 @@ impl Home {
         environment: Arc<dyn Environment>,
         beginning: &Beginning<'_>,
     ) -> Result<Replica, ReplicaError> {
-        let store = RedbStore::create(path, key, StoreOptions::default())?;
-        Replica::begin(Arc::new(store), environment, beginning)
+        Replica::begin(Self::create_store(path, key)?, environment, beginning)
+    }
+
+    /// Creates an empty store that is nobody's yet.
+    ///
+    /// # Errors
+    /// When there is a store already, or the folder cannot be written.
+    pub fn create_store(path: &Path, key: &KeySource) -> Result<Arc<dyn Store>, ReplicaError> {
+        Ok(Arc::new(RedbStore::create(path, key, StoreOptions::default())?))
     }
 
     /// Creates the store of a device that was just enrolled.

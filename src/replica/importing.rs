@@ -1,8 +1,7 @@
 //! Importing: resources become statements, each origin once, whoever imports it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
-use std::time::Instant;
 
 use super::answer::{Imported, Problem};
 use super::core::{Append, Replica};
@@ -50,7 +49,7 @@ struct StoredPatients<'a>(&'a Replica);
 impl KnownPatients for StoredPatients<'_> {
     fn by_id(&self, id: &str) -> Vec<PatientBinding> {
         let postings = self.0.entries_with_patient(id).unwrap_or_default();
-        let records: HashSet<RecordId> = postings
+        let records: BTreeSet<RecordId> = postings
             .iter()
             .filter_map(|posting| self.0.store().entry(&posting.lane, posting.seq).ok().flatten())
             .filter_map(|entry| super::index::record_of(&entry))
@@ -85,7 +84,7 @@ impl Replica {
         call: &ImportCall,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Imported, ReplicaError> {
-        let began = Instant::now();
+        let began = self.environment.now();
         let area = call.area.clone().map_or_else(|| self.default_area(), Ok)?;
         let fallback_source = format!("{SITE_SOURCE}{}", self.me().device_certificate.site);
         let options = ImportOptions { source: call.source.clone(), fallback_source };
@@ -133,7 +132,7 @@ impl Replica {
             .collect();
         done.warnings =
             report.warnings.iter().map(|warning| format!("{} {}", warning.count, warning.kind)).collect();
-        done.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        done.took_ms = self.environment.ms_since(began);
         Ok(done)
     }
 }

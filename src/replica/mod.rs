@@ -30,6 +30,8 @@ pub mod records;
 pub mod request;
 pub mod restoring;
 pub mod sabotage;
+#[cfg(test)]
+mod sealed_world_tests;
 pub mod serving;
 pub mod status;
 pub mod syncing;

@@ -7,13 +7,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::admit::Outcome;
 use super::answer::{Restored, Verified};
 use super::backing::{items_of, segment_key};
 use super::core::{Beginning, Replica};
-use super::environment::{Environment, EnvironmentRng};
+use super::environment::{Environment, EnvironmentRng, blocking};
 use super::error::ReplicaError;
 use super::heads;
 use super::home::Home;
@@ -28,6 +27,7 @@ use crate::identity::{
     SecretSeed,
 };
 use crate::lane::Run;
+use crate::store::Store;
 use crate::store::keys::KeySource;
 
 /// What a bucket's manifests say, and what was found wrong.
@@ -232,7 +232,7 @@ fn admit(into: &Replica, vault: &mut Vault, runs: Vec<Run>) -> Result<Vec<(LaneI
     let places: Vec<_> = runs.iter().map(|run| (run.lane, run.start, run.entries.len() as u64)).collect();
     let held: BTreeMap<LaneId, u64> =
         into.lanes().iter().map(|(lane, state)| (*lane, state.size())).collect();
-    let outcomes = tokio::task::block_in_place(|| into.admit(runs))?;
+    let outcomes = blocking(|| into.admit(runs))?;
     for ((lane, start, entries), outcome) in places.into_iter().zip(outcomes) {
         let is_new = held.get(&lane).is_none_or(|size| start + entries > *size);
         match outcome {
@@ -261,7 +261,7 @@ pub struct RestorePlan<'a> {
     pub role: DeviceRole,
 }
 
-/// Restores a lost site as a new device.
+/// Restores a lost site as a new device, into a new store in a folder; without a backup no folder is made.
 ///
 /// # Errors
 /// When the bucket, the kit or the folder cannot be used; single damaged segments are listed in the answer.
@@ -270,66 +270,104 @@ pub async fn restore(
     environment: Arc<dyn Environment>,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Restored, ReplicaError> {
-    let began = Instant::now();
-    let kit = plan.kit;
     let bucket = Bucket::open(plan.url)?;
-    let mut vault = Vault::read(&bucket, &kit.genesis).await?;
-    let recovered = Keyring::open(kit.seed.kex(), &vault.roster.wraps);
-    let site_seed = recovered.site_seed(&kit.site).cloned().ok_or_else(|| {
-        let (bucket, site) = (bucket.address(), &kit.site_name);
-        let nothing = format!("{bucket} holds nothing that this recovery kit of '{site}' opens");
-        match vault.problems.is_empty() {
-            true => ReplicaError::Call(format!("{nothing}; there is no backup of this site")),
-            false => ReplicaError::BackupDamaged(format!("{nothing}: {}", vault.problems.join("; "))),
-        }
-    })?;
-    let new = new_device(plan, kit, &vault, &site_seed, &*environment)?;
-    let beginning =
-        Beginning { seed: &new.seed, genesis: &kit.genesis, certificate: new.certificate, items: &new.items };
-    let replica = Home::create(plan.store, plan.key, environment, &beginning)?;
-    let before = replica.lanes();
-    read_segments(&bucket, &mut vault, &recovered, &replica, progress).await?;
-    replica.index_step()?;
-    let mut lanes = replica.lanes();
-    lanes.retain(|lane, _| !before.contains_key(lane));
-    Ok(Restored {
-        device_id: replica.me().device,
-        site: kit.site_name.clone(),
-        records: replica.records()?.len() as u64,
-        entries: lanes.values().map(crate::lane::LaneState::size).sum(),
-        heads: heads::shared(&heads::groups(&lanes)),
-        backup_time: vault.time(),
-        problems: vault.problems,
-        took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-    })
+    let recovery = Recovery::open(&bucket, plan.kit, plan.device, plan.role, &*environment).await?;
+    let store = Home::create_store(plan.store, plan.key)?;
+    Ok(recovery.fill(store, environment, progress).await?.1)
 }
 
-struct NewDevice {
+/// Restores a lost site as a new device named `device`, into an empty store.
+///
+/// # Errors
+/// When the bucket, the kit or the store cannot be used; single damaged segments are listed in the answer.
+pub async fn restore_into(
+    store: Arc<dyn Store>,
+    bucket: &Bucket,
+    kit: &RecoveryKit,
+    device: &str,
+    role: DeviceRole,
+    environment: Arc<dyn Environment>,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<(Replica, Restored), ReplicaError> {
+    let recovery = Recovery::open(bucket, kit, device, role, &*environment).await?;
+    recovery.fill(store, environment, progress).await
+}
+
+/// A restore of which the manifests are read and the new device is certified.
+struct Recovery<'a> {
+    bucket: &'a Bucket,
+    kit: &'a RecoveryKit,
+    began: WallMs,
+    vault: Vault,
+    /// What the recovery kit opens.
+    ring: Keyring,
     seed: SecretSeed,
     certificate: Digest,
     items: Vec<ControlItem>,
 }
 
-/// Certifies the new device with the site's own key, and lets it open what its site may.
-fn new_device(
-    plan: &RestorePlan<'_>,
-    kit: &RecoveryKit,
-    vault: &Vault,
-    site_seed: &SecretSeed,
-    environment: &dyn Environment,
-) -> Result<NewDevice, ReplicaError> {
-    let certificates = &vault.roster.certificates;
-    let site = certificates.site(&kit.site).ok_or_else(|| {
-        ReplicaError::Call(format!("the backup holds no certificate of the site '{}'", kit.site_name))
-    })?;
-    let mut rng = EnvironmentRng(environment);
-    let seed = SecretSeed::generate(&mut rng);
-    let realm = certificates.realm();
-    let signed = certify(realm, site_seed, &seed, plan.device, plan.role, &site.areas, environment.now());
-    let certificate = Certificate::hash(&signed);
-    let name = SecretName::SiteKex { site: kit.site };
-    let wrap = KeyWrap::seal(name, site_seed.kex().expose(), &seed.kex().public(), &mut rng);
-    let mut items = vault.items();
-    items.extend([ControlItem::Certificate(signed), ControlItem::Wrap(wrap)]);
-    Ok(NewDevice { seed, certificate, items })
+impl<'a> Recovery<'a> {
+    /// Reads the manifests, opens the site's own key, certifies the new device with it, and lets the device open
+    /// what its site may.
+    async fn open(
+        bucket: &'a Bucket,
+        kit: &'a RecoveryKit,
+        device: &str,
+        role: DeviceRole,
+        environment: &dyn Environment,
+    ) -> Result<Self, ReplicaError> {
+        let began = environment.now();
+        let vault = Vault::read(bucket, &kit.genesis).await?;
+        let ring = Keyring::open(kit.seed.kex(), &vault.roster.wraps);
+        let site_seed = ring.site_seed(&kit.site).cloned().ok_or_else(|| {
+            let (bucket, site) = (bucket.address(), &kit.site_name);
+            let nothing = format!("{bucket} holds nothing that this recovery kit of '{site}' opens");
+            match vault.problems.is_empty() {
+                true => ReplicaError::Call(format!("{nothing}; there is no backup of this site")),
+                false => ReplicaError::BackupDamaged(format!("{nothing}: {}", vault.problems.join("; "))),
+            }
+        })?;
+        let certificates = &vault.roster.certificates;
+        let site = certificates.site(&kit.site).ok_or_else(|| {
+            ReplicaError::Call(format!("the backup holds no certificate of the site '{}'", kit.site_name))
+        })?;
+        let mut rng = EnvironmentRng(environment);
+        let seed = SecretSeed::generate(&mut rng);
+        let realm = certificates.realm();
+        let signed = certify(realm, &site_seed, &seed, device, role, &site.areas, environment.now());
+        let certificate = Certificate::hash(&signed);
+        let name = SecretName::SiteKex { site: kit.site };
+        let wrap = KeyWrap::seal(name, site_seed.kex().expose(), &seed.kex().public(), &mut rng);
+        let mut items = vault.items();
+        items.extend([ControlItem::Certificate(signed), ControlItem::Wrap(wrap)]);
+        Ok(Self { bucket, kit, began, vault, ring, seed, certificate, items })
+    }
+
+    /// Makes an empty store the new device's and reads into it all that the kit opens.
+    async fn fill(
+        self,
+        store: Arc<dyn Store>,
+        environment: Arc<dyn Environment>,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<(Replica, Restored), ReplicaError> {
+        let Self { bucket, kit, began, mut vault, ring, seed, certificate, items } = self;
+        let beginning = Beginning { seed: &seed, genesis: &kit.genesis, certificate, items: &items };
+        let replica = Replica::begin(store, environment, &beginning)?;
+        let before = replica.lanes();
+        read_segments(bucket, &mut vault, &ring, &replica, progress).await?;
+        replica.index_step()?;
+        let mut lanes = replica.lanes();
+        lanes.retain(|lane, _| !before.contains_key(lane));
+        let restored = Restored {
+            device_id: replica.me().device,
+            site: kit.site_name.clone(),
+            records: replica.records()?.len() as u64,
+            entries: lanes.values().map(crate::lane::LaneState::size).sum(),
+            heads: heads::shared(&heads::groups(&lanes)),
+            backup_time: vault.time(),
+            problems: vault.problems,
+            took_ms: replica.environment().ms_since(began),
+        };
+        Ok((replica, restored))
+    }
 }

@@ -74,7 +74,7 @@ pub async fn run(
     let reading = tokio::spawn(read_all(receiver, to_handle));
     let peer = DeviceId(*handle.peer().as_bytes());
     state.send_modify(|state| state.peer = Some(peer));
-    let exchange = Exchange::begin(replica.clone(), peer, handle.remote_addr().to_string(), initiator)?;
+    let exchange = Exchange::begin(replica.clone(), peer, handle.remote_addr().to_string(), initiator);
     let mut driver = Driver { exchange, outgoing, state, closed: None };
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -11,7 +11,7 @@ use super::asking::{self, sync_once};
 use super::environment::{Environment as _, EnvironmentRng, SystemEnvironment};
 use super::home::Home;
 use super::importing::ImportCall;
-use super::realm::{Enrolment, RealmFolder, RecoveryKit};
+use super::realm::{CertifiedDevice, Enrolment, RealmFolder, RecoveryKit};
 use super::request::{ExportFormat, MedicationAction, NewPatient, Write};
 use super::syncing::{self, SessionState, Until};
 use super::{Replica, heads};
@@ -46,11 +46,12 @@ impl Region {
             role: DeviceRole::Hospital,
             areas: BTreeSet::from([Area::new("shared/miura").unwrap()]),
         };
-        let device = self.realm.enrol(&wanted, environment.now(), &mut rng).unwrap();
+        let CertifiedDevice { device, recovery } =
+            self.realm.enrol(&wanted, environment.now(), &mut rng).unwrap();
         let path = self.dir.path().join(site);
         let key = Self::key(&path);
         let replica = Home::create_enrolled(&path, &key, Arc::new(environment), &device).unwrap();
-        (Arc::new(replica), device.recovery.unwrap())
+        (Arc::new(replica), recovery.unwrap())
     }
 
     fn key(path: &Path) -> KeySource {
@@ -239,7 +240,8 @@ async fn a_backup_that_breaks_off_goes_on_from_its_last_manifest() {
     let (north, _) = region.enrol("north");
     import(&north, vec![data()]);
     let url_of = |name: &str| format!("file://{}", region.dir.path().join(name).display());
-    let whole = north.backup_in_steps(&url_of("whole"), 1, &mut |_| {}).await.unwrap();
+    let bucket = super::backing::open_bucket(&url_of("whole")).unwrap();
+    let whole = north.backup_in_steps(&bucket, "whole", 1, &mut |_| {}).await.unwrap();
     assert!(whole.segments > 2 && whole.manifest == Some(whole.segments - 1), "{whole:?}");
 
     // The same bucket as it is when the link breaks after two manifests, the third's segment being there.

@@ -13,6 +13,8 @@
 //! the beginning of another with as many parts, and hashes are cut to 16 bytes, so length extension has
 //! nothing to hold on to.
 
+use std::sync::Arc;
+
 use chacha20poly1305::aead::inout::InOutBuf;
 use chacha20poly1305::aead::{AeadInOut as _, KeyInit as _};
 use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
@@ -81,18 +83,55 @@ impl std::fmt::Display for KeyId {
     }
 }
 
+/// Where a store's nonces come from: the operating system, unless a simulator gives its own.
+///
+/// Two values sealed under one key with one nonce can be read by who has both: what is given here must never repeat
+/// within the life of a data key.
+#[derive(Clone)]
+pub struct Nonces(Arc<FillNonce>);
+
+/// Fills a nonce.
+type FillNonce = dyn Fn(&mut [u8]) -> Result<(), StoreError> + Send + Sync;
+
+impl Nonces {
+    /// Takes nonces from a function, which is called once for each value that is sealed, in order.
+    pub fn from_fn(fill: impl Fn(&mut [u8]) -> Result<(), StoreError> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(fill))
+    }
+}
+
+impl Default for Nonces {
+    /// The operating system's random generator.
+    fn default() -> Self {
+        Self::from_fn(fill_random)
+    }
+}
+
+impl std::fmt::Debug for Nonces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Nonces(…)")
+    }
+}
+
 /// Seals and opens the values of one store and hashes its keys.
 pub struct Sealer {
+    nonces: Nonces,
     cipher: XChaCha20Poly1305,
     hash_key: Zeroizing<[u8; 32]>,
     key_id: KeyId,
 }
 
 impl Sealer {
-    /// Derives the subkeys of a data key.
+    /// Derives the subkeys of a data key; nonces are the operating system's.
     pub fn new(key: &DataKey) -> Self {
+        Self::with_nonces(key, Nonces::default())
+    }
+
+    /// Derives the subkeys of a data key, and takes nonces from elsewhere.
+    pub fn with_nonces(key: &DataKey, nonces: Nonces) -> Self {
         let seal_key = Zeroizing::new(hash_tagged("musubi.store.seal.v1", &[key.bytes()]).0);
         Self {
+            nonces,
             cipher: XChaCha20Poly1305::new(&(*seal_key).into()),
             hash_key: Zeroizing::new(hash_tagged("musubi.store.hash.v1", &[key.bytes()]).0),
             key_id: key.id(),
@@ -107,12 +146,12 @@ impl Sealer {
     /// Seals a value for its place.
     ///
     /// # Errors
-    /// [`StoreError::Random`] when the system gives no nonce.
+    /// [`StoreError::Random`] when there is no nonce.
     pub fn seal(&self, table: &'static str, key: &[u8], plain: &[u8]) -> Result<Vec<u8>, StoreError> {
         let mut sealed = Vec::with_capacity(plain.len() + SEAL_OVERHEAD);
         sealed.push(SEAL_VERSION);
         sealed.resize(HEADER, 0);
-        fill_random(&mut sealed[1..])?;
+        (self.nonces.0)(&mut sealed[1..])?;
         sealed.extend_from_slice(plain);
         let (head, body) = sealed.split_at_mut(HEADER);
         let nonce = XNonce::try_from(&head[1..]).expect("a nonce has 24 bytes");

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use super::digests::Group;
 use super::message::CloseCode;
+use super::streams::Streams;
 use crate::base::{Area, Digest, LaneId, RealmId, WallMs};
 use crate::lane::{Head, LaneName, Refusal, Run, Wait};
 
@@ -22,6 +23,8 @@ pub struct SessionConfig {
     pub subscription: BTreeSet<Group>,
     /// Whether this side opened the connection, and so speaks first.
     pub initiator: bool,
+    /// Where the session takes its compression contexts from, and gives them back to.
+    pub streams: Streams,
 }
 
 /// What happened.

@@ -42,6 +42,9 @@ pub const STREAM_LEVEL: i32 = 3;
 pub const STREAM_WINDOW_LOG: u32 = 21;
 /// log2 of the largest window that an incoming stream may ask for (8 MiB of memory).
 pub const STREAM_WINDOW_LOG_MAX: u32 = 23;
+/// Most idle zstd contexts of each kind that a replica keeps for its next sessions, about 6 MB for an encoder and
+/// a decoder: the neighbours that a tablet meets one after the other.
+pub const STREAMS_IDLE_MAX: usize = 2;
 
 /// Plain bytes in flight that a session starts with.
 pub const WINDOW_BYTES_FIRST: usize = 128 << 10;

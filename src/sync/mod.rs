@@ -17,12 +17,14 @@ mod reconcile;
 pub mod segment;
 mod send;
 pub mod session;
+pub mod streams;
 mod window;
 
 pub use digests::Group;
 pub use event::{Closed, GiveUp, Input, Output, SessionConfig};
 pub use message::{CloseCode, Message};
 pub use session::Session;
+pub use streams::Streams;
 
 #[cfg(test)]
 mod tests;

@@ -4,17 +4,20 @@
 //! A segment unfolds to plain runs, each preceded by its length as 4 bytes big-endian. Segments can be unfolded
 //! only in order and only once; after an error the stream is of no more use.
 
-use zstd::stream::raw::{CParameter, DParameter, Decoder, Encoder, InBuffer, Operation, OutBuffer};
+use std::{io, mem};
 
-use super::limits::{SEGMENT_PLAIN_BYTES_MAX, STREAM_LEVEL, STREAM_WINDOW_LOG, STREAM_WINDOW_LOG_MAX};
+use zstd::stream::raw::{Decoder, Encoder, InBuffer, Operation, OutBuffer};
+
+use super::limits::SEGMENT_PLAIN_BYTES_MAX;
+use super::streams::Streams;
 
 const STEP_BYTES: usize = 64 << 10;
 
 /// Why a segment could not be folded or unfolded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SegmentError {
-    /// The compressor could not be set up or failed: memory is short.
-    #[error("compressing a segment")]
+    /// A context could not be set up, or the compressor failed: memory is short.
+    #[error("compressing a segment, or setting up to unfold one: memory is short")]
     Compress,
     /// The bytes are not a continuation of the peer's stream.
     #[error("unfolding a segment: not a zstd stream within the window limit")]
@@ -27,22 +30,27 @@ pub enum SegmentError {
     Cut,
 }
 
-/// The outgoing stream.
+/// The outgoing stream. It takes its encoder from the pool when something is first folded, and gives it back in
+/// the end.
 pub struct Folder {
-    encoder: Encoder<'static>,
+    streams: Streams,
+    stream: Stream<Encoder<'static>>,
+}
+
+/// The context of one direction.
+enum Stream<C> {
+    /// Nothing has come yet.
+    Unused,
+    /// In the middle of the stream.
+    Running(C),
+    /// After an error: the context is gone.
+    Broken,
 }
 
 impl Folder {
-    /// Starts a stream.
-    ///
-    /// # Errors
-    /// [`SegmentError::Compress`] when memory is short.
-    pub fn new() -> Result<Self, SegmentError> {
-        let mut encoder = Encoder::new(STREAM_LEVEL).map_err(|_| SegmentError::Compress)?;
-        encoder
-            .set_parameter(CParameter::WindowLog(STREAM_WINDOW_LOG))
-            .map_err(|_| SegmentError::Compress)?;
-        Ok(Self { encoder })
+    /// Prepares a stream.
+    pub fn new(streams: Streams) -> Self {
+        Self { streams, stream: Stream::Unused }
     }
 
     /// Folds items into the stream's next segment.
@@ -59,67 +67,103 @@ impl Folder {
         if plain.len() > SEGMENT_PLAIN_BYTES_MAX {
             return Err(SegmentError::TooLarge);
         }
-        let mut segment = Vec::new();
-        let mut buffer = vec![0; STEP_BYTES.min(plain.len() + 1_024)];
-        let mut input = InBuffer::around(&plain);
-        while input.pos() < plain.len() {
-            let mut output = OutBuffer::around(&mut buffer[..]);
-            self.encoder.run(&mut input, &mut output).map_err(|_| SegmentError::Compress)?;
-            segment.extend_from_slice(output.as_slice());
-        }
-        loop {
-            let mut output = OutBuffer::around(&mut buffer[..]);
-            let left = self.encoder.flush(&mut output).map_err(|_| SegmentError::Compress)?;
-            segment.extend_from_slice(output.as_slice());
-            if left == 0 {
-                return Ok(segment);
-            }
+        // The encoder comes back only when all went well.
+        let mut encoder = match mem::replace(&mut self.stream, Stream::Broken) {
+            Stream::Unused => self.streams.encoder().ok_or(SegmentError::Compress)?,
+            Stream::Running(encoder) => encoder,
+            Stream::Broken => return Err(SegmentError::Compress),
+        };
+        let segment = compressed(&mut encoder, &plain).map_err(|_| SegmentError::Compress)?;
+        self.stream = Stream::Running(encoder);
+        Ok(segment)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Stream::Running(encoder) = mem::replace(&mut self.stream, Stream::Broken) {
+            self.streams.give_encoder(encoder);
         }
     }
 }
 
-/// The incoming stream.
+fn compressed(encoder: &mut Encoder<'static>, plain: &[u8]) -> io::Result<Vec<u8>> {
+    let mut segment = Vec::new();
+    let mut buffer = vec![0; STEP_BYTES.min(plain.len() + 1_024)];
+    let mut input = InBuffer::around(plain);
+    while input.pos() < plain.len() {
+        let mut output = OutBuffer::around(&mut buffer[..]);
+        encoder.run(&mut input, &mut output)?;
+        segment.extend_from_slice(output.as_slice());
+    }
+    loop {
+        let mut output = OutBuffer::around(&mut buffer[..]);
+        let left = encoder.flush(&mut output)?;
+        segment.extend_from_slice(output.as_slice());
+        if left == 0 {
+            return Ok(segment);
+        }
+    }
+}
+
+/// The incoming stream. It takes its decoder from the pool when something first comes, and gives it back in the
+/// end.
 pub struct Unfolder {
-    decoder: Decoder<'static>,
+    streams: Streams,
+    stream: Stream<Decoder<'static>>,
 }
 
 impl Unfolder {
-    /// Starts a stream.
-    ///
-    /// # Errors
-    /// [`SegmentError::Compress`] when memory is short.
-    pub fn new() -> Result<Self, SegmentError> {
-        let mut decoder = Decoder::new().map_err(|_| SegmentError::Compress)?;
-        decoder
-            .set_parameter(DParameter::WindowLogMax(STREAM_WINDOW_LOG_MAX))
-            .map_err(|_| SegmentError::Compress)?;
-        Ok(Self { decoder })
+    /// Prepares a stream.
+    pub fn new(streams: Streams) -> Self {
+        Self { streams, stream: Stream::Unused }
     }
 
     /// Unfolds the stream's next segment into its items.
     ///
     /// # Errors
-    /// [`SegmentError`] when the segment does not continue the stream, is too large or is cut.
+    /// [`SegmentError`] when the segment does not continue the stream, is too large or is cut, or memory is
+    /// short.
     pub fn unfold(&mut self, segment: &[u8]) -> Result<Vec<Vec<u8>>, SegmentError> {
-        let mut plain = Vec::new();
-        let mut buffer = vec![0; STEP_BYTES];
-        let mut input = InBuffer::around(segment);
-        loop {
-            let mut output = OutBuffer::around(&mut buffer[..]);
-            let before = input.pos();
-            self.decoder.run(&mut input, &mut output).map_err(|_| SegmentError::Stream)?;
-            let made = output.as_slice();
-            if plain.len() + made.len() > SEGMENT_PLAIN_BYTES_MAX {
-                return Err(SegmentError::TooLarge);
-            }
-            plain.extend_from_slice(made);
-            let full = made.len() == STEP_BYTES;
-            if input.pos() == segment.len() && !full {
-                return split(&plain);
-            }
-            if input.pos() == before && made.is_empty() {
-                return Err(SegmentError::Stream);
-            }
+        // The decoder comes back only when all went well.
+        let mut decoder = match mem::replace(&mut self.stream, Stream::Broken) {
+            Stream::Unused => self.streams.decoder().ok_or(SegmentError::Compress)?,
+            Stream::Running(decoder) => decoder,
+            Stream::Broken => return Err(SegmentError::Stream),
+        };
+        let items = split(&decompressed(&mut decoder, segment)?)?;
+        self.stream = Stream::Running(decoder);
+        Ok(items)
+    }
+}
+
+impl Drop for Unfolder {
+    fn drop(&mut self) {
+        if let Stream::Running(decoder) = mem::replace(&mut self.stream, Stream::Broken) {
+            self.streams.give_decoder(decoder);
+        }
+    }
+}
+
+fn decompressed(decoder: &mut Decoder<'static>, segment: &[u8]) -> Result<Vec<u8>, SegmentError> {
+    let mut plain = Vec::new();
+    let mut buffer = vec![0; STEP_BYTES];
+    let mut input = InBuffer::around(segment);
+    loop {
+        let mut output = OutBuffer::around(&mut buffer[..]);
+        let before = input.pos();
+        decoder.run(&mut input, &mut output).map_err(|_| SegmentError::Stream)?;
+        let made = output.as_slice();
+        if plain.len() + made.len() > SEGMENT_PLAIN_BYTES_MAX {
+            return Err(SegmentError::TooLarge);
+        }
+        plain.extend_from_slice(made);
+        let full = made.len() == STEP_BYTES;
+        if input.pos() == segment.len() && !full {
+            return Ok(plain);
+        }
+        if input.pos() == before && made.is_empty() {
+            return Err(SegmentError::Stream);
         }
     }
 }
@@ -141,6 +185,9 @@ fn split(mut plain: &[u8]) -> Result<Vec<Vec<u8>>, SegmentError> {
 
 #[cfg(test)]
 mod tests {
+    use zstd::stream::raw::CParameter;
+
+    use super::super::limits::STREAM_WINDOW_LOG_MAX;
     use super::*;
 
     fn text(words: u32) -> Vec<u8> {
@@ -149,7 +196,7 @@ mod tests {
 
     #[test]
     fn what_was_said_before_makes_the_next_segment_smaller() {
-        let (mut folder, mut unfolder) = (Folder::new().unwrap(), Unfolder::new().unwrap());
+        let (mut folder, mut unfolder) = (Folder::new(Streams::default()), Unfolder::new(Streams::default()));
         let item = text(300);
         let first = folder.fold([item.as_slice()]).unwrap();
         let second = folder.fold([item.as_slice(), b"more".as_slice()]).unwrap();
@@ -160,7 +207,7 @@ mod tests {
 
     #[test]
     fn the_largest_item_passes_and_a_larger_one_does_not() {
-        let (mut folder, mut unfolder) = (Folder::new().unwrap(), Unfolder::new().unwrap());
+        let (mut folder, mut unfolder) = (Folder::new(Streams::default()), Unfolder::new(Streams::default()));
         let most = vec![7; SEGMENT_PLAIN_BYTES_MAX - 4];
         let segment = folder.fold([most.as_slice()]).unwrap();
         assert_eq!(unfolder.unfold(&segment).unwrap()[0].len(), most.len());
@@ -171,7 +218,7 @@ mod tests {
     fn a_bomb_is_stopped_at_the_limit() {
         let bomb = zstd::bulk::compress(&vec![0; 64 << 20], 3).unwrap();
         assert!(bomb.len() < 16 << 10);
-        assert_eq!(Unfolder::new().unwrap().unfold(&bomb), Err(SegmentError::TooLarge));
+        assert_eq!(Unfolder::new(Streams::default()).unfold(&bomb), Err(SegmentError::TooLarge));
     }
 
     #[test]
@@ -183,12 +230,12 @@ mod tests {
         encoder.run(&mut InBuffer::around(b"abc"), &mut output).unwrap();
         encoder.flush(&mut output).unwrap();
         let segment = output.as_slice().to_vec();
-        assert_eq!(Unfolder::new().unwrap().unfold(&segment), Err(SegmentError::Stream));
+        assert_eq!(Unfolder::new(Streams::default()).unfold(&segment), Err(SegmentError::Stream));
     }
 
     #[test]
     fn garbage_and_cut_items_are_errors() {
-        assert_eq!(Unfolder::new().unwrap().unfold(b"not a frame"), Err(SegmentError::Stream));
+        assert_eq!(Unfolder::new(Streams::default()).unfold(b"not a frame"), Err(SegmentError::Stream));
         assert_eq!(split(&[0, 0, 0, 2, 1]), Err(SegmentError::Cut));
         assert_eq!(split(&[0, 0, 0]), Err(SegmentError::Cut));
         assert_eq!(split(&[0, 0, 0, 0]), Err(SegmentError::Cut));

@@ -117,18 +117,14 @@ impl From<SegmentError> for Fault {
 impl Session {
     /// Prepares a session over this replica's lanes as they are now; later changes are told by
     /// [`Input::HeadChanged`].
-    ///
-    /// # Errors
-    /// [`SegmentError::Compress`] when memory for the streams is short.
-    pub fn new(
-        config: SessionConfig,
-        heads: BTreeMap<LaneId, (LaneName, Head)>,
-    ) -> Result<Self, SegmentError> {
+    pub fn new(config: SessionConfig, heads: BTreeMap<LaneId, (LaneName, Head)>) -> Self {
         let mut lanes = Lanes::default();
         for (id, (name, head)) in heads {
             lanes.add(id, Group { part: name.part, area: name.area }, Some(head));
         }
-        Ok(Self {
+        Self {
+            folder: Folder::new(config.streams.clone()),
+            unfolder: Unfolder::new(config.streams.clone()),
             config,
             phase: Phase::Idle,
             lanes,
@@ -136,8 +132,6 @@ impl Session {
             out: Vec::new(),
             peer: Peer::default(),
             listing: Listing::default(),
-            folder: Folder::new()?,
-            unfolder: Unfolder::new()?,
             window: Window::default(),
             reads: BTreeMap::new(),
             certificates_sent: BTreeSet::new(),
@@ -149,7 +143,7 @@ impl Session {
             heard_at: WallMs(0),
             expecting: false,
             in_sync: false,
-        })
+        }
     }
 
     /// Takes one input and says what is to be done, in order. A closed session does nothing.

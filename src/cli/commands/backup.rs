@@ -274,8 +274,10 @@ mod tests {
             &path("old"),
         ];
         fake.run(&words).unwrap();
-        let Some(Asked::CreateStore(_, _, device)) = fake.asked().pop() else { panic!("a store") };
-        let kit = device.recovery.unwrap();
+        assert!(matches!(fake.asked().pop(), Some(Asked::CreateStore(..))));
+        let files = std::fs::read_dir(dir.path().join("r")).unwrap();
+        let is_kit = |path: &std::path::PathBuf| path.to_string_lossy().contains("recovery-");
+        let kit = files.map(|file| file.unwrap().path()).find(is_kit).unwrap();
         let kit = kit.to_str().unwrap();
 
         let words =

@@ -14,7 +14,7 @@ use crate::cli::failure::Failure;
 use crate::cli::outcome::Outcome;
 use crate::cli::values::{DEVICE_ROLES, SITE_KINDS, empty_or_absent, named};
 use crate::identity::{DeviceRole, SiteKind};
-use crate::replica::realm::{Enrolment, RealmFolder};
+use crate::replica::realm::{CertifiedDevice, Enrolment, RealmFolder};
 
 /// Make a realm, and enrol sites and devices into it.
 ///
@@ -136,7 +136,7 @@ fn enrol(args: &EnrolArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
         areas: args.areas.iter().cloned().collect::<BTreeSet<_>>(),
     };
     let mut realm = RealmFolder::open(&args.realm)?;
-    let device = realm.enrol(&wanted, context.paper.now, &mut random()?)?;
+    let CertifiedDevice { device, recovery } = realm.enrol(&wanted, context.paper.now, &mut random()?)?;
     let enrolled = Enrolled {
         realm: realm.name().to_owned(),
         site: wanted.site,
@@ -145,7 +145,7 @@ fn enrol(args: &EnrolArgs, context: &Context<'_>) -> Result<Outcome, Failure> {
         areas: wanted.areas.into_iter().collect(),
         store: args.store.clone(),
         key_file: key.file().map(Path::to_owned),
-        recovery_kit: device.recovery.clone(),
+        recovery_kit: recovery,
     };
     context.engine.create_store(&args.store, &key, device).map_err(|failure| {
         let kit = enrolled.recovery_kit.as_ref().map(|kit| {

@@ -1,19 +1,23 @@
-//! Where the database's bytes are: a file, or in tests a disk that fails as it is told.
+//! Where the database's bytes are: a file, or any block device.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use redb::{Builder, Database, ReadableDatabase as _};
+use redb::{Builder, Database, ReadableDatabase as _, StorageBackend};
 
 use super::engine::Directory;
 use super::fault::Fault;
 use super::view::View;
+use crate::store::device::BlockDevice;
 use crate::store::error::StoreError;
 use crate::store::sealing::Sealer;
 
 /// The first bytes of every redb file.
 const MAGIC: &[u8; 9] = b"redb\x1A\x0A\xA9\x0D\x0A";
+/// What a device is called in errors, where a file has its path.
+const DEVICE_PATH: &str = "device";
 
 /// Opens the database, at the start and again after every failure.
 pub(super) trait Disk: Send + Sync + std::fmt::Debug {
@@ -83,5 +87,75 @@ impl Disk for FileDisk {
 
     fn bytes(&self) -> u64 {
         std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len())
+    }
+}
+
+/// A block device.
+#[derive(Debug)]
+pub(super) struct DeviceDisk(pub(super) Arc<dyn BlockDevice>);
+
+impl DeviceDisk {
+    /// Makes a database on an empty device.
+    pub(super) fn create(&self, builder: &Builder) -> Result<Database, Fault> {
+        let path = self.path().to_owned();
+        match self.0.is_empty() {
+            Ok(true) => Ok(builder.create_with_backend(Backend(self.0.clone()))?),
+            Ok(false) => Err(StoreError::Exists { path }.into()),
+            Err(source) => Err(StoreError::File { attempt: "creating", path, source }.into()),
+        }
+    }
+}
+
+impl Disk for DeviceDisk {
+    fn open(&self, builder: &Builder) -> Result<Database, Fault> {
+        let path = self.path().to_owned();
+        let failed = |source| StoreError::File { attempt: "opening", path: path.clone(), source };
+        let length = self.0.len().map_err(failed)?;
+        if length == 0 {
+            return Err(StoreError::Missing { path }.into());
+        }
+        let mut start = [0; MAGIC.len()];
+        if length >= MAGIC.len() as u64 {
+            self.0.read(0, &mut start).map_err(failed)?;
+        }
+        if start != *MAGIC {
+            let why = "it does not begin as a store does".to_owned();
+            return Err(StoreError::Unreadable { path, why }.into());
+        }
+        Ok(builder.create_with_backend(Backend(self.0.clone()))?)
+    }
+
+    fn path(&self) -> &Path {
+        Path::new(DEVICE_PATH)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.len().unwrap_or(0)
+    }
+}
+
+/// A block device as redb wants it.
+#[derive(Debug)]
+struct Backend(Arc<dyn BlockDevice>);
+
+impl StorageBackend for Backend {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
     }
 }

@@ -28,6 +28,9 @@
 //!   table, read when the first is damaged.
 //!
 //! What sealing and counting cannot show: an older copy of the whole file put in its place.
+//!
+//! The same tables can stand on a [`BlockDevice`](super::BlockDevice) in place of a file: with nonces that are given,
+//! the same operations on the same device leave the same bytes.
 
 mod blocks;
 mod cache;
@@ -42,7 +45,7 @@ mod store;
 mod view;
 
 #[cfg(test)]
-mod faults;
+mod device_tests;
 #[cfg(test)]
 mod power_tests;
 #[cfg(test)]

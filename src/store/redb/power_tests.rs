@@ -1,6 +1,10 @@
 //! Power cuts and full disks: what was acknowledged is there.
 
-use super::faults::FaultDisk;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+
+use super::device_tests::{disk_with_store, open_store};
+use crate::base::planted::{Plant, plant};
 use crate::lane::Run;
 use crate::store::conformance::SampleLane;
 use crate::store::{Batch, Store, StoreError, StoreErrorKind};
@@ -44,19 +48,20 @@ fn check(store: &dyn Store, lane: &SampleLane, what: &str) -> u64 {
 fn acknowledged_writes_survive_power_cuts_at_any_moment() {
     let mut survived_unacknowledged = 0;
     for seed in 0..seeds() {
-        let disk = FaultDisk::with_store(seed);
+        let disk = disk_with_store(seed);
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut lane = SampleLane::new(1);
-        disk.open_store().unwrap().commit(lane.batch("first")).unwrap();
+        open_store(&disk).unwrap().commit(lane.batch("first")).unwrap();
         for round in 0..3 {
             let what = format!("seed {seed}, round {round}");
             // The power may go while the store is opened and repaired, again and again.
-            disk.cut_power_after(1 + disk.draw(40));
-            if let Ok(store) = disk.open_store() {
+            disk.cut_power_after(1 + rng.next_u64() % 40);
+            if let Ok(store) = open_store(&disk) {
                 let error = write_until_failure(&store, &mut lane, 1_000).expect("the power goes");
                 assert_ne!(error.kind(), StoreErrorKind::Damaged, "{what}: {error}");
             }
             disk.restore_power();
-            let store = disk.open_store().unwrap_or_else(|error| panic!("{what}: {error}"));
+            let store = open_store(&disk).unwrap_or_else(|error| panic!("{what}: {error}"));
             let beyond = check(&store, &lane, &what);
             survived_unacknowledged += beyond;
             if beyond > 0 {
@@ -72,8 +77,8 @@ fn acknowledged_writes_survive_power_cuts_at_any_moment() {
 #[test]
 fn a_full_disk_refuses_and_goes_on_when_there_is_space() {
     for space in [0, 1, 2, 5, 10, 20, 40, 80] {
-        let disk = FaultDisk::with_store(1);
-        let store = disk.open_store().unwrap();
+        let disk = disk_with_store(1);
+        let store = open_store(&disk).unwrap();
         let mut lane = SampleLane::new(1);
         store.commit(lane.batch("first")).unwrap();
         disk.set_space(Some(space));
@@ -99,24 +104,52 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_space() {
         batch.named.push(("last".into(), lane.state().size().to_be_bytes().to_vec()));
         store.commit(batch).unwrap();
         drop(store);
-        assert_eq!(check(&disk.open_store().unwrap(), &lane, &what), 0);
+        assert_eq!(check(&open_store(&disk).unwrap(), &lane, &what), 0);
     }
 }
 
 #[test]
 fn a_disk_that_skips_syncing_is_found_out() {
-    // The check itself must be able to fail: here an acknowledged write is taken back by hand.
-    let disk = FaultDisk::with_store(1);
+    // The check itself must be able to fail: a disk that lies about its syncs loses what was acknowledged.
+    let mut lost = 0;
+    for seed in 0..20 {
+        let disk = disk_with_store(seed);
+        let mut lane = SampleLane::new(1);
+        let store = open_store(&disk).unwrap();
+        store.commit(lane.batch("first")).unwrap();
+        disk.ignore_syncs(true);
+        write_until_failure(&store, &mut lane, 5);
+        disk.cut_power();
+        drop(store);
+        disk.restore_power();
+        let held = open_store(&disk).and_then(|store| store.lane(&lane.id()));
+        let is_whole = held.is_ok_and(|state| state.is_some_and(|state| state.size() >= lane.state().size()));
+        lost += u32::from(!is_whole);
+    }
+    assert!(lost > 10, "{lost} of 20");
+}
+
+/// Commits ten entries, cuts the power and returns how many of them are gone.
+fn lost_in_a_power_cut(seed: u64) -> u64 {
+    let disk = disk_with_store(seed);
+    let store = open_store(&disk).unwrap();
     let mut lane = SampleLane::new(1);
-    let store = disk.open_store().unwrap();
-    store.commit(lane.batch("first")).unwrap();
+    for number in 0..10 {
+        store.commit(lane.batch(&format!("entry {number}"))).unwrap();
+    }
+    assert_eq!(store.lane(&lane.id()).unwrap().unwrap(), *lane.state());
+    disk.cut_power_after(1);
     drop(store);
-    let image = disk.image();
-    let store = disk.open_store().unwrap();
-    store.commit(lane.batch("second")).unwrap();
-    drop(store);
-    disk.set_image(image);
-    let store = disk.open_store().unwrap();
-    let held = store.lane(&lane.id()).unwrap().unwrap().size();
-    assert!(held < lane.state().size());
+    disk.restore_power();
+    let held = open_store(&disk).unwrap().lane(&lane.id()).unwrap().unwrap().size();
+    lane.state().size().saturating_sub(held)
+}
+
+#[test]
+fn commits_that_do_not_wait_for_the_disk_lose_what_was_acknowledged() {
+    for seed in 0..8 {
+        assert_eq!(lost_in_a_power_cut(seed), 0);
+        let _fault = plant(Plant::SkipFsync);
+        assert!(lost_in_a_power_cut(seed) > 0);
+    }
 }

@@ -4,12 +4,11 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use redb::ReadableDatabase as _;
 
-use super::disk::Disk as _;
-use super::faults::FaultDisk;
+use super::device_tests::{database_on, disk_with_store, open_store};
 use super::rows::{ARRIVALS, IDS, LANES, META, META_COUNTS, NAMED, RUNS, run_key};
 use crate::store::conformance::{SampleLane, batch_of};
 use crate::store::tail::{self, Coverage, Tail, TokenInput};
-use crate::store::{DamagedRun, Posting, Store, StoreError, StoreErrorKind};
+use crate::store::{DamagedRun, FaultDisk, Posting, Store, StoreError, StoreErrorKind};
 
 struct Sample {
     disk: FaultDisk,
@@ -18,9 +17,9 @@ struct Sample {
 
 impl Sample {
     fn new() -> Self {
-        let disk = FaultDisk::with_store(1);
+        let disk = disk_with_store(1);
         let mut lanes = [1, 2, 3].map(SampleLane::new);
-        let store = disk.open_store().unwrap();
+        let store = open_store(&disk).unwrap();
         for (number, lane) in lanes.iter_mut().enumerate() {
             for part in 0..3 {
                 let bodies = (0..4).map(|index| format!("lane {number} part {part} entry {index}"));
@@ -46,11 +45,11 @@ impl Sample {
     fn damage(&self, value: &[u8]) {
         let mut image = self.disk.image();
         image[self.place_of(value) + value.len() / 2] ^= 4;
-        self.disk.set_image(image);
+        self.disk.set_image(&image);
     }
 
     fn run_value(&self, lane: u32, start: u64) -> Vec<u8> {
-        let database = self.disk.open(&redb::Builder::new()).unwrap();
+        let database = database_on(&self.disk);
         let table = database.begin_read().unwrap().open_table(RUNS).unwrap();
         table.get(&run_key(lane, start)).unwrap().unwrap().value().to_vec()
     }
@@ -86,8 +85,8 @@ fn a_flipped_bit_is_an_error_or_nothing_but_never_another_answer() {
     let flips = std::env::var("MUSUBI_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
     let sample = Sample::new();
     let good = sample.disk.image();
-    let expected = read_all(&sample.disk.open_store().unwrap(), &sample.lanes);
-    sample.disk.set_image(good.clone());
+    let expected = read_all(&open_store(&sample.disk).unwrap(), &sample.lanes);
+    sample.disk.set_image(&good);
     let used: Vec<usize> = (0..good.len()).filter(|at| good[*at] != 0).collect();
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let (mut refused, mut errors, mut unnoticed) = (0, 0, 0);
@@ -96,9 +95,9 @@ fn a_flipped_bit_is_an_error_or_nothing_but_never_another_answer() {
         let bit = 1_u8 << (rng.next_u32() % 8);
         let mut image = good.clone();
         image[at] ^= bit;
-        sample.disk.set_image(image);
+        sample.disk.set_image(&image);
         let what = format!("flip {flip}: bit {bit:#x} of byte {at}");
-        let store = match sample.disk.open_store() {
+        let store = match open_store(&sample.disk) {
             Ok(store) => store,
             Err(error) => {
                 assert_eq!(error.kind(), StoreErrorKind::Damaged, "{what}: {error:?}");
@@ -133,8 +132,8 @@ fn a_flipped_bit_in_the_header_never_brings_back_an_older_state() {
     for (at, bit) in bits.map(|place| (place / 8, place % 8)) {
         let mut image = good.clone();
         image[at] ^= 1 << bit;
-        sample.disk.set_image(image);
-        match sample.disk.open_store().and_then(|store| store.stats()) {
+        sample.disk.set_image(&image);
+        match open_store(&sample.disk).and_then(|store| store.stats()) {
             Ok(stats) => assert_eq!((stats.entries, stats.last_arrival), (40, 10), "byte {at}, bit {bit}"),
             Err(error) => {
                 assert_eq!(error.kind(), StoreErrorKind::Damaged, "byte {at}, bit {bit}: {error:?}");
@@ -151,7 +150,7 @@ fn a_damaged_run_is_named_hurts_no_other_and_heals() {
     // The lanes' runs begin at 0, 5 and 9.
     let lane = &sample.lanes[1];
     sample.damage(&sample.run_value(1, 5));
-    let store = sample.disk.open_store().unwrap();
+    let store = open_store(&sample.disk).unwrap();
     let error = store.runs(&lane.id(), 5, usize::MAX).unwrap_err();
     assert!(
         matches!(error, StoreError::DamagedRun { lane: found, start: 5 } if found == lane.id()),
@@ -199,7 +198,7 @@ fn a_damaged_run_is_named_hurts_no_other_and_heals() {
 fn rows_that_are_gone_are_damage_and_not_absence() {
     let sample = Sample::new();
     {
-        let database = sample.disk.open(&redb::Builder::new()).unwrap();
+        let database = database_on(&sample.disk);
         let transaction = database.begin_write().unwrap();
         transaction.open_table(RUNS).unwrap().remove(&run_key(1, 5)).unwrap();
         transaction.open_table(RUNS).unwrap().remove(&run_key(2, 9)).unwrap();
@@ -211,7 +210,7 @@ fn rows_that_are_gone_are_damage_and_not_absence() {
         transaction.open_table(IDS).unwrap().remove(0).unwrap();
         transaction.commit().unwrap();
     }
-    let store = sample.disk.open_store().unwrap();
+    let store = open_store(&sample.disk).unwrap();
     let [zero, one, two] = sample.lanes.each_ref().map(SampleLane::id);
     let lost = |start| move |error: StoreError| matches!(error, StoreError::DamagedRun { start: at, .. } if at == start);
     assert!(store.entry(&one, 6).is_err_and(lost(5)));
@@ -231,7 +230,7 @@ fn neighbouring_damaged_runs_heal_one_after_the_other() {
     sample.damage(&sample.run_value(1, 0));
     sample.damage(&sample.run_value(1, 5));
     let id = sample.lanes[1].id();
-    let store = sample.disk.open_store().unwrap();
+    let store = open_store(&sample.disk).unwrap();
     assert_eq!(store.scrub(10).unwrap(), [DamagedRun { lane: id, start: 0, end: 9 }]);
     let mut again = SampleLane::new(2);
     for part in 0..2 {
@@ -249,7 +248,7 @@ fn neighbouring_damaged_runs_heal_one_after_the_other() {
 fn states_and_counts_are_read_from_their_twins() {
     let sample = Sample::new();
     let (state, counts) = {
-        let database = sample.disk.open(&redb::Builder::new()).unwrap();
+        let database = database_on(&sample.disk);
         let transaction = database.begin_read().unwrap();
         let state = transaction.open_table(LANES[0]).unwrap().get(1).unwrap().unwrap().value().to_vec();
         let counts = transaction.open_table(META[0]).unwrap().get(META_COUNTS).unwrap().unwrap();
@@ -258,31 +257,31 @@ fn states_and_counts_are_read_from_their_twins() {
     // Of each value there are two equal copies; the first found is damaged, whichever table it is in.
     sample.damage(&state);
     sample.damage(&counts);
-    let store = sample.disk.open_store().unwrap();
+    let store = open_store(&sample.disk).unwrap();
     assert_eq!(store.lane(&sample.lanes[1].id()).unwrap().as_ref(), Some(sample.lanes[1].state()));
     assert_eq!(store.stats().unwrap().runs, 10);
     let mut lane = sample.lanes[1].clone();
     store.commit(lane.batch("writing goes on")).unwrap();
     drop(store);
     sample.damage(&state);
-    let store = sample.disk.open_store().unwrap();
+    let store = open_store(&sample.disk).unwrap();
     assert_eq!(store.lane(&lane.id()).unwrap().as_ref(), Some(lane.state()), "both copies were renewed");
 }
 
 #[test]
 fn a_damaged_index_is_rebuilt() {
     let sample = Sample::new();
-    let store = sample.disk.open_store().unwrap();
+    let store = open_store(&sample.disk).unwrap();
     let token = store.token("record", b"one");
     let posting = Posting { lane: sample.lanes[1].id(), seq: 1 };
     drop(store);
     let block = {
-        let database = sample.disk.open(&redb::Builder::new()).unwrap();
+        let database = database_on(&sample.disk);
         let table = database.begin_read().unwrap().open_table(super::rows::INDEX).unwrap();
         table.get(0).unwrap().unwrap().value().to_vec()
     };
     sample.damage(&block);
-    let store = sample.disk.open_store().unwrap();
+    let store = open_store(&sample.disk).unwrap();
     assert_eq!(store.index_find(&token).unwrap_err().kind(), StoreErrorKind::Damaged);
     let found = tail::find(&store, &Tail::after(0), &token).unwrap();
     assert!(found.rebuild && found.postings.is_empty());

@@ -1,13 +1,13 @@
 //! The store itself: made, opened, and used through the Store trait.
 
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use redb::Builder;
 
 use super::cache::RunCache;
 use super::commit::PackedBatch;
-use super::disk::{Disk as _, FileDisk};
+use super::disk::{DeviceDisk, Disk as _, FileDisk};
 use super::engine::Engine;
 use super::fault::{Fault, explain, guard};
 use super::read::{self, Lane};
@@ -20,10 +20,11 @@ use crate::lane::{Entry, Run};
 use crate::store::api::{
     Arrival, Batch, Committed, DamagedRun, KeyedValue, Posting, Store, StoreStats, Token,
 };
+use crate::store::device::BlockDevice;
 use crate::store::error::StoreError;
 use crate::store::files::{self, DirectoryLock};
 use crate::store::keys::{self, Argon2Cost, KeySource};
-use crate::store::sealing::Sealer;
+use crate::store::sealing::{DataKey, Nonces, Sealer};
 
 /// The name of the database in a store's directory.
 const STORE_FILE: &str = "store.redb";
@@ -108,13 +109,50 @@ impl RedbStore {
         Ok(Self::assemble(engine, Some(lock), options))
     }
 
+    /// Makes a store on an empty device; durable when it returns. A creation that was broken off leaves a device
+    /// that is neither empty nor a store: whoever owns it sets its length to 0 and begins again.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when the device is not empty; what the device says.
+    pub fn create_on(
+        device: Arc<dyn BlockDevice>,
+        key: &DataKey,
+        nonces: Nonces,
+        options: StoreOptions,
+    ) -> Result<Self, StoreError> {
+        let (disk, sealer) = (DeviceDisk(device), Sealer::with_nonces(key, nonces));
+        guard(|| {
+            let database = disk.create(Builder::new().set_cache_size(options.page_cache_bytes))?;
+            Engine::initialise(&database, &sealer)
+        })
+        .map_err(|fault| explain("creating the store", disk.path(), fault))?;
+        let engine = Engine::open(Box::new(disk), sealer, options.page_cache_bytes)?;
+        Ok(Self::assemble(engine, None, options))
+    }
+
+    /// Opens the store on a device, which nobody else may use meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] when the device is empty; [`StoreError::Unreadable`] when it holds no store, a damaged
+    /// one, or one of another key; [`StoreError::Version`]; what the device says.
+    pub fn open_on(
+        device: Arc<dyn BlockDevice>,
+        key: &DataKey,
+        nonces: Nonces,
+        options: StoreOptions,
+    ) -> Result<Self, StoreError> {
+        let (disk, sealer) = (DeviceDisk(device), Sealer::with_nonces(key, nonces));
+        let engine = Engine::open(Box::new(disk), sealer, options.page_cache_bytes)?;
+        Ok(Self::assemble(engine, None, options))
+    }
+
     /// Says whether there is a store in a directory.
     pub fn exists(dir: &Path) -> bool {
         dir.join(STORE_FILE).exists()
     }
 
     /// Puts the parts together.
-    pub(super) fn assemble(engine: Engine, lock: Option<DirectoryLock>, options: StoreOptions) -> Self {
+    fn assemble(engine: Engine, lock: Option<DirectoryLock>, options: StoreOptions) -> Self {
         Self { engine, cache: Mutex::new(RunCache::new(options.run_cache_bytes)), _lock: lock }
     }
 }

@@ -13,7 +13,7 @@ use crate::sync::event::{Input, Output};
 use crate::sync::limits::{CERTIFICATES_MAX, HEADS_PER_MESSAGE_MAX, LANES_MAX, RESTARTS_MAX};
 use crate::sync::message::{Acknowledged, Fork, Heads, Hello, ListedHead};
 use crate::sync::segment::Folder;
-use crate::sync::{CloseCode, Message, Session};
+use crate::sync::{CloseCode, Message, Session, Streams};
 
 /// A replica whose peer is the test itself.
 struct Victim {
@@ -256,7 +256,7 @@ fn a_bomb_ends_it() {
 #[test]
 fn more_in_flight_than_any_window_ends_it() {
     let mut victim = Victim::open();
-    let mut folder = Folder::new().unwrap();
+    let mut folder = Folder::new(Streams::default());
     let lane = victim.replica.name("shared/a", Part::Card).id();
     for message in 0..20 {
         let run = Run {
@@ -301,7 +301,7 @@ fn a_run_that_cannot_be_admitted_stops_its_lane_only() {
     victim.replica.learn(&honest.chain);
     victim.replica.learn(&forger.chain);
     list(&mut victim, Vec::new(), true);
-    let mut folder = Folder::new().unwrap();
+    let mut folder = Folder::new(Streams::default());
     for attempt in 0..4 {
         let segment = folder.fold([frame::encode_plain(&forged).as_slice()]).unwrap();
         victim.say(&Message::Runs(segment.into()));
@@ -330,7 +330,7 @@ fn an_acknowledgement_never_comes_before_the_driver_says_durable() {
     let Input::Runs { runs, .. } = writer.read_runs(lane, 0, 1 << 20) else { panic!("runs") };
     let mut victim = Victim::open();
     victim.replica.learn(&writer.chain);
-    let segment = Folder::new().unwrap().fold([frame::encode_plain(&runs[0]).as_slice()]).unwrap();
+    let segment = Folder::new(Streams::default()).fold([frame::encode_plain(&runs[0]).as_slice()]).unwrap();
     let received = Input::Received(Message::Runs(segment.into()).to_bytes());
     let outputs = victim.session.handle(WallMs(2_000), received);
     assert_eq!(outputs, [Output::Admit { run: runs[0].clone() }]);
@@ -366,7 +366,7 @@ fn runs_beyond_a_gap_are_left_out_until_the_lane_starts_again() {
     let mut victim = Victim::open();
     victim.replica.learn(&writer.chain);
     list(&mut victim, Vec::new(), true);
-    let mut folder = Folder::new().unwrap();
+    let mut folder = Folder::new(Streams::default());
     for number in [0, 2, 3, 3, 1, 2, 3] {
         let segment = folder.fold([frame::encode_plain(&runs[number]).as_slice()]).unwrap();
         victim.say(&Message::Runs(segment.into()));
@@ -422,7 +422,7 @@ fn disputed_entries_are_not_acknowledged() {
     clone.write("shared/a", Part::Card, 1, 53);
     list(&mut victim, Vec::new(), true);
     let Input::Runs { runs, .. } = clone.read_runs(lane, 0, 1 << 20) else { panic!("runs") };
-    let mut folder = Folder::new().unwrap();
+    let mut folder = Folder::new(Streams::default());
     for run in &runs {
         let segment = folder.fold([frame::encode_plain(run).as_slice()]).unwrap();
         victim.say(&Message::Runs(segment.into()));

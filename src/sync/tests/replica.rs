@@ -12,7 +12,7 @@ use crate::lane::{
     admit_fork, append,
 };
 use crate::sync::event::{Input, SessionConfig};
-use crate::sync::{Group, Session};
+use crate::sync::{Group, Session, Streams};
 
 /// A realm with one site.
 pub struct Realm {
@@ -82,6 +82,7 @@ pub struct Replica {
     /// What was admitted, in order: part, lane, first and following entry.
     pub admitted: Vec<(Part, LaneId, u64, u64)>,
     written: u64,
+    pub streams: Streams,
 }
 
 impl LaneLog for Replica {
@@ -120,7 +121,16 @@ impl Replica {
         let subscription =
             held.flat_map(|area| Part::ALL.map(|part| Group { part, area: area.clone() })).collect();
         let (lanes, admitted) = (BTreeMap::new(), Vec::new());
-        Self { seed, chain, certificates, subscription, lanes, admitted, written: 0 }
+        Self {
+            seed,
+            chain,
+            certificates,
+            subscription,
+            lanes,
+            admitted,
+            written: 0,
+            streams: Streams::default(),
+        }
     }
 
     pub fn device(&self) -> DeviceId {
@@ -181,10 +191,11 @@ impl Replica {
             chain: self.chain.clone(),
             subscription: self.subscription.clone(),
             initiator,
+            streams: self.streams.clone(),
         };
         let heads =
             self.lanes.iter().map(|(id, lane)| (*id, (lane.state.name.clone(), lane.state.head()))).collect();
-        Session::new(config, heads).unwrap()
+        Session::new(config, heads)
     }
 
     /// Returns the heads of all lanes.

@@ -7,7 +7,7 @@ use crate::base::{LaneId, Part, WallMs};
 use crate::lane::{Head, Run, frame};
 use crate::sync::event::{GiveUp, Input, Output};
 use crate::sync::segment::Unfolder;
-use crate::sync::{Closed, Message, Session};
+use crate::sync::{Closed, Message, Session, Streams};
 
 /// How a link behaves.
 #[derive(Clone, Copy)]
@@ -59,7 +59,7 @@ impl Link {
 impl Link {
     /// Returns the runs that were sent, by side, in order.
     pub fn runs(&self) -> Vec<(usize, Run)> {
-        let mut streams = [Unfolder::new().unwrap(), Unfolder::new().unwrap()];
+        let mut streams = [Unfolder::new(Streams::default()), Unfolder::new(Streams::default())];
         let mut runs = Vec::new();
         for (side, message) in self.messages() {
             match message {

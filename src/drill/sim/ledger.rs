@@ -1,0 +1,99 @@
+//! The simulation's own ledger: every write that a replica acknowledged, and where it must be found.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use crate::base::{Area, Digest, LaneId};
+use crate::drill::course::Act;
+
+/// A person, as a run numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PersonNo(
+    /// The number.
+    pub u64,
+);
+
+/// What an acknowledged write says, as far as an oracle must know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// The person is allergic to the substance.
+    Allergic(String),
+    /// The person is not, in answer to these writes (by their places in the ledger).
+    NotAllergic(String, Vec<usize>),
+    /// Something else.
+    Other,
+}
+
+/// A write that was acknowledged.
+#[derive(Debug, Clone)]
+pub struct Acknowledged {
+    /// When.
+    pub at: Duration,
+    /// Where.
+    pub member: usize,
+    /// The person; none for what names nobody.
+    pub person: Option<PersonNo>,
+    /// What was done.
+    pub act: Act,
+    /// What it says.
+    pub said: Said,
+    /// The area of its lane.
+    pub area: Area,
+    /// The lane.
+    pub lane: LaneId,
+    /// Its sequence number.
+    pub seq: u64,
+    /// The hash of its entry, read right after the acknowledgement; none when it could not be read even then.
+    pub leaf: Option<Digest>,
+    /// The FHIR id that its entry must hold, if it is a statement.
+    pub resource_id: Option<String>,
+    /// Its only copy was on a disk that the drill destroyed: no system can keep it.
+    pub forgiven: bool,
+}
+
+/// All acknowledged writes, in order.
+#[derive(Debug, Default)]
+pub struct SimLedger {
+    writes: Vec<Acknowledged>,
+    by_person: BTreeMap<PersonNo, Vec<usize>>,
+    places: HashMap<(LaneId, u64), usize>,
+}
+
+impl SimLedger {
+    /// Notes a write.
+    pub fn note(&mut self, write: Acknowledged) {
+        let number = self.writes.len();
+        if let Some(person) = write.person {
+            self.by_person.entry(person).or_default().push(number);
+        }
+        self.places.insert((write.lane, write.seq), number);
+        self.writes.push(write);
+    }
+
+    /// Returns all writes.
+    pub fn writes(&self) -> &[Acknowledged] {
+        &self.writes
+    }
+
+    /// Returns what was written about a person, in order.
+    pub fn about(&self, person: PersonNo) -> impl DoubleEndedIterator<Item = (usize, &Acknowledged)> {
+        self.by_person.get(&person).into_iter().flatten().map(|number| (*number, &self.writes[*number]))
+    }
+
+    /// Finds the write at a place of a lane.
+    pub fn at(&self, lane: LaneId, seq: u64) -> Option<&Acknowledged> {
+        self.places.get(&(lane, seq)).map(|number| &self.writes[*number])
+    }
+
+    /// Forgives the writes that only a destroyed disk held; returns how many.
+    pub fn forgive(&mut self, only_there: impl Fn(&Acknowledged) -> bool) -> u64 {
+        let mut forgiven = 0;
+        for write in self.writes.iter_mut().filter(|write| !write.forgiven) {
+            if only_there(write) {
+                write.forgiven = true;
+                forgiven += 1;
+            }
+        }
+        forgiven
+    }
+}

@@ -1,0 +1,142 @@
+//! An attacker inside: a device whose runs are altered on their way out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::base::LaneId;
+use crate::lane::tree::Frontier;
+use crate::lane::state::LaneState;
+use crate::lane::{Entry, EntryKind, Run};
+use crate::store::{
+    Arrival, Batch, Committed, DamagedRun, KeyedValue, Posting, Store, StoreError, StoreStats, Token,
+};
+
+/// A store that alters what is read to be sent, while it is told to.
+pub(super) struct LyingStore {
+    honest: Arc<dyn Store>,
+    liar: Liar,
+}
+
+/// Says whether a device lies; clones are the same device.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Liar {
+    /// The device is set on lying.
+    set: Arc<AtomicBool>,
+    /// A session of it is reading.
+    sending: Arc<AtomicBool>,
+    told: Arc<AtomicU64>,
+}
+
+impl Liar {
+    /// Sets the device on lying, or back.
+    pub(super) fn set(&self, lying: bool) {
+        self.set.store(lying, Ordering::Relaxed);
+    }
+
+    /// Says that a session of the device reads what it will send, or has done so.
+    pub(super) fn sending(&self, sending: bool) {
+        self.sending.store(sending, Ordering::Relaxed);
+    }
+
+    /// Returns how many runs were altered.
+    pub(super) fn told(&self) -> u64 {
+        self.told.load(Ordering::Relaxed)
+    }
+
+    fn lies(&self) -> bool {
+        self.set.load(Ordering::Relaxed) && self.sending.load(Ordering::Relaxed)
+    }
+}
+
+impl LyingStore {
+    /// Puts a liar before a store.
+    pub(super) fn new(honest: Arc<dyn Store>, liar: Liar) -> Self {
+        Self { honest, liar }
+    }
+}
+
+/// Alters one bit of the last entry that tells anything of a patient.
+fn altered(run: &mut Run) -> bool {
+    let told = run.entries.iter_mut().rev().find(|entry| entry.kind == EntryKind::FACTS);
+    let byte = told.and_then(|entry| entry.body.last_mut());
+    byte.map(|byte| *byte ^= 1).is_some()
+}
+
+impl Store for LyingStore {
+    fn runs(&self, id: &LaneId, from: u64, limit_bytes: usize) -> Result<Vec<Run>, StoreError> {
+        let mut runs = self.honest.runs(id, from, limit_bytes)?;
+        if self.liar.lies() {
+            let lies = runs.iter_mut().map(altered).filter(|altered| *altered).count();
+            self.liar.told.fetch_add(lies as u64, Ordering::Relaxed);
+        }
+        Ok(runs)
+    }
+
+    fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
+        self.honest.commit(batch)
+    }
+
+    fn lanes(&self) -> Result<Vec<LaneState>, StoreError> {
+        self.honest.lanes()
+    }
+
+    fn lane(&self, id: &LaneId) -> Result<Option<LaneState>, StoreError> {
+        self.honest.lane(id)
+    }
+
+    fn frontier_at(&self, id: &LaneId, seq: u64) -> Result<Frontier, StoreError> {
+        self.honest.frontier_at(id, seq)
+    }
+
+    fn entry(&self, id: &LaneId, seq: u64) -> Result<Option<Entry>, StoreError> {
+        self.honest.entry(id, seq)
+    }
+
+    fn arrivals(&self, after: u64, limit: usize) -> Result<Vec<Arrival>, StoreError> {
+        self.honest.arrivals(after, limit)
+    }
+
+    fn named(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.honest.named(name)
+    }
+
+    fn blob(&self, space: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.honest.blob(space, key)
+    }
+
+    fn blobs(&self, space: &str, after: Option<&[u8]>, limit: usize) -> Result<Vec<KeyedValue>, StoreError> {
+        self.honest.blobs(space, after, limit)
+    }
+
+    fn token(&self, kind: &str, text: &[u8]) -> Token {
+        self.honest.token(kind, text)
+    }
+
+    fn index_cursor(&self) -> Result<u64, StoreError> {
+        self.honest.index_cursor()
+    }
+
+    fn index_add(&self, upto: u64, postings: &[(Token, Posting)]) -> Result<(), StoreError> {
+        self.honest.index_add(upto, postings)
+    }
+
+    fn index_find(&self, token: &Token) -> Result<Vec<Posting>, StoreError> {
+        self.honest.index_find(token)
+    }
+
+    fn rebuild_index(&self) -> Result<(), StoreError> {
+        self.honest.rebuild_index()
+    }
+
+    fn scrub(&self, limit: usize) -> Result<Vec<DamagedRun>, StoreError> {
+        self.honest.scrub(limit)
+    }
+
+    fn heal(&self, run: Run) -> Result<Committed, StoreError> {
+        self.honest.heal(run)
+    }
+
+    fn stats(&self) -> Result<StoreStats, StoreError> {
+        self.honest.stats()
+    }
+}

@@ -1,0 +1,132 @@
+//! Playing the script: people come, staff read their records and write.
+
+use std::time::Duration;
+
+use super::ledger::{PersonNo, Said};
+use super::world::World;
+use crate::drill::course::{Act, Decision};
+use crate::drill::workload::Task;
+use crate::replica::request::{MedicationAction, NewPatient, Write};
+
+impl World<'_> {
+    /// Plays one operation of the script.
+    pub(super) fn operate(&mut self, number: usize) {
+        let operation = self.script.operations[number].clone();
+        let (at, person) = (operation.member, PersonNo(operation.person as u64));
+        let act = act_of(&operation.task);
+        if self.replica(at).is_none() {
+            let decision = self.decision(at, person, act, false, false);
+            self.recorder.decisions.push(decision);
+            return;
+        }
+        let known = self.record_at(at, person);
+        let mut decision = self.decision(at, person, act, true, false);
+        // Nobody can write into a record that is not here: the person is received as new.
+        let received = match known {
+            Some(_) => true,
+            None => {
+                decision.read = self.people.records(person).is_empty();
+                self.receive(at, person)
+            }
+        };
+        decision.written = received
+            && match write_of(&operation.task) {
+                None => true,
+                Some(Write::Handover { text }) => {
+                    let now = self.handover_text(at, person).unwrap_or_default();
+                    self.write(at, person, Write::Handover { text: format!("{now}{text}") }).is_ok()
+                }
+                Some(write) => {
+                    // What is not known here cannot be changed: it is told in a note instead.
+                    let told = Write::Note { text: format!("{act:?}"), title: None };
+                    self.write(at, person, write).is_ok()
+                        || self.replica(at).is_some() && self.write(at, person, told).is_ok()
+                }
+            };
+        self.recorder.decisions.push(decision);
+    }
+
+    /// Opens a record of a person at a machine.
+    fn receive(&mut self, at: usize, person: PersonNo) -> bool {
+        let Some(replica) = self.replica(at) else { return false };
+        let Some(known) = self.script.people.get(person.0 as usize).cloned() else { return false };
+        let patient = NewPatient {
+            name: known.person.name,
+            kana: known.person.kana,
+            birth_date: known.person.birth_date,
+            sex: known.person.sex,
+        };
+        let own = self.scenario.replicas[at].areas.contains(&known.area);
+        let registered = replica.register(&patient, own.then_some(known.area), self.author(at));
+        drop(replica);
+        match registered {
+            Ok(written) => {
+                self.people.add(person, written.record);
+                self.acknowledge(at, Some(person), Act::Register, Said::Other, Some(&written));
+                true
+            }
+            Err(_) => {
+                self.see_to(at);
+                false
+            }
+        }
+    }
+
+    /// What a decision about a person rests on, here and now.
+    fn decision(&self, at: usize, person: PersonNo, act: Act, read: bool, written: bool) -> Decision {
+        let unknown = self.ledger.about(person).map(|(_, write)| write);
+        let unknown = unknown.filter(|write| self.nodes[at].knowledge.size(&write.lane) <= write.seq);
+        let (mut count, mut oldest) = (0, self.now);
+        for write in unknown {
+            count += 1;
+            oldest = oldest.min(write.at);
+        }
+        let stale = self.now.saturating_sub(oldest);
+        Decision {
+            at: self.now,
+            member: at,
+            person: person.0,
+            act,
+            read,
+            written,
+            unknown: count,
+            stale: if count == 0 { Duration::ZERO } else { stale },
+        }
+    }
+}
+
+/// What kind of thing a task is.
+pub(in crate::drill) fn act_of(task: &Task) -> Act {
+    match task {
+        Task::Receive => Act::Register,
+        Task::Note(_) | Task::Handover(_) => Act::Note,
+        Task::Allergy(_) | Task::Refute(_) => Act::Allergy,
+        Task::Start(..) | Task::Change(..) | Task::Stop(_) => Act::Medication,
+    }
+}
+
+fn write_of(task: &Task) -> Option<Write> {
+    let medication = |action, drug: &str, dose: Option<&str>| Write::Medication {
+        action,
+        drug: drug.to_owned(),
+        code: None,
+        dose: dose.map(str::to_owned),
+        reason: (action == MedicationAction::Stop).then(|| "中止".to_owned()),
+    };
+    let allergy = |substance: &str, refute: Option<&str>| Write::Allergy {
+        substance: substance.to_owned(),
+        code: None,
+        criticality: refute.is_none().then(|| "high".to_owned()),
+        refute: refute.map(str::to_owned),
+    };
+    match task {
+        Task::Receive => None,
+        Task::Note(text) => Some(Write::Note { text: text.clone(), title: None }),
+        Task::Handover(text) => Some(Write::Handover { text: text.clone() }),
+        Task::Allergy(substance) => Some(allergy(substance, None)),
+        Task::Refute(substance) => Some(allergy(substance, Some("問診で否定"))),
+        Task::Start(drug, dose) => Some(medication(MedicationAction::Start, drug, Some(dose))),
+        Task::Change(drug, dose) => Some(medication(MedicationAction::Change, drug, Some(dose))),
+        Task::Stop(drug) => Some(medication(MedicationAction::Stop, drug, None)),
+    }
+}

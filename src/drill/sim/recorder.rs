@@ -1,0 +1,129 @@
+//! Writes the course of a run while it happens.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::drill::course::{Able, AbleFrom, Decision, Faults, Happening, LinkCourse, RestoreCourse, Reunion};
+use crate::drill::scenario::{Scenario, Told};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// What has been written so far.
+pub(super) struct Recorder {
+    pub(super) happenings: Vec<Happening>,
+    pub(super) able: Vec<AbleFrom>,
+    now_able: BTreeMap<usize, Able>,
+    pub(super) decisions: Vec<Decision>,
+    pub(super) links: Vec<LinkCourse>,
+    cut_since: BTreeMap<usize, Duration>,
+    pub(super) reunions: Vec<Reunion>,
+    /// Something is broken.
+    broken: bool,
+    /// Everything is whole again since then, and not all hold the same yet.
+    healing: Option<Duration>,
+    pub(super) restores: Vec<RestoreCourse>,
+    pub(super) faults: Faults,
+    pub(super) sync_bytes: u64,
+    pub(super) backup_bytes: u64,
+}
+
+impl Recorder {
+    /// Starts before anything has happened.
+    pub(super) fn of(scenario: &Scenario) -> Self {
+        let link = |plan: &crate::drill::scenario::LinkPlan| LinkCourse {
+            ends: plan.ends,
+            profile: plan.profile_name.clone(),
+            bytes_by_hour: Vec::new(),
+            quota_bytes_per_day: plan.quota_bytes_per_day,
+            outages: Vec::new(),
+        };
+        Self {
+            happenings: Vec::new(),
+            able: Vec::new(),
+            now_able: BTreeMap::new(),
+            decisions: Vec::new(),
+            links: scenario.links.iter().map(link).collect(),
+            cut_since: BTreeMap::new(),
+            reunions: Vec::new(),
+            broken: false,
+            healing: None,
+            restores: Vec::new(),
+            faults: Faults::default(),
+            sync_bytes: 0,
+            backup_bytes: 0,
+        }
+    }
+
+    /// Notes what a scenario made happen.
+    pub(super) fn happened(&mut self, at: Duration, event: &'static str, told: Told, members: Vec<usize>) {
+        self.happenings.push(Happening { at, event, told, members, failed: None });
+    }
+
+    /// Notes that the last thing that happened could not be done.
+    pub(super) fn failed(&mut self, reason: &str) {
+        if let Some(last) = self.happenings.last_mut() {
+            last.failed = Some(reason.to_owned());
+        }
+    }
+
+    /// Notes what people at a machine can do from now on.
+    pub(super) fn able(&mut self, at: Duration, member: usize, able: Able) {
+        if self.now_able.insert(member, able) != Some(able) {
+            self.able.push(AbleFrom { at, member, able });
+        }
+    }
+
+    /// Notes bytes that travel over a link.
+    pub(super) fn sent(&mut self, at: Duration, link: usize, bytes: usize) {
+        let hour = (at.as_secs() / HOUR.as_secs()) as usize;
+        let by_hour = &mut self.links[link].bytes_by_hour;
+        if by_hour.len() <= hour {
+            by_hour.resize(hour + 1, 0);
+        }
+        by_hour[hour] += bytes as u64;
+        self.sync_bytes += bytes as u64;
+    }
+
+    /// Notes that a link is cut, or not.
+    pub(super) fn cut(&mut self, at: Duration, link: usize, cut: bool) {
+        if cut {
+            self.cut_since.entry(link).or_insert(at);
+        } else if let Some(since) = self.cut_since.remove(&link) {
+            self.links[link].outages.push((since, at));
+        }
+    }
+
+    /// Notes whether everything is whole after something has changed.
+    pub(super) fn whole(&mut self, at: Duration, whole: bool) {
+        if !whole {
+            self.broken = true;
+            if let Some(healed) = self.healing.take() {
+                self.reunions.push(Reunion { healed, converged: None });
+            }
+        } else if std::mem::take(&mut self.broken) {
+            self.healing = Some(at);
+        }
+    }
+
+    /// Says since when everything is whole and not yet equal.
+    pub(super) fn healing(&self) -> Option<Duration> {
+        self.healing
+    }
+
+    /// Notes that all hold the same.
+    pub(super) fn converged(&mut self, at: Duration) {
+        if let Some(healed) = self.healing.take() {
+            self.reunions.push(Reunion { healed, converged: Some(at) });
+        }
+    }
+
+    /// Ends the course.
+    pub(super) fn end(&mut self, at: Duration) {
+        if let Some(healed) = self.healing.take() {
+            self.reunions.push(Reunion { healed, converged: None });
+        }
+        for (link, since) in std::mem::take(&mut self.cut_since) {
+            self.links[link].outages.push((since, at));
+        }
+    }
+}

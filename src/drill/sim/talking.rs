@@ -1,0 +1,206 @@
+//! Conversations of the simulated world: dialling, messages on their way, silence, parting.
+
+use std::time::Duration;
+
+use super::connections::Connection;
+use super::world::{Due, World};
+use crate::replica::exchange::{Effect, Exchange};
+
+/// How often a session under way is told that time has passed.
+const TICK: Duration = Duration::from_millis(500);
+
+impl World<'_> {
+    /// Dials within the time that a redial takes at most.
+    pub(super) fn dial_soon(&mut self, line: usize) {
+        if !std::mem::replace(&mut self.lines[line].dialling, true) {
+            let jitter = self.chance.bits();
+            let pause = self.lines[line].backoff.next(jitter);
+            self.queue.push(self.now + pause, Due::Dial { line });
+        }
+    }
+
+    pub(super) fn dial(&mut self, line: usize) {
+        if self.lines[line].connection.is_some() {
+            return;
+        }
+        if !self.grid.is_usable(line, self.now) {
+            // Whoever waits dials again when the line is back.
+            self.lines[line].wanted = true;
+            let flaps = self.grid.lines[line].next_up(self.now);
+            if let Some(up) = flaps.filter(|_| self.grid.lines[line].ends.iter().all(|end| self.grid.runs(*end)))
+                && !std::mem::replace(&mut self.lines[line].dialling, true)
+            {
+                self.queue.push(up, Due::Dial { line });
+            }
+            return;
+        }
+        let ends = self.grid.lines[line].ends;
+        let mut begin = |end: usize| {
+            let (here, there) = (&self.nodes[ends[end]], &self.nodes[ends[1 - end]]);
+            let (replica, peer) = (here.replica.clone()?, there.replica.as_ref()?.me().device);
+            let remote = self.scenario.replicas[ends[1 - end]].name.to_string();
+            Exchange::begin(replica, peer, remote, end == 0).ok()
+        };
+        let (Some(one), Some(other)) = (begin(0), begin(1)) else { return };
+        let it = &mut self.lines[line];
+        it.epochs += 1;
+        it.wanted = false;
+        it.backoff.reset();
+        it.connection = Some(Connection::new(it.epochs, [one, other]));
+        self.trace.note(self.now, "connected", line as u64, &[]);
+        self.pump(line, 0);
+        self.pump(line, 1);
+        self.after(line);
+    }
+
+    /// Ends a conversation without a word: what is on its way is lost.
+    pub(super) fn hang_up(&mut self, line: usize) {
+        let Some(connection) = self.lines[line].connection.take() else { return };
+        let lost = connection.pipes.iter().flat_map(|pipe| pipe.waiting());
+        let (mut messages, mut bytes) = (0, 0);
+        for message in lost {
+            messages += 1;
+            bytes += message.len() as u64;
+        }
+        self.recorder.faults.messages_dropped += messages;
+        self.recorder.faults.bytes_lost += bytes;
+        self.recorder.faults.connections_broken += 1;
+        self.trace.note(self.now, "broken", line as u64, &[]);
+        self.want(line);
+    }
+
+    /// Somebody wants to talk over a line that has no conversation.
+    fn want(&mut self, line: usize) {
+        if self.scenario.links[line].meets_every.is_none() {
+            self.dial_soon(line);
+        } else {
+            self.lines[line].wanted = true;
+        }
+    }
+
+    /// Hangs up all conversations of a machine.
+    pub(super) fn hang_up_all(&mut self, node: usize) {
+        for line in self.grid.lines_of(node).to_vec() {
+            self.hang_up(line);
+        }
+    }
+
+    /// A message arrives, if the line passes; those that came before their turn wait for it.
+    pub(super) fn deliver(&mut self, line: usize, epoch: u64, end: usize, number: u64, message: Vec<u8>) {
+        let it = &self.grid.lines[line];
+        let usable = it.passes(end, self.now) && self.grid.runs(it.ends[end]);
+        let Some(connection) = self.lines[line].connection.as_mut().filter(|it| it.epoch == epoch) else {
+            self.recorder.faults.messages_dropped += 1;
+            self.recorder.faults.bytes_lost += message.len() as u64;
+            return;
+        };
+        if !usable {
+            // Lost on the way; it is sent again when the line is back, if the connection lives so long.
+            connection.pipes[end].stalled.push((number, message));
+            self.recorder.faults.messages_delayed += 1;
+            self.notice(line);
+            return;
+        }
+        for message in connection.pipes[end].arrived(number, message) {
+            self.trace.note(self.now, "heard", (line * 2 + end) as u64, &message);
+            connection.exchanges[end].heard(message);
+        }
+        self.pump(line, end);
+        self.after(line);
+    }
+
+    /// Lets an end of a line do all that it can.
+    pub(super) fn pump(&mut self, line: usize, end: usize) {
+        let node = self.grid.lines[line].ends[end];
+        if !self.grid.runs(node) {
+            return;
+        }
+        loop {
+            let Some(connection) = self.lines[line].connection.as_mut() else { return };
+            let liar = self.nodes[node].liar.clone();
+            liar.sending(true);
+            let stepped = connection.exchanges[end].step();
+            liar.sending(false);
+            match stepped {
+                Ok(None) => return,
+                Ok(Some(effects)) => effects.into_iter().for_each(|effect| self.carry(line, end, effect)),
+                Err(_) => {
+                    self.trace.note(self.now, "store failed", node as u64, &[]);
+                    self.hang_up(line);
+                    self.see_to(node);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn carry(&mut self, line: usize, end: usize, effect: Effect) {
+        let node = self.grid.lines[line].ends[end];
+        match effect {
+            Effect::Send(message) => self.send(line, end, message),
+            Effect::Received(_) => self.has_changed(node),
+            Effect::Sent(_) | Effect::InSync => {}
+            Effect::Refused(_) => self.recorder.faults.lies_refused += 1,
+            Effect::Closed(_) => {
+                if let Some(connection) = &mut self.lines[line].connection {
+                    connection.ended[end] = true;
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, line: usize, from: usize, message: Vec<u8>) {
+        let to = 1 - from;
+        let (now, it) = (self.now, &self.grid.lines[line]);
+        self.recorder.sent(now, line, message.len());
+        let passes = it.passes(to, now);
+        let (profile, loss) = (it.profile().clone(), it.loss(to));
+        let Some(connection) = &mut self.lines[line].connection else { return };
+        let number = connection.pipes[to].next_number();
+        if !passes {
+            connection.pipes[to].stalled.push((number, message));
+            self.recorder.faults.messages_delayed += 1;
+            self.notice(line);
+            return;
+        }
+        let arrival = connection.pipes[to].depart(now, message.len(), &profile, loss, &mut self.chance);
+        self.recorder.faults.messages_delayed += u64::from(arrival.resent);
+        let epoch = connection.epoch;
+        self.queue.push(arrival.at, Due::Deliver { line, epoch, end: to, number, message });
+    }
+
+    /// Looks after a conversation when its ends have done what they could.
+    pub(super) fn after(&mut self, line: usize) {
+        let meets = self.scenario.links[line].meets_every.is_some();
+        let Some(connection) = &mut self.lines[line].connection else { return };
+        if connection.ended == [true; 2] {
+            self.lines[line].connection = None;
+            self.trace.note(self.now, "parted", line as u64, &[]);
+            if !meets {
+                self.dial_soon(line);
+            }
+            return;
+        }
+        let settled = connection.is_settled();
+        let epoch = connection.epoch;
+        if settled && meets && !connection.ended[0] {
+            connection.exchanges[0].close();
+            self.pump(line, 0);
+            return;
+        }
+        if !settled && !std::mem::replace(&mut connection.ticking, true) {
+            self.queue.push(self.now + TICK, Due::Tick { line, epoch });
+        }
+    }
+
+    pub(super) fn tick(&mut self, line: usize, epoch: u64) {
+        let Some(connection) = self.lines[line].connection.as_mut().filter(|it| it.epoch == epoch) else {
+            return;
+        };
+        connection.ticking = false;
+        connection.exchanges.iter_mut().for_each(Exchange::tick);
+        self.pump(line, 0);
+        self.pump(line, 1);
+        self.after(line);
+    }
+}

@@ -1,0 +1,119 @@
+//! What a machine has heard: the sizes of lanes and when they grew. It is written down from outside, from what
+//! the replica tells its sessions.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use crate::base::{Area, LaneId};
+use crate::lane::{Head, LaneName};
+
+/// What one machine holds.
+#[derive(Debug, Default)]
+pub(super) struct Knowledge {
+    lanes: HashMap<LaneId, Growth>,
+    /// For each area a sum over its lanes and sizes: equal sums, equal content.
+    sums: BTreeMap<Area, u64>,
+    entries: u64,
+}
+
+#[derive(Debug, Default)]
+struct Growth {
+    size: u64,
+    /// When the lane came to have so many entries.
+    steps: Vec<(Duration, u64)>,
+}
+
+impl Knowledge {
+    /// Learns the head of a lane; returns how many entries are new.
+    pub(super) fn learn(&mut self, now: Duration, name: &LaneName, head: &Head) -> u64 {
+        let id = name.id();
+        let size = match head {
+            Head::Straight { size, .. } => *size,
+            Head::Forked { at, .. } => *at,
+        };
+        let growth = self.lanes.entry(id).or_default();
+        let before = growth.size;
+        if size == before {
+            return 0;
+        }
+        let sum = self.sums.entry(name.area.clone()).or_default();
+        *sum ^= mixed(&id, before) ^ mixed(&id, size);
+        growth.size = size;
+        growth.steps.push((now, size));
+        self.entries = (self.entries + size).saturating_sub(before);
+        size.saturating_sub(before)
+    }
+
+    /// Forgets everything: the disk is another one.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Returns how many entries of a lane are held.
+    pub(super) fn size(&self, lane: &LaneId) -> u64 {
+        self.lanes.get(lane).map_or(0, |growth| growth.size)
+    }
+
+    /// Returns how many entries are held in all.
+    pub(super) fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// Returns since when an entry has been held.
+    pub(super) fn since(&self, lane: &LaneId, seq: u64) -> Option<Duration> {
+        let growth = self.lanes.get(lane)?;
+        let place = growth.steps.partition_point(|(_, size)| *size <= seq);
+        growth.steps.get(place).map(|(at, _)| *at)
+    }
+
+    /// Returns the sum of an area: equal sums, equal content.
+    pub(super) fn sum(&self, area: &Area) -> u64 {
+        self.sums.get(area).copied().unwrap_or(0)
+    }
+}
+
+/// Mixes a lane and its size into 64 bits (the finaliser of MurmurHash3, Appleby 2011); 0 for a lane without entries.
+fn mixed(lane: &LaneId, size: u64) -> u64 {
+    if size == 0 {
+        return 0;
+    }
+    let (first, _) = lane.0.split_first_chunk::<8>().expect("a lane's id has 32 bytes");
+    let mut x = u64::from_be_bytes(*first) ^ size.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    x ^= x >> 33;
+    x = x.wrapping_mul(0xff51_afd7_ed55_8ccd);
+    x ^= x >> 33;
+    x = x.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    x ^ (x >> 33)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{DeviceId, Digest, Part, RealmId};
+
+    fn name(device: u8) -> LaneName {
+        let (realm, area) = (RealmId([1; 32]), Area::new("shared/miura").expect("an area"));
+        LaneName { realm, device: DeviceId([device; 32]), area, part: Part::Card }
+    }
+
+    fn head(size: u64) -> Head {
+        Head::Straight { size, root: Digest([0; 32]) }
+    }
+
+    #[test]
+    fn the_same_content_has_the_same_sum_in_whatever_order_it_came() {
+        let (mut one, mut other) = (Knowledge::default(), Knowledge::default());
+        let at = Duration::from_secs;
+        one.learn(at(1), &name(1), &head(2));
+        one.learn(at(2), &name(2), &head(5));
+        other.learn(at(1), &name(2), &head(3));
+        assert_ne!(one.sum(&name(1).area), other.sum(&name(1).area));
+        other.learn(at(3), &name(2), &head(5));
+        other.learn(at(9), &name(1), &head(2));
+        assert_eq!(one.sum(&name(1).area), other.sum(&name(1).area));
+        assert_eq!((one.entries(), other.entries()), (7, 7));
+        let lane = name(2).id();
+        let since = [0, 2, 3, 4, 5].map(|seq| other.since(&lane, seq));
+        assert_eq!(since, [Some(at(1)), Some(at(1)), Some(at(3)), Some(at(3)), None]);
+    }
+}

@@ -1,0 +1,252 @@
+//! The simulated world: time, and everything that happens by itself as time passes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::connections::Line;
+use super::environment::TrueTime;
+use super::grid::Grid;
+use super::ledger::SimLedger;
+use super::node::Node;
+use super::people::People;
+use super::queue::Queue;
+use super::recorder::Recorder;
+use super::trace::Trace;
+use crate::backup::memory::MemoryBucket;
+use crate::base::{Area, LaneId};
+use crate::drill::chance::Chance;
+use crate::drill::deed::Deed;
+use crate::drill::ledger::Typed;
+use crate::drill::scenario::Scenario;
+use crate::drill::workload::Script;
+use crate::replica::Replica;
+use crate::transport::Options;
+
+/// How often everything on a disk is read, as running replicas do.
+const SCRUB_EVERY: Duration = Duration::from_secs(6 * 3_600);
+
+/// Something that is due.
+pub(super) enum Due {
+    /// A message arrives at an end of a line.
+    Deliver {
+        line: usize,
+        epoch: u64,
+        end: usize,
+        number: u64,
+        message: Vec<u8>,
+    },
+    /// Somebody dials.
+    Dial { line: usize },
+    /// Two that meet from time to time meet.
+    Meet { line: usize },
+    /// A silent connection is given up, unless the line was usable since.
+    Break { line: usize, epoch: u64, since: Duration },
+    /// A session under way is told the time.
+    Tick { line: usize, epoch: u64 },
+    /// A deed of an event that is done some time after it.
+    Deed(Box<Deed>),
+    /// An operation of the script.
+    Operation(usize),
+    /// The indexer follows.
+    Index { node: usize },
+    /// Everything on a disk is read.
+    Scrub { node: usize },
+    /// The gateway backs up by itself.
+    Backup,
+}
+
+/// The world.
+pub(super) struct World<'s> {
+    pub(super) scenario: &'s Scenario,
+    pub(super) script: Script,
+    pub(super) now: Duration,
+    pub(super) queue: Queue<Due>,
+    pub(super) time: TrueTime,
+    pub(super) chance: Chance,
+    pub(super) grid: Grid,
+    pub(super) nodes: Vec<Node>,
+    pub(super) lines: Vec<Line>,
+    pub(super) bucket: MemoryBucket,
+    pub(super) bucket_sizes: std::collections::HashMap<LaneId, u64>,
+    pub(super) bucket_at: Option<Duration>,
+    pub(super) ledger: SimLedger,
+    pub(super) people: People,
+    pub(super) recorder: Recorder,
+    pub(super) trace: Trace,
+    /// Machines whose lanes have changed and whose sessions have not heard of it.
+    pub(super) changed: VecDeque<usize>,
+    /// When the last path was cut.
+    pub(super) last_cut: Option<Duration>,
+    common: Area,
+    /// What was typed into hand-over texts and acknowledged.
+    pub(super) typed: Vec<Typed>,
+    /// The event of the scenario that is under way, from 1.
+    pub(super) event: usize,
+    /// How long a connection waits in silence.
+    pub(super) idle_max: Duration,
+}
+
+impl<'s> World<'s> {
+    /// Makes the world of a scenario at time zero, with machines that are switched off.
+    pub(super) fn new(scenario: &'s Scenario, chance: Chance) -> Self {
+        let time = TrueTime::default();
+        time.set(scenario.begins.0);
+        let node = |(number, plan): (usize, &crate::drill::scenario::ReplicaPlan)| {
+            Node::new(&time, chance.fork(&format!("node {number}")), plan.store)
+        };
+        let script = Script::of(scenario, &chance.fork("script"));
+        Self {
+            scenario,
+            people: People::after(script.people.len()),
+            script,
+            now: Duration::ZERO,
+            queue: Queue::default(),
+            grid: Grid::of(scenario),
+            nodes: scenario.replicas.iter().enumerate().map(node).collect(),
+            lines: scenario.links.iter().map(|_| Line::default()).collect(),
+            bucket: MemoryBucket::default(),
+            bucket_sizes: Default::default(),
+            bucket_at: None,
+            ledger: SimLedger::default(),
+            recorder: Recorder::of(scenario),
+            trace: Trace::default(),
+            changed: VecDeque::new(),
+            last_cut: None,
+            common: Area::common(),
+            typed: Vec::new(),
+            event: 0,
+            idle_max: Options::default().idle_max,
+            time,
+            chance,
+        }
+    }
+
+    /// Schedules what happens by itself from time zero on.
+    pub(super) fn begin(&mut self) {
+        for (line, plan) in self.scenario.links.iter().enumerate() {
+            match plan.meets_every {
+                None => self.dial_soon(line),
+                Some(every) => {
+                    let first = every.mul_f64(self.chance.unit());
+                    self.queue.push(first, Due::Meet { line });
+                }
+            }
+        }
+        for number in 0..self.script.operations.len() {
+            self.queue.push(self.script.operations[number].at, Due::Operation(number));
+        }
+        for node in 0..self.nodes.len() {
+            let able = self.grid.able(node, self.now);
+            self.recorder.able(self.now, node, able);
+            if self.nodes[node].device().is_some() {
+                self.queue.push(SCRUB_EVERY, Due::Scrub { node });
+            }
+        }
+        if let Some(every) = self.scenario.backup_every {
+            self.queue.push(every, Due::Backup);
+        }
+    }
+
+    /// Lets time pass until then.
+    pub(super) fn run_until(&mut self, until: Duration) {
+        while let Some((at, due)) = self.queue.pop_by(until) {
+            self.set_now(at);
+            self.happen(due);
+        }
+        self.set_now(until.max(self.now));
+    }
+
+    /// Lets time pass until all hold the same, or then; says whether they do.
+    pub(super) fn run_until_equal(&mut self, until: Duration, every: Duration) -> bool {
+        loop {
+            if self.are_equal() {
+                return true;
+            }
+            if self.now >= until {
+                return false;
+            }
+            self.run_until((self.now + every).min(until));
+        }
+    }
+
+    fn set_now(&mut self, now: Duration) {
+        self.now = now;
+        self.time.set(self.scenario.begins.0 + now.as_millis() as u64);
+    }
+
+    fn happen(&mut self, due: Due) {
+        match due {
+            Due::Deliver { line, epoch, end, number, message } => {
+                self.deliver(line, epoch, end, number, message);
+            }
+            Due::Dial { line } => {
+                self.lines[line].dialling = false;
+                self.dial(line);
+            }
+            Due::Meet { line } => {
+                if let Some(every) = self.scenario.links[line].meets_every {
+                    self.queue.push(self.now + every, Due::Meet { line });
+                }
+                self.dial(line);
+            }
+            Due::Break { line, epoch, since } => {
+                let still = self.lines[line].down_since == Some(since);
+                let same = self.lines[line].connection.as_ref().is_some_and(|it| it.epoch == epoch);
+                if still && same {
+                    self.hang_up(line);
+                }
+            }
+            Due::Tick { line, epoch } => self.tick(line, epoch),
+            Due::Deed(deed) => {
+                if let Err(failure) = self.carry_out(&deed) {
+                    tracing::debug!(%failure, "a deed could not be done");
+                }
+            }
+            Due::Operation(number) => self.operate(number),
+            Due::Index { node } => self.index(node),
+            Due::Scrub { node } => {
+                self.queue.push(self.now + SCRUB_EVERY, Due::Scrub { node });
+                self.scrub(node);
+            }
+            Due::Backup => {
+                if let Some(every) = self.scenario.backup_every {
+                    self.queue.push(self.now + every, Due::Backup);
+                }
+                // What cannot be done now is done the next time, as a running gateway does.
+                let _ = self.back_up();
+            }
+        }
+        self.spread();
+    }
+
+    /// Says whether so few take part that everything can be looked at all the time.
+    pub(super) fn is_small(&self) -> bool {
+        self.nodes.len() <= SMALL_MAX
+    }
+
+    /// Says whether all machines that run and can reach each other hold the same of the areas that they share.
+    pub(super) fn are_equal(&self) -> bool {
+        let groups = self.grid.groups(self.now);
+        let mut sums: std::collections::BTreeMap<(usize, Option<&Area>), u64> = std::collections::BTreeMap::new();
+        for (node, group) in groups.iter().enumerate() {
+            let Some(group) = *group else { continue };
+            let areas = self.scenario.replicas[node].areas.iter().filter(|area| !area.is_private());
+            for area in areas.map(Some).chain([None]) {
+                let sum = self.nodes[node].knowledge.sum(area.unwrap_or(&self.common));
+                if *sums.entry((group, area)).or_insert(sum) != sum {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Returns the replica of a machine that runs and answers.
+    pub(super) fn replica(&self, node: usize) -> Option<Arc<Replica>> {
+        self.nodes[node].replica.clone().filter(|_| self.grid.runs(node))
+    }
+}
+
+/// Most machines of a simulation in which everything is looked at all the time.
+pub(super) const SMALL_MAX: usize = 32;

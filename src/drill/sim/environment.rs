@@ -54,10 +54,6 @@ impl Environment for SimEnvironment {
     }
 
     fn fill(&self, bytes: &mut [u8]) {
-        let mut chance = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
-        for part in bytes.chunks_mut(8) {
-            let drawn = chance.bits().to_be_bytes();
-            part.copy_from_slice(&drawn[..part.len()]);
-        }
+        self.chance.lock().unwrap_or_else(PoisonError::into_inner).fill(bytes);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use crate::base::{Area, Digest, LaneId};
+use crate::base::{Area, Digest, LaneId, RecordId};
 use crate::drill::course::Act;
 
 /// A person, as a run numbers them.
@@ -33,6 +33,8 @@ pub struct Acknowledged {
     pub member: usize,
     /// The person; none for what names nobody.
     pub person: Option<PersonNo>,
+    /// The record; none for what belongs to none.
+    pub record: Option<RecordId>,
     /// What was done.
     pub act: Act,
     /// What it says.

@@ -1,24 +1,22 @@
 //! One machine of a simulation: its disk, its clock, and the replica while it runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::broadcast;
+use zeroize::Zeroizing;
 
 use super::environment::{SimEnvironment, TrueTime};
 use super::lying::{Liar, LyingStore};
 use super::watch::Knowledge;
 use crate::drill::chance::Chance;
 use crate::drill::scenario::StorePlan;
-use crate::identity::ControlItem;
-use crate::base::Digest;
-use crate::identity::SecretSeed;
 use crate::replica::core::{Beginning, Changed};
 use crate::replica::realm::{NewDevice, RecoveryKit};
 use crate::replica::{Replica, ReplicaError};
 use crate::store::faulty::{FaultCounters, FaultDisk};
-use crate::store::sealing::DataKey;
-use crate::store::{MemoryStore, RedbStore, Store, StoreError, StoreOptions};
+use crate::store::{DataKey, MemoryStore, Nonces, RedbStore, Store, StoreError, StoreOptions};
+use crate::sync::Streams;
 
 /// Memory for pages of a simulated store's database, in bytes: small, so that reads reach the disk.
 const PAGE_CACHE_BYTES: usize = 1 << 20;
@@ -26,7 +24,16 @@ const PAGE_CACHE_BYTES: usize = 1 << 20;
 /// Where a machine keeps its records.
 pub(super) enum Drive {
     /// The production store on a simulated disk.
-    Disk(FaultDisk, DataKey, Chance),
+    Disk {
+        /// The disk.
+        device: FaultDisk,
+        /// The key under which its values are sealed.
+        key: DataKey,
+        /// Where its nonces come from.
+        chance: Chance,
+        /// How often it was opened.
+        openings: u64,
+    },
     /// The memory store: it survives a crash, as a perfect disk would.
     Memory(Arc<MemoryStore>),
 }
@@ -57,6 +64,8 @@ pub(super) struct Node {
     pub(super) lost_at: Option<Duration>,
     /// Counters of disks that are gone.
     pub(super) past: FaultCounters,
+    /// Compression contexts that all machines share.
+    streams: Streams,
     chance: Chance,
     disks: u64,
     plan: StorePlan,
@@ -64,7 +73,7 @@ pub(super) struct Node {
 
 impl Node {
     /// Makes a machine that is switched off and has no disk yet.
-    pub(super) fn new(time: &TrueTime, chance: Chance, plan: StorePlan) -> Self {
+    pub(super) fn new(time: &TrueTime, streams: &Streams, chance: Chance, plan: StorePlan) -> Self {
         Self {
             environment: SimEnvironment::new(time.clone(), chance.fork("environment")),
             drive: None,
@@ -78,6 +87,7 @@ impl Node {
             index_due: false,
             lost_at: None,
             past: FaultCounters::default(),
+            streams: streams.clone(),
             chance,
             disks: 0,
             plan,
@@ -98,13 +108,13 @@ impl Node {
                 Ok(store)
             }
             StorePlan::Disk => {
-                let mut key = [0; 32];
-                key.chunks_mut(8).for_each(|part| part.copy_from_slice(&chance.bits().to_be_bytes()));
-                let key = DataKey::from_bytes(zeroize::Zeroizing::new(key));
+                let mut key = Zeroizing::new([0; 32]);
+                chance.fill(&mut *key);
+                let key = DataKey::from_bytes(key);
                 let device = FaultDisk::new(chance.bits());
-                let options = options(&chance.fork("opening 0"));
-                let store = RedbStore::create_on(Arc::new(device.clone()), &key, options)?;
-                self.drive = Some(Drive::Disk(device, key, chance));
+                let nonces = nonces(chance.fork("nonces 0"));
+                let store = RedbStore::create_on(Arc::new(device.clone()), &key, nonces, options())?;
+                self.drive = Some(Drive::Disk { device, key, chance, openings: 0 });
                 Ok(Arc::new(store))
             }
         }
@@ -117,27 +127,16 @@ impl Node {
     /// # Errors
     /// When the store or the replica fails.
     pub(super) fn enrol(&mut self, device: &NewDevice, control: bool) -> Result<(), ReplicaError> {
-        let items: Vec<ControlItem> = device.items.clone();
-        self.begin(&device.seed, &device.genesis, device.certificate, &items, control)
-    }
-
-    fn begin(
-        &mut self,
-        seed: &SecretSeed,
-        genesis: &[u8],
-        certificate: Digest,
-        items: &[ControlItem],
-        control: bool,
-    ) -> Result<(), ReplicaError> {
         let store = self.new_disk()?;
-        let beginning = Beginning { seed, genesis, certificate, items };
+        let (genesis, certificate) = (&device.genesis[..], device.certificate);
+        let beginning = Beginning { seed: &device.seed, genesis, certificate, items: &device.items };
         let environment = self.environment.clone();
         let store = self.before(store);
         let replica = match control {
             true => Replica::begin(store, environment, &beginning)?,
             false => Replica::prepare(store, environment, &beginning)?,
         };
-        self.runs(Arc::new(replica));
+        self.runs(replica);
         Ok(())
     }
 
@@ -149,23 +148,24 @@ impl Node {
         let store: Arc<dyn Store> = match &mut self.drive {
             None => return Err(ReplicaError::Call("its disk is gone; restore it first".to_owned())),
             Some(Drive::Memory(store)) => store.clone(),
-            Some(Drive::Disk(device, key, chance)) => {
+            Some(Drive::Disk { device, key, chance, openings }) => {
                 device.restore_power();
-                let options = options(&chance.fork(&format!("opening {}", chance.clone().bits())));
-                chance.bits();
-                Arc::new(RedbStore::open_on(Arc::new(device.clone()), key, options)?)
+                *openings += 1;
+                let nonces = nonces(chance.fork(&format!("nonces {openings}")));
+                Arc::new(RedbStore::open_on(Arc::new(device.clone()), key, nonces, options())?)
             }
         };
         let environment = self.environment.clone();
         let replica = Replica::open(self.before(store), environment)?;
-        self.runs(Arc::new(replica));
+        self.runs(replica);
         Ok(())
     }
 
     /// Takes over a replica that runs from now on, and reads what it holds.
-    pub(super) fn runs(&mut self, replica: Arc<Replica>) {
+    fn runs(&mut self, mut replica: Replica) {
+        replica.share_streams(self.streams.clone());
         self.changes = Some(replica.subscribe());
-        self.replica = Some(replica);
+        self.replica = Some(Arc::new(replica));
         self.unindexed = 0;
     }
 
@@ -187,7 +187,7 @@ impl Node {
     /// Returns the simulated disk, if it has one.
     pub(super) fn device(&self) -> Option<&FaultDisk> {
         match &self.drive {
-            Some(Drive::Disk(device, _, _)) => Some(device),
+            Some(Drive::Disk { device, .. }) => Some(device),
             Some(Drive::Memory(_)) | None => None,
         }
     }
@@ -210,17 +210,16 @@ impl Node {
     }
 }
 
-/// The options of a store whose nonces come from the seed.
-fn options(chance: &Chance) -> StoreOptions {
-    let source = std::sync::Mutex::new(chance.clone());
-    let fill = move |bytes: &mut [u8]| {
-        let mut chance = source.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        bytes.chunks_mut(8).for_each(|part| {
-            let drawn = chance.bits().to_be_bytes();
-            part.copy_from_slice(&drawn[..part.len()]);
-        });
-        Ok(())
-    };
-    let _ = fill;
+fn options() -> StoreOptions {
     StoreOptions { page_cache_bytes: PAGE_CACHE_BYTES, run_cache_bytes: 0, ..StoreOptions::default() }
+}
+
+/// Nonces of the seed, so that equal runs write equal bytes.
+fn nonces(chance: Chance) -> Nonces {
+    let source = Mutex::new(chance);
+    Nonces::from_fn(move |bytes| {
+        let mut chance = source.lock().unwrap_or_else(PoisonError::into_inner);
+        chance.fill(bytes);
+        Ok(())
+    })
 }

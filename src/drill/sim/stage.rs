@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::ledger::{Acknowledged, PersonNo, Said};
 use super::world::World;
 use crate::backup::Bucket;
-use crate::base::{Area, LaneId};
+use crate::base::{Area, LaneId, RecordId};
 use crate::drill::course::{Act, RestoreCourse};
 use crate::drill::deed::{ClockChange, Deed, PathState};
 use crate::drill::error::StepFailure;
@@ -388,7 +388,7 @@ impl World<'_> {
             StepFailure(format!("{} does not know this patient", self.scenario.replicas[at].name))
         })?;
         let act = act_of(&write);
-        let said = self.said(at, person, &write);
+        let said = self.said(at, person, record, &write);
         let written = match replica.write(&record, write, self.author(at)) {
             Ok(written) => written,
             Err(error) => {
@@ -402,13 +402,14 @@ impl World<'_> {
     }
 
     /// What a write will say, for the oracle of allergies: what a refutation answers is what its writer holds.
-    fn said(&self, at: usize, person: PersonNo, write: &Write) -> Said {
+    fn said(&self, at: usize, person: PersonNo, record: RecordId, write: &Write) -> Said {
         let Write::Allergy { substance, refute, .. } = write else { return Said::Other };
         if refute.is_none() {
             return Said::Allergic(substance.clone());
         }
         let known = self.ledger.about(person).filter(|(_, said)| {
             matches!(&said.said, Said::Allergic(other) if other == substance)
+                && said.record == Some(record)
                 && self.nodes[at].knowledge.size(&said.lane) > said.seq
         });
         Said::NotAllergic(substance.clone(), known.map(|(number, _)| number).collect())
@@ -428,6 +429,7 @@ impl World<'_> {
         let me = replica.me().device;
         let named = written.and_then(|written| place_of(written.statement.as_deref()?));
         let resource_id = written.and_then(|written| written.resource_id.clone());
+        let record = written.map(|written| written.record);
         let mut grown = Vec::new();
         // What the sessions have not heard yet is what has just been written.
         for own in self.listen(at).into_iter().filter(|grown| grown.name.device == me) {
@@ -446,13 +448,13 @@ impl World<'_> {
             self.trace.note(self.now, "acknowledged", at as u64, &leaf.map_or([0; 32], |leaf| leaf.0));
             let resource_id = resource_id.clone().filter(|_| named == Some((lane, seq)));
             let (now, said) = (self.now, said.clone());
-            self.ledger.note(Acknowledged { at: now, member: at, person, act, said, area, lane, seq, leaf, resource_id, forgiven: false });
+            self.ledger.note(Acknowledged { at: now, member: at, person, record, act, said, area, lane, seq, leaf, resource_id, forgiven: false });
         }
         self.has_changed(at);
     }
 
     /// Finds the record by which a machine knows a person.
-    pub(super) fn record_at(&self, at: usize, person: PersonNo) -> Option<crate::base::RecordId> {
+    pub(super) fn record_at(&self, at: usize, person: PersonNo) -> Option<RecordId> {
         let replica = self.replica(at)?;
         let records = self.people.records(person).iter();
         records.copied().find(|record| replica.areas_of(record).is_ok_and(|areas| !areas.is_empty()))

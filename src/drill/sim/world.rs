@@ -1,6 +1,6 @@
 //! The simulated world: time, and everything that happens by itself as time passes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,10 +17,13 @@ use crate::backup::memory::MemoryBucket;
 use crate::base::{Area, LaneId};
 use crate::drill::chance::Chance;
 use crate::drill::deed::Deed;
+use crate::drill::judge::Judged;
 use crate::drill::ledger::Typed;
-use crate::drill::scenario::Scenario;
+use crate::drill::scenario::{ReplicaName, Scenario};
 use crate::drill::workload::Script;
 use crate::replica::Replica;
+use crate::replica::answer::Status;
+use crate::sync::Streams;
 use crate::transport::Options;
 
 /// How often everything on a disk is read, as running replicas do.
@@ -68,7 +71,7 @@ pub(super) struct World<'s> {
     pub(super) nodes: Vec<Node>,
     pub(super) lines: Vec<Line>,
     pub(super) bucket: MemoryBucket,
-    pub(super) bucket_sizes: std::collections::HashMap<LaneId, u64>,
+    pub(super) bucket_sizes: HashMap<LaneId, u64>,
     pub(super) bucket_at: Option<Duration>,
     pub(super) ledger: SimLedger,
     pub(super) people: People,
@@ -81,6 +84,10 @@ pub(super) struct World<'s> {
     common: Area,
     /// What was typed into hand-over texts and acknowledged.
     pub(super) typed: Vec<Typed>,
+    /// What went wrong.
+    pub(super) failures: Vec<Judged>,
+    /// How each machine was before the first path healed.
+    pub(super) before_heal: BTreeMap<ReplicaName, Status>,
     /// The event of the scenario that is under way, from 1.
     pub(super) event: usize,
     /// How long a connection waits in silence.
@@ -90,10 +97,10 @@ pub(super) struct World<'s> {
 impl<'s> World<'s> {
     /// Makes the world of a scenario at time zero, with machines that are switched off.
     pub(super) fn new(scenario: &'s Scenario, chance: Chance) -> Self {
-        let time = TrueTime::default();
+        let (time, streams) = (TrueTime::default(), Streams::default());
         time.set(scenario.begins.0);
         let node = |(number, plan): (usize, &crate::drill::scenario::ReplicaPlan)| {
-            Node::new(&time, chance.fork(&format!("node {number}")), plan.store)
+            Node::new(&time, &streams, chance.fork(&format!("node {number}")), plan.store)
         };
         let script = Script::of(scenario, &chance.fork("script"));
         Self {
@@ -115,6 +122,8 @@ impl<'s> World<'s> {
             last_cut: None,
             common: Area::common(),
             typed: Vec::new(),
+            failures: Vec::new(),
+            before_heal: BTreeMap::new(),
             event: 0,
             idle_max: Options::default().idle_max,
             time,
@@ -228,7 +237,7 @@ impl<'s> World<'s> {
     /// Says whether all machines that run and can reach each other hold the same of the areas that they share.
     pub(super) fn are_equal(&self) -> bool {
         let groups = self.grid.groups(self.now);
-        let mut sums: std::collections::BTreeMap<(usize, Option<&Area>), u64> = std::collections::BTreeMap::new();
+        let mut sums: BTreeMap<(usize, Option<&Area>), u64> = BTreeMap::new();
         for (node, group) in groups.iter().enumerate() {
             let Some(group) = *group else { continue };
             let areas = self.scenario.replicas[node].areas.iter().filter(|area| !area.is_private());

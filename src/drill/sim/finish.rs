@@ -1,0 +1,540 @@
+//! Looking at everything when time is over: what each machine holds, shows, and has lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::ledger::{Acknowledged, PersonNo, Said};
+use super::run::SimRun;
+use super::stage::now_or_never;
+use super::world::World;
+use crate::backup::Bucket;
+use crate::base::{Area, Digest, LaneId, RecordId};
+use crate::drill::course::{Act, Course, DiskKind, Dispute, LostWrite, Member, Mode};
+use crate::drill::judge::{Damage, Observations, SimSeen};
+use crate::drill::ledger::{Disk, ResourceKey};
+use crate::drill::observer::RecordSeen;
+use crate::drill::scenario::{ReplicaName, StorePlan, Told, kind_name, role_name};
+use crate::record::{RecordView, kana};
+use crate::replica::Replica;
+use crate::replica::answer::{GroupHeads, Status};
+use crate::replica::heads;
+
+/// Lost writes that are named one by one.
+const LOST_NAMED_MAX: usize = 200;
+
+/// Ends a simulation.
+pub(super) fn finish(mut world: World<'_>) -> SimRun {
+    let now = world.now;
+    world.recorder.end(now);
+    let lost = lost_writes(&world);
+    let (disputes, allergies_missing) = disputes(&world);
+    let backup_restores = backup_restores(&mut world);
+    let damage = damage(&world);
+    count_disks(&mut world);
+    let members = members(&world);
+    let held_by_least = held_by_least(&world);
+    world.trace.note(now, "end", lost.total as u64, &heads_of_all(&world));
+    let seen = observations(&mut world, &lost, held_by_least, allergies_missing, backup_restores, damage);
+    let World { scenario, recorder, ledger, trace, .. } = world;
+    let remarks = remarks(scenario.replicas.len(), &members);
+    let course = Course {
+        mode: Mode::Sim,
+        begins_ms: scenario.begins.0,
+        lasted: now,
+        members,
+        happenings: recorder.happenings,
+        able: recorder.able,
+        decisions: recorder.decisions,
+        disputes,
+        links: recorder.links,
+        reunions: recorder.reunions,
+        restores: recorder.restores,
+        faults: recorder.faults,
+        acknowledged: ledger.writes().len() as u64,
+        held_by_least,
+        lost: lost.named,
+        sync_bytes: recorder.sync_bytes,
+        backup_bytes: recorder.backup_bytes,
+        remarks,
+    };
+    SimRun { course, seen, trace: trace.digest(), events: trace.events() }
+}
+
+struct Lost {
+    named: Vec<LostWrite>,
+    total: usize,
+    /// Entries that are there and are not what was acknowledged.
+    altered: u64,
+}
+
+/// Looks for every acknowledged write on every machine that should hold it.
+fn lost_writes(world: &World<'_>) -> Lost {
+    let mut lost = Lost { named: Vec::new(), total: 0, altered: 0 };
+    let mut missing: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let alike = Alike::of(world);
+    for (node, it) in world.nodes.iter().enumerate() {
+        let Some(replica) = &it.replica else { continue };
+        for (number, write) in world.ledger.writes().iter().enumerate() {
+            if write.forgiven || !holds(world, node, &write.area) || alike.is_read_elsewhere(node, &write.area) {
+                continue;
+            }
+            match look(replica, write) {
+                Look::There => {}
+                Look::Missing => missing.entry(number).or_default().push(node),
+                Look::Altered => {
+                    lost.altered += 1;
+                    missing.entry(number).or_default().push(node);
+                }
+            }
+        }
+    }
+    lost.total = missing.len();
+    for (number, missing_at) in missing.into_iter().take(LOST_NAMED_MAX) {
+        let write = &world.ledger.writes()[number];
+        let what = format!("{:?} in lane {} entry {}", write.act, write.lane.short(), write.seq);
+        lost.named.push(LostWrite { at: write.at, member: write.member, what, missing_at });
+    }
+    lost
+}
+
+enum Look {
+    There,
+    Missing,
+    Altered,
+}
+
+fn look(replica: &Replica, write: &Acknowledged) -> Look {
+    let Ok(Some(entry)) = replica.store().entry(&write.lane, write.seq) else { return Look::Missing };
+    if write.leaf.is_some_and(|leaf| leaf != entry.leaf()) {
+        return Look::Altered;
+    }
+    let named = |id: &String| entry.body.windows(id.len()).any(|part| part == id.as_bytes());
+    match write.resource_id.as_ref().is_none_or(named) {
+        true => Look::There,
+        // Another write took its place: it was never written.
+        false => Look::Missing,
+    }
+}
+
+/// Which machines hold the same of an area as one that is read entry by entry: equal heads of Merkle trees over the
+/// same entries. In a small region every machine is read.
+struct Alike {
+    read_elsewhere: BTreeSet<(usize, Area)>,
+}
+
+impl Alike {
+    fn of(world: &World<'_>) -> Self {
+        let mut read_elsewhere = BTreeSet::new();
+        if !world.is_small() {
+            let mut read: BTreeSet<(Area, Digest)> = BTreeSet::new();
+            for (node, it) in world.nodes.iter().enumerate() {
+                let Some(replica) = &it.replica else { continue };
+                let mut by_area: BTreeMap<Area, Vec<u8>> = BTreeMap::new();
+                for group in heads::groups(&replica.lanes()) {
+                    by_area.entry(group.area).or_default().extend(group.digest.0);
+                }
+                for (area, digests) in by_area {
+                    let digest = crate::base::hash_tagged("musubi.sim.alike.v1", &[&digests]);
+                    if it.device().is_none() && !read.insert((area.clone(), digest)) {
+                        read_elsewhere.insert((node, area));
+                    }
+                }
+            }
+        }
+        Self { read_elsewhere }
+    }
+
+    fn is_read_elsewhere(&self, node: usize, area: &Area) -> bool {
+        !self.read_elsewhere.is_empty() && self.read_elsewhere.contains(&(node, area.clone()))
+    }
+}
+
+fn holds(world: &World<'_>, node: usize, area: &Area) -> bool {
+    *area == Area::common() || world.scenario.replicas[node].areas.contains(area)
+}
+
+/// Counts on how many machines each write is, and returns the least.
+fn held_by_least(world: &World<'_>) -> Option<u64> {
+    let present: Vec<usize> = (0..world.nodes.len()).filter(|node| world.nodes[*node].replica.is_some()).collect();
+    let mut holders: BTreeMap<&Area, Vec<usize>> = BTreeMap::new();
+    for write in world.ledger.writes() {
+        if !holders.contains_key(&write.area) {
+            let of_area = present.iter().copied().filter(|node| holds(world, *node, &write.area));
+            holders.insert(&write.area, of_area.collect());
+        }
+    }
+    let held = |write: &Acknowledged| {
+        let of_area = holders.get(&write.area).map_or(&[][..], Vec::as_slice);
+        let has = |node: &&usize| world.nodes[**node].knowledge.size(&write.lane) > write.seq;
+        of_area.iter().filter(has).count() as u64
+    };
+    world.ledger.writes().iter().filter(|write| !write.forgiven).map(held).min()
+}
+
+/// Finds contradictions and dangers in every record, who could have seen them when, and positive allergies that
+/// some machine does not show.
+fn disputes(world: &World<'_>) -> (Vec<Dispute>, Vec<String>) {
+    let mut found = Vec::new();
+    let mut missing = Vec::new();
+    for (record, person) in world.people.all() {
+        let written = world.ledger.about(person).filter(|(_, write)| write.record == Some(record));
+        let written: Vec<(usize, &Acknowledged)> = written.collect();
+        let Some(area) = written.first().map(|(_, write)| write.area.clone()) else { continue };
+        let mut readers: Vec<usize> = (0..world.nodes.len())
+            .filter(|node| world.nodes[*node].replica.is_some() && holds(world, *node, &area))
+            .collect();
+        if !world.is_small() {
+            readers.truncate(1);
+        }
+        for (place, node) in readers.iter().enumerate() {
+            let Some(replica) = &world.nodes[*node].replica else { continue };
+            let Ok((facts, _)) = replica.facts(&record) else { continue };
+            let view = RecordView::of(&facts);
+            for substance in positive(world, person, record, *node) {
+                let wanted = kana::fold(&substance);
+                let mut shown = view.allergies.active.iter().flat_map(|allergy| {
+                    std::iter::once(&allergy.substance).chain(&allergy.also)
+                });
+                if !shown.any(|name| kana::fold(name) == wanted) {
+                    let name = &world.scenario.replicas[*node].name;
+                    missing.push(format!("{name} does not show an allergy of record {}", record.short()));
+                }
+            }
+            if place == 0 {
+                found.extend(of_view(world, person, &area, &view));
+            }
+        }
+    }
+    found.sort_by(|a, b| (a.arose, a.person, &a.kind).cmp(&(b.arose, b.person, &b.kind)));
+    (found, missing)
+}
+
+/// The allergies that a machine holds and that nobody who knew of them has refuted.
+fn positive(world: &World<'_>, person: PersonNo, record: RecordId, node: usize) -> BTreeSet<String> {
+    let held = |write: &Acknowledged| {
+        write.record == Some(record) && world.nodes[node].knowledge.size(&write.lane) > write.seq
+    };
+    let mut answered = BTreeSet::new();
+    for (_, write) in world.ledger.about(person).filter(|(_, write)| held(write)) {
+        if let Said::NotAllergic(_, to) = &write.said {
+            answered.extend(to.iter().copied());
+        }
+    }
+    let about = world.ledger.about(person).filter(|(number, write)| held(write) && !answered.contains(number));
+    about
+        .filter_map(|(_, write)| match &write.said {
+            Said::Allergic(substance) if !write.forgiven => Some(substance.clone()),
+            Said::Allergic(_) | Said::NotAllergic(..) | Said::Other => None,
+        })
+        .collect()
+}
+
+fn of_view(world: &World<'_>, person: PersonNo, area: &Area, view: &RecordView) -> Vec<Dispute> {
+    let conflicts = view.conflicts.iter().map(|conflict| {
+        let section = json_name(&conflict.section);
+        let harm = if section == "medication" || section == "allergies" { "caution" } else { "none" };
+        (section, conflict.kind, harm.to_owned(), &conflict.statements, conflict.open)
+    });
+    let alerts = view.alerts.iter().map(|alert| {
+        ("alerts".to_owned(), alert.kind, json_name(&alert.severity), &alert.statements, true)
+    });
+    conflicts
+        .chain(alerts)
+        .filter_map(|(section, kind, harm, statements, open)| {
+            let places: Vec<(LaneId, u64)> = statements.iter().map(|place| (place.lane, place.seq)).collect();
+            let writes: Vec<&Acknowledged> =
+                places.iter().filter_map(|(lane, seq)| world.ledger.at(*lane, *seq)).collect();
+            let last = writes.iter().max_by_key(|write| write.at)?;
+            let knew = writes.iter().all(|write| {
+                let since = world.nodes[last.member].knowledge.since(&write.lane, write.seq);
+                since.is_some_and(|since| since <= last.at)
+            });
+            let (seen, seen_by) = first_seen(world, area, &places).unzip();
+            let decided = if open { None } else { Some(last.at) };
+            let (kind, person, arose) = (kind.to_owned(), person.0, last.at);
+            Some(Dispute { section, kind, harm, person, arose, seen, seen_by, decided, late_by_split: !knew })
+        })
+        .collect()
+}
+
+/// When and where all of some statements were first in one place.
+fn first_seen(world: &World<'_>, area: &Area, places: &[(LaneId, u64)]) -> Option<(Duration, usize)> {
+    let at = |node: usize| -> Option<Duration> {
+        let since = |(lane, seq): &(LaneId, u64)| world.nodes[node].knowledge.since(lane, *seq);
+        places.iter().map(since).collect::<Option<Vec<_>>>()?.into_iter().max()
+    };
+    let nodes = (0..world.nodes.len()).filter(|node| holds(world, *node, area));
+    nodes.filter_map(|node| at(node).map(|at| (at, node))).min()
+}
+
+fn json_name(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(name)) => name,
+        Ok(_) | Err(_) => "unnamed".to_owned(),
+    }
+}
+
+/// Restores the backup into memory, as if the gateway's site were lost, and compares it with what was backed up.
+fn backup_restores(world: &mut World<'_>) -> Option<Result<String, String>> {
+    let gateway = world.scenario.index(world.scenario.gateway.as_ref()?)?;
+    world.bucket_at?;
+    world.bucket.set_reachable(true);
+    let kit = world.nodes[gateway].kit.clone()?;
+    let environment = world.nodes[gateway].environment.clone();
+    let store = std::sync::Arc::new(crate::store::MemoryStore::new());
+    let bucket = Bucket::Memory(world.bucket.clone());
+    let role = world.scenario.replicas[gateway].role;
+    let restoring = crate::replica::restoring::restore_into(
+        store,
+        &bucket,
+        &kit,
+        "rehearsal",
+        role,
+        environment,
+        &mut |_| {},
+    );
+    let restored = match now_or_never(restoring) {
+        Ok(Ok((replica, _))) => replica,
+        Ok(Err(error)) => return Some(Err(error.to_string())),
+        Err(failure) => return Some(Err(failure.0)),
+    };
+    let lanes = restored.lanes();
+    let mut backed_up: Vec<(&LaneId, &u64)> = world.bucket_sizes.iter().collect();
+    backed_up.sort();
+    for (lane, size) in &backed_up {
+        let held = lanes.get(*lane).map_or(0, crate::lane::LaneState::size);
+        if held < **size {
+            return Some(Err(format!("lane {}: {size} entries were backed up, {held} came back", lane.short())));
+        }
+        for node in world.nodes.iter().filter_map(|node| node.replica.as_ref()) {
+            let root = |replica: &Replica| crate::store::api::root_at(replica.store(), lane, **size).ok();
+            if let (Some(theirs), Some(ours)) = (root(node), root(&restored))
+                && theirs != ours
+            {
+                return Some(Err(format!("lane {}: what came back is another history", lane.short())));
+            }
+        }
+    }
+    let entries: u64 = backed_up.iter().map(|(_, size)| **size).sum();
+    Some(Ok(format!("{entries} entries in {} lanes came back with equal heads", backed_up.len())))
+}
+
+/// Reads every disk that rotted once more.
+fn damage(world: &World<'_>) -> Vec<Damage> {
+    let rotten = world.nodes.iter().enumerate().filter(|(_, node)| node.counters().sectors_rotten > 0);
+    rotten
+        .map(|(member, node)| {
+            let unread = match &node.replica {
+                None => None,
+                Some(replica) => replica.scrub().ok().map(|damaged| damaged.len() as u64),
+            };
+            Damage { member, sectors: node.counters().sectors_rotten, unread }
+        })
+        .collect()
+}
+
+fn count_disks(world: &mut World<'_>) {
+    let faults = &mut world.recorder.faults;
+    for node in &world.nodes {
+        let counters = node.counters();
+        faults.sectors_lost += counters.sectors_lost;
+        faults.writes_torn += counters.writes_torn;
+        faults.sectors_rotten += counters.sectors_rotten;
+        faults.full_refusals += counters.full_refusals;
+        faults.lies_told += node.liar.told();
+    }
+}
+
+fn heads_of_all(world: &World<'_>) -> Vec<u8> {
+    let replicas = world.nodes.iter().filter_map(|node| node.replica.as_ref());
+    replicas.flat_map(|replica| heads::shared(&heads::groups(&replica.lanes())).0).collect()
+}
+
+/// Counts the records that were opened in the run and that a machine holds.
+fn registered(world: &World<'_>, node: usize) -> u64 {
+    let held = |write: &&Acknowledged| {
+        write.act == Act::Register && world.nodes[node].knowledge.size(&write.lane) > write.seq
+    };
+    world.ledger.writes().iter().filter(held).count() as u64
+}
+
+fn members(world: &World<'_>) -> Vec<Member> {
+    let fleet = |node: usize| world.scenario.fleets.iter().find(|fleet| fleet.members.contains(&node));
+    let member = |(node, plan): (usize, &crate::drill::scenario::ReplicaPlan)| Member {
+        name: plan.name.to_string(),
+        site: plan.site.clone(),
+        kind: kind_name(plan.kind),
+        role: role_name(plan.role),
+        fleet: fleet(node).map(|fleet| fleet.name.clone()),
+        areas: plan.areas.iter().map(ToString::to_string).collect(),
+        disk: match plan.store {
+            StorePlan::Disk => DiskKind::Simulated,
+            StorePlan::Memory => DiskKind::Memory,
+        },
+        entries: world.nodes[node].knowledge.entries(),
+        records: registered(world, node),
+    };
+    world.scenario.replicas.iter().enumerate().map(member).collect()
+}
+
+fn observations(
+    world: &mut World<'_>,
+    lost: &Lost,
+    held_by_least: Option<u64>,
+    allergies_missing: Vec<String>,
+    backup_restores: Option<Result<String, String>>,
+    damage: Vec<Damage>,
+) -> Observations {
+    let mut seen = Observations {
+        before_heal: std::mem::take(&mut world.before_heal),
+        patients: world.people.named(),
+        failures: std::mem::take(&mut world.failures),
+        sync_bytes: world.recorder.sync_bytes,
+        backup_bytes: world.recorder.backup_bytes,
+        converge_after_heal_s: world.recorder.reunions.last().and_then(|reunion| {
+            reunion.converged.map(|converged| (converged - reunion.healed).as_secs_f64())
+        }),
+        ..Observations::default()
+    };
+    for typed in std::mem::take(&mut world.typed) {
+        seen.ledger.typed(typed);
+    }
+    let groups = world.grid.groups(world.now);
+    for node in 0..world.nodes.len() {
+        let Some(replica) = world.nodes[node].replica.clone() else { continue };
+        let name = world.scenario.replicas[node].name.clone();
+        seen.at_end.insert(name.clone(), status(world, node, &replica));
+        if world.is_small() {
+            match look_into(world, &replica, &seen.ledger.typed_records()) {
+                Ok((disk, views)) => {
+                    seen.disks.insert(name.clone(), disk);
+                    seen.views.insert(name, views);
+                }
+                Err(failure) => {
+                    let detail = format!("reading {name}: {failure}");
+                    let name = "observer".to_owned();
+                    seen.failures.push(crate::drill::judge::Judged { name, ok: false, detail });
+                }
+            }
+        }
+    }
+    seen.sim = Some(SimSeen {
+        acknowledged: world.ledger.writes().len() as u64,
+        lost: lost.total as u64,
+        altered: lost.altered,
+        held_by_least,
+        allergies_missing,
+        backup_restores,
+        damage,
+        equal: world.are_equal(),
+        groups: groups.iter().flatten().collect::<BTreeSet<_>>().len() as u64,
+    });
+    seen
+}
+
+/// How a machine is; of a large region without reading every entry.
+fn status(world: &World<'_>, node: usize, replica: &Replica) -> Status {
+    if world.is_small()
+        && let Ok(status) = replica.status(Vec::new(), None)
+    {
+        return status;
+    }
+    let (me, groups) = (replica.me(), heads::groups(&replica.lanes()));
+    Status {
+        realm: me.realm_name.clone(),
+        site: me.site_certificate.name.clone(),
+        device: me.device_certificate.name.clone(),
+        device_id: me.device,
+        role: role_name(me.device_certificate.role).to_owned(),
+        areas: replica.areas().into_iter().collect(),
+        records: registered(world, node),
+        entries: groups.iter().map(|group: &GroupHeads| group.entries).sum(),
+        lanes: groups.iter().map(|group| group.lanes).sum(),
+        file_bytes: 0,
+        heads: heads::shared(&groups),
+        groups,
+        quarantined: 0,
+        damaged: replica.damaged().len() as u64,
+        forked: 0,
+        peers: Vec::new(),
+        horizon: Vec::new(),
+        backup: None,
+        backup_error: None,
+    }
+}
+
+/// Reads what a machine's disk holds and shows.
+fn look_into(
+    world: &World<'_>,
+    replica: &Replica,
+    charts: &BTreeSet<RecordId>,
+) -> Result<(Disk, BTreeMap<RecordId, RecordSeen>), String> {
+    let mut disk = Disk::default();
+    let mut unread = None;
+    let exported = replica.export_each(&mut |_, resource| match serde_json::from_str::<Value>(resource) {
+        Ok(value) => {
+            let field = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
+            let key = ResourceKey { resource_type: field("resourceType"), id: field("id") };
+            disk.resources.entry(key).or_default().push(value);
+        }
+        Err(error) => unread = Some(error.to_string()),
+    });
+    exported.map_err(|error| error.to_string())?;
+    if let Some(error) = unread {
+        return Err(error);
+    }
+    for versions in disk.resources.values_mut() {
+        versions.sort_by_key(Value::to_string);
+    }
+    let mut views = BTreeMap::new();
+    for (record, _) in world.people.all() {
+        let Ok(shown) = replica.show(&record) else { continue };
+        let handover = shown.charts.iter().map(|chart| chart.handover.as_str()).collect::<Vec<_>>().join("\n");
+        if charts.contains(&record) {
+            disk.handovers.insert(record, handover.clone());
+        }
+        views.insert(record, RecordSeen { view: shown.view, handover });
+    }
+    Ok((disk, views))
+}
+
+impl World<'_> {
+    /// Looks at every machine before the first path heals after a cut: was the cut real?
+    pub(super) fn look_before_heal(&mut self) {
+        if self.grid.is_whole() {
+            return;
+        }
+        let names = |node: usize| -> ReplicaName { self.scenario.replicas[node].name.clone() };
+        let running = (0..self.nodes.len()).filter_map(|node| Some((node, self.nodes[node].replica.clone()?)));
+        let looked = running.map(|(node, replica)| (names(node), status(self, node, &replica)));
+        self.before_heal = looked.collect();
+    }
+}
+
+fn remarks(count: usize, members: &[Member]) -> Vec<Told> {
+    let of = |kind: DiskKind| members.iter().filter(|member| member.disk == kind).count();
+    let (disks, memory) = (of(DiskKind::Simulated), of(DiskKind::Memory));
+    let mut remarks = vec![Told {
+        ja: format!(
+            "仮想時間で本番と同じプログラムを一つのスレッドで動かした。模擬ディスク上の本番ストアは{disks}台、メモリ上のストアは{memory}台。"
+        ),
+        en: format!(
+            "The production code ran in virtual time on one thread; {disks} replicas kept the production store on \
+             simulated disks, {memory} the memory store."
+        ),
+    }];
+    remarks.push(Told {
+        ja: "同じ署名の検証は一度だけ行い、結果を全複製で共有した。".to_owned(),
+        en: "A signature was verified once, and the result shared by all simulated replicas.".to_owned(),
+    });
+    if count > super::world::SMALL_MAX {
+        remarks.push(Told {
+            ja: "同じ内容（同じ木の頂）を持つ複製は代表の一台だけを全件照合した。群の機器は制御レーンを開いていない。".to_owned(),
+            en: "Of replicas with equal heads one was read entry by entry. Devices of fleets opened no control lanes."
+                .to_owned(),
+        });
+    }
+    remarks
+}

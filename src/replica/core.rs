@@ -414,10 +414,20 @@ impl Replica {
             return Err(error.into());
         }
         if !control.is_empty() {
+            // A ring is opened anew only for a new wrap that it leads to: in a large realm most are for others.
+            let (ring, known) = (&inner.ring, &inner.roster.wraps);
+            let opens = control.iter().flat_map(|body| &body.items).any(|item| match item {
+                ControlItem::Wrap(wrap) => {
+                    ring.kex(&wrap.recipient).is_some() && known.binary_search(wrap).is_err()
+                }
+                ControlItem::Certificate(_) => false,
+            });
             control.iter().for_each(|body| {
                 inner.roster.fold(body);
             });
-            inner.ring = Keyring::open(self.me.seed.kex(), &inner.roster.wraps);
+            if opens {
+                inner.ring = Keyring::open(self.me.seed.kex(), &inner.roster.wraps);
+            }
         }
         for (lane, state) in changed {
             let told = Changed { name: state.name.clone(), head: state.head() };

@@ -9,16 +9,17 @@ use std::task::{Context, Poll, Waker};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 
-use super::core::Beginning;
+use super::core::{Append, Beginning};
 use super::environment::{Environment, EnvironmentRng};
-use super::realm::{Enrolment, Realm, RecoveryKit};
+use super::realm::{Enrolment, NewDevice, Realm, RecoveryKit};
 use super::request::{ExportFormat, NewPatient, Write};
 use super::restoring::restore_into;
 use super::{Replica, heads};
 use crate::backup::Bucket;
 use crate::backup::memory::MemoryBucket;
-use crate::base::{Area, WallMs};
-use crate::identity::{DeviceRole, SiteKind};
+use crate::base::{Area, Part, WallMs};
+use crate::identity::{ControlBody, ControlItem, DeviceRole, SiteKind};
+use crate::lane::{Entry, EntryKind};
 use crate::record::Author;
 use crate::store::{DataKey, FaultDisk, Nonces, RedbStore, Store, StoreOptions};
 
@@ -70,8 +71,8 @@ fn store(world: &Arc<World>, disk: &FaultDisk) -> Arc<dyn Store> {
     Arc::new(RedbStore::create_on(Arc::new(disk.clone()), &key, nonces, options).unwrap())
 }
 
-/// Enrols the device of a new site and writes of two patients.
-fn site(world: &Arc<World>, disk: &FaultDisk) -> (Replica, RecoveryKit) {
+/// Enrols the device of a new site.
+fn enrolled(world: &Arc<World>) -> (NewDevice, RecoveryKit) {
     let mut rng = EnvironmentRng(&**world);
     let mut realm = Realm::create("三浦", world.now(), &mut rng);
     let wanted = Enrolment {
@@ -82,6 +83,12 @@ fn site(world: &Arc<World>, disk: &FaultDisk) -> (Replica, RecoveryKit) {
         areas: [Area::new("shared/miura").unwrap()].into(),
     };
     let (new, kit) = realm.enrol(&wanted, world.now(), &mut rng).unwrap();
+    (new, kit.unwrap())
+}
+
+/// Makes the replica of a new site, and writes of two patients.
+fn site(world: &Arc<World>, disk: &FaultDisk) -> (Replica, RecoveryKit) {
+    let (new, kit) = enrolled(world);
     let (seed, genesis, certificate, items) = (&new.seed, &*new.genesis, new.certificate, &*new.items);
     let beginning = Beginning { seed, genesis, certificate, items };
     let replica = Replica::begin(store(world, disk), world.clone(), &beginning).unwrap();
@@ -90,7 +97,7 @@ fn site(world: &Arc<World>, disk: &FaultDisk) -> (Replica, RecoveryKit) {
         let record = replica.register(&patient, None, author()).unwrap().record;
         replica.write(&record, Write::Note { text: "再診".into(), title: None }, author()).unwrap();
     }
-    (replica, kit.unwrap())
+    (replica, kit)
 }
 
 fn exported(replica: &Replica) -> Vec<String> {
@@ -148,6 +155,25 @@ fn what_is_given_one_by_one_is_what_an_export_writes() {
     given.sort_unstable();
     assert_eq!(report.resources, given.len() as u64);
     assert_eq!(written, given);
+}
+
+#[test]
+fn keys_that_come_later_open_what_they_lead_to() {
+    let world = World::new(1);
+    let (new, _) = enrolled(&world);
+    let is_certificate = |item: &ControlItem| matches!(item, ControlItem::Certificate(_));
+    let (items, wraps): (Vec<_>, Vec<_>) = new.items.iter().cloned().partition(is_certificate);
+    let (seed, genesis, certificate) = (&new.seed, &*new.genesis, new.certificate);
+    let beginning = Beginning { seed, genesis, certificate, items: &items };
+    let replica = Replica::begin(store(&world, &FaultDisk::new(1)), world, &beginning).unwrap();
+    assert_eq!(replica.keyring().readable().count(), 0);
+    // The device's own wrap last, which leads to all others.
+    for wraps in wraps.chunks(5) {
+        let body = ControlBody::new(wraps.to_vec()).to_bytes();
+        let entries = vec![Entry { kind: EntryKind::CONTROL, body }];
+        replica.append(vec![Append { area: Area::common(), part: Part::Control, entries }]).unwrap();
+    }
+    assert_eq!(replica.keyring().readable().count(), 2 * Part::ALL.len());
 }
 
 #[test]

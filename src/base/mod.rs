@@ -8,6 +8,7 @@ pub mod digest;
 pub mod id;
 pub mod limits;
 pub mod part;
+pub mod planted;
 
 pub use clock::{Hlc, HybridClock, WallMs};
 pub use digest::{Digest, hash_tagged};

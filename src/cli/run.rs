@@ -19,6 +19,7 @@ use super::outcome::{Outcome, Output};
 use super::progress::Reporter;
 use super::text::{Paper, printable};
 use crate::base::WallMs;
+use crate::replica::sabotage;
 
 /// Parses the words (the program's name first), runs the command, prints what it gives back on standard output
 /// and errors on standard error, and returns the exit status.
@@ -49,6 +50,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn execute(cli: &Cli, engine: &dyn Engine, now: WallMs) -> Result<Outcome, Failure> {
+    sabotage::plant_from_environment();
     let level = match &cli.command {
         Command::Serve(_) => "info",
         Command::Realm(_)

@@ -9,7 +9,7 @@ use super::live::{DrillBucket, Live, Musubi, Region, observe};
 use super::report::DrillReport;
 use super::scenario::Scenario;
 use super::story::{Timeline, clock};
-use crate::replica::sabotage::Sabotage;
+use crate::base::planted::Plant;
 
 /// The seed of a drill that is given none.
 pub const SEED: u64 = 1;
@@ -25,7 +25,7 @@ pub struct DrillOptions {
     pub bucket: Option<String>,
     /// The seed of the links' fates.
     pub seed: u64,
-    /// The fault to plant in the replicas, by the name of a [`Sabotage`].
+    /// The fault to plant in the replicas, by the name of a [`Plant`].
     pub sabotage: Option<String>,
     /// The `musubi` binary whose processes are the replicas.
     pub exe: PathBuf,
@@ -36,8 +36,8 @@ pub struct DrillOptions {
 /// # Errors
 /// [`DrillError`] when the drill could not be run at all. What goes wrong in it is in the report.
 pub async fn run(options: DrillOptions, on_event: &mut dyn FnMut(&str)) -> Result<DrillReport, DrillError> {
-    if let Some(name) = options.sabotage.as_ref().filter(|name| Sabotage::by_name(name).is_none()) {
-        let known = Sabotage::ALL.map(Sabotage::name).join(", ");
+    if let Some(name) = options.sabotage.as_ref().filter(|name| Plant::by_name(name).is_none()) {
+        let known = Plant::ALL.map(Plant::name).join(", ");
         return Err(DrillError::Sabotage { name: name.clone(), known });
     }
     let scenario = Scenario::read(&options.scenario_path)?;

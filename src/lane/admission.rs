@@ -228,6 +228,7 @@ fn try_admit<L: LaneLog>(
         }
     };
     check_lane(&state.name, &run, certificates)?;
+    let lane = run.lane;
     let held = Held::new(state, log);
     let candidate = match held.locate(run)? {
         Found::Held => return Ok(Admission::Duplicate),
@@ -241,7 +242,7 @@ fn try_admit<L: LaneLog>(
             certificates: state.certificates.iter().copied().chain(ruling).collect(),
             fork: None,
         };
-        let run = candidate.history.into_run(state.id());
+        let run = candidate.history.into_run(lane);
         return Ok(Admission::Admitted(Advance { run, before: held.state.frontier.clone(), state }));
     }
     Ok(merge(&held, vec![candidate], None)?.map_or(Admission::Duplicate, Admission::Forked))

@@ -50,12 +50,12 @@ impl Replica {
                 outcomes.push(healed);
                 continue;
             }
-            let pending = batch.advances.iter().rev().find(|(_, _, state)| state.id() == lane);
+            let pending = batch.advances.iter().rev().find(|(run, _, _)| run.lane == lane);
             let extends = |state: &LaneState| state.fork.is_none() && run.start == state.size();
             if pending.is_some_and(|(_, _, state)| !extends(state)) {
                 self.commit(&mut inner, std::mem::take(&mut batch))?;
             }
-            let pending = batch.advances.iter().rev().find(|(_, _, state)| state.id() == lane);
+            let pending = batch.advances.iter().rev().find(|(run, _, _)| run.lane == lane);
             let state = pending.map(|(_, _, state)| state).or_else(|| inner.lanes.get(&lane));
             let held = state.map(LaneState::head);
             let decided = admit(state, &StoreLog(&*self.store), run, &inner.roster.certificates)?;

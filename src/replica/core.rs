@@ -11,7 +11,7 @@ use tokio::sync::broadcast;
 
 use super::environment::Environment;
 use super::error::ReplicaError;
-use super::sabotage::{Fate, LATE_MAX, Sabotage};
+use super::sabotage::{Fate, LATE_MAX};
 use crate::base::cbor;
 use crate::base::{Area, DeviceId, Digest, Hlc, HybridClock, LaneId, Part, RealmId};
 use crate::identity::{
@@ -122,7 +122,6 @@ pub struct Replica {
     changes: broadcast::Sender<Changed>,
     /// Held while a chart is read, edited and appended to.
     pub(super) editing: Mutex<()>,
-    pub(super) sabotage: Option<Sabotage>,
     pub(super) streams: Streams,
 }
 
@@ -244,7 +243,6 @@ impl Replica {
             inner: Mutex::new(inner),
             changes: broadcast::channel(CHANGES_MAX).0,
             editing: Mutex::new(()),
-            sabotage: Sabotage::from_environment(),
             streams: Streams::default(),
         };
         replica.index_step()?;
@@ -362,7 +360,7 @@ impl Replica {
             places.push(Place { lane, seq: size.saturating_sub(count) });
         }
         inner.writes += 1;
-        match self.sabotage.map_or(Fate::Durable, |fault| fault.fate(inner.writes)) {
+        match Fate::of(inner.writes) {
             Fate::Durable => self.commit(inner, batch)?,
             Fate::Lost => {}
             Fate::Late => {

@@ -11,7 +11,7 @@ use tokio::task::block_in_place;
 use super::admit::Outcome;
 use super::core::{Changed, Replica};
 use super::error::ReplicaError;
-use super::sabotage::Sabotage;
+use crate::base::planted::{Plant, is_planted};
 use crate::base::{DeviceId, Digest, LaneId, Part, WallMs, cbor};
 use crate::lane::{ForkState, Head, LaneName, LaneState, Refusal, RefusalReason, Run};
 use crate::sync::{CloseCode, Closed, Group, Input, Output, Session, SessionConfig};
@@ -352,10 +352,11 @@ impl Driver {
 }
 
 impl Replica {
-    /// The lane that a planted fault leaves out of every session but the first of the process.
-    fn forgotten_lane(&self, lanes: &BTreeMap<LaneId, LaneState>) -> Option<LaneId> {
+    /// Counts a session that begins, and returns the lane that a planted fault leaves out of it: the driver takes
+    /// it out of the heads that it gives the session, tells none of its changes and refuses runs of it.
+    pub fn forgotten_lane(&self, lanes: &BTreeMap<LaneId, LaneState>) -> Option<LaneId> {
         let reconnected = self.count_session() > 1;
-        if self.sabotage != Some(Sabotage::ForgetLaneOnReconnect) || !reconnected {
+        if !is_planted(Plant::ForgetLaneOnReconnect) || !reconnected {
             return None;
         }
         let own = |state: &&LaneState| state.name.device == self.me().device && state.name.part == Part::Card;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::digests::Group;
 use super::limits::RESTARTS_MAX;
+use crate::base::planted::{Plant, is_planted};
 use crate::base::{Digest, LaneId, Part, WallMs};
 use crate::lane::{Head, LaneName};
 
@@ -124,6 +125,8 @@ pub struct Lane {
     pub admitting: VecDeque<Admitting>,
     /// Whether the lane is given up for this session.
     pub given_up: bool,
+    /// Whether a planted fault loses what is to be sent of it.
+    pub lost: bool,
 }
 
 impl Lane {
@@ -147,6 +150,7 @@ impl Lane {
             awaited_from: None,
             admitting: VecDeque::new(),
             given_up: false,
+            lost: false,
         }
     }
 
@@ -206,6 +210,19 @@ impl Lane {
             (Some(Head::Straight { .. }), Theirs::Forked(_)) => true,
             (Some(ours @ Head::Forked { .. }), theirs) => theirs != Theirs::Forked(ours.digest(id)),
         }
+    }
+
+    /// Learns what the peer lists. A planted fault decides here what to lose: what the lane has grown by since
+    /// the two last met.
+    pub fn set_listed(&mut self, theirs: Theirs) {
+        self.set_theirs(theirs);
+        let grown = match (&self.ours, theirs) {
+            (Some(Head::Straight { size, .. }), Theirs::Straight { size: theirs, .. }) => {
+                0 < theirs && theirs < *size
+            }
+            (Some(Head::Forked { .. }) | None, _) | (Some(Head::Straight { .. }), Theirs::Forked(_)) => false,
+        };
+        self.lost = is_planted(Plant::LoseRunOnReconnect) && grown && self.group.part != Part::Control;
     }
 
     /// Says whether the peer may be asked once more for an earlier entry.

@@ -206,7 +206,7 @@ impl Session {
         let known = self.lanes.change(&id, |lane| {
             let right = lane.group == *group;
             if right {
-                lane.set_theirs(theirs);
+                lane.set_listed(theirs);
             }
             (right, lane.ours.as_ref() == Some(head))
         });

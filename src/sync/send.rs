@@ -72,6 +72,15 @@ impl Session {
             }
             return Ok(());
         }
+        if lane.lost {
+            let end = runs.last().map_or(from, Run::end);
+            self.lanes.change(&id, |lane| {
+                lane.raise_theirs(end);
+                lane.next = end;
+            });
+            self.out.push(Output::PeerHas { lane: id, size: end });
+            return Ok(());
+        }
         self.send_certificates(certificates);
         let (mut batch, mut batch_bytes, mut end) = (Vec::new(), 0, from);
         let mut room = self.window.room();

@@ -5,9 +5,10 @@ use proptest::sample::Index;
 
 use super::support::*;
 use crate::base::Part;
+use crate::base::planted::{Plant, plant};
 use crate::identity::Certificates;
 use crate::lane::{
-    Admission, Entry, LaneName, LaneOpening, RefusalReason, Run, ShapeError, Wait, append, checkpoint,
+    Admission, Entry, LaneName, LaneOpening, RefusalReason, Run, ShapeError, Wait, admit, append, checkpoint,
 };
 
 struct Story {
@@ -277,4 +278,18 @@ fn a_checkpoint_that_is_wrong_inside_a_run_refuses_the_run() {
     let mut whole = device.runs(&name, &entries, &[], &[4, 8]).remove(0);
     whole.checkpoints[1] = checkpoint::sign(&device.seed, &name.id(), 8, &device.hash);
     assert_eq!(refused(replica.offer(&whole)), RefusalReason::DoesNotExtend { size: 8 });
+}
+
+#[test]
+fn a_planted_fault_admits_what_the_device_has_not_signed() {
+    let Story { runs, mut replica, .. } = story();
+    let mut altered = runs[0].clone();
+    altered.entries[2] = facts("what nobody wrote");
+    assert_eq!(refused(replica.offer(&altered)), RefusalReason::DoesNotExtend { size: 4 });
+    let fault = plant(Plant::SkipCheckpointCheck);
+    let Ok(fooled) = admit(None, &replica, altered.clone(), &replica.certificates);
+    assert!(matches!(fooled, Admission::Admitted(_)));
+    drop(fault);
+    assert_eq!(refused(replica.offer(&altered)), RefusalReason::DoesNotExtend { size: 4 });
+    assert!(matches!(replica.offer(&runs[0]), Admission::Admitted(_)));
 }

@@ -18,6 +18,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::base::planted::{Plant, is_planted};
 use crate::record::conflict::{self, Clash, Conflict};
 use crate::record::facts::Facts;
 use crate::record::fhir::{self, Code};
@@ -157,11 +158,19 @@ pub fn view(facts: &Facts) -> (Allergies, Vec<Conflict>) {
         none_known: Vec::new(),
     };
     let mut conflicts = Vec::new();
-    for thread in facts.threads(Section::Allergies) {
+    for mut thread in facts.threads(Section::Allergies) {
+        let overwritten = is_planted(Plant::LastWriteWinsAllergies) && thread.is_concurrent();
+        if overwritten {
+            thread.tips.drain(..thread.tips.len() - 1);
+            thread.merges.clear();
+        }
         let read: Vec<Reading> =
             thread.nodes.iter().map(|node| Reading::of(&node.first().json(), node.act())).collect();
         none_known(&thread, &read, &mut section.none_known);
-        let standing = standing(&thread, &read);
+        let mut standing = standing(&thread, &read);
+        if overwritten {
+            standing.retain(|node| thread.tips.contains(node));
+        }
         let Some(allergy) = allergy(&thread, &read, &standing) else { continue };
         conflicts.extend(conflict::find(&thread, Section::Allergies, |nodes| clash(&read, nodes)));
         if standing.is_empty() { section.inactive.push(allergy) } else { section.active.push(allergy) }

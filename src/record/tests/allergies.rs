@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::base::planted::{Plant, plant};
 use crate::record::fixtures::{Story, allergy, no_known_allergy, order};
 use crate::record::sections::allergies::{Claim, Criticality, Knowledge};
 use crate::record::statement::Act;
@@ -183,4 +184,35 @@ fn a_disputed_refutation_of_an_earlier_assertion_leaves_its_substance() {
     assert_eq!(also(&story), [] as [&str; 0]);
     story.dispute(thief);
     assert_eq!(also(&story), ["アスピリン"]);
+}
+
+#[test]
+fn a_planted_last_write_hides_what_it_has_not_seen() {
+    for refuted_last in [true, false] {
+        let mut story = Story::default();
+        let base = story.write(1, Act::Assert, &[], &allergy("ペニシリン"));
+        let acts = if refuted_last { [Act::Change, Act::Refute] } else { [Act::Refute, Act::Change] };
+        story.write(1, acts[0], &[base], &allergy("ペニシリン"));
+        story.write(2, acts[1], &[base], &allergy("ペニシリン"));
+        assert_eq!((story.view().allergies.active.len(), story.view().conflicts.len()), (1, 1));
+        let fault = plant(Plant::LastWriteWinsAllergies);
+        let view = story.view();
+        assert_eq!(view.allergies.active.is_empty(), refuted_last);
+        assert_eq!(view.conflicts.len(), 0);
+        assert!(view.allergies.active.iter().all(|shown| shown.claims == [Claim::Asserted]));
+        drop(fault);
+        assert_eq!((story.view().allergies.active.len(), story.view().conflicts.len()), (1, 1));
+    }
+}
+
+#[test]
+fn a_planted_last_write_changes_nothing_that_is_not_concurrent() {
+    let mut story = Story::default();
+    let base = story.write(1, Act::Assert, &[], &allergy("ペニシリン"));
+    let seen = story.write(2, Act::Change, &[base], &allergy("ペニシリン"));
+    let before = story.view().to_json();
+    let _fault = plant(Plant::LastWriteWinsAllergies);
+    assert_eq!(story.view().to_json(), before);
+    story.write(1, Act::Refute, &[seen], &allergy("ペニシリン"));
+    assert!(story.view().allergies.active.is_empty());
 }

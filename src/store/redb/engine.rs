@@ -12,6 +12,7 @@ use super::rows::{
     META_INDEX, META_NAMES, NAMED, RUNS,
 };
 use super::view::{Change, View};
+use crate::base::planted::{Plant, is_planted};
 use crate::base::{LaneId, cbor};
 use crate::lane::state::LaneState;
 use crate::store::error::StoreError;
@@ -120,8 +121,11 @@ impl Engine {
     ) -> Result<T, StoreError> {
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.with_open(attempt, |opened| {
-            let transaction = begin(&opened.database)?;
+            let mut transaction = begin(&opened.database)?;
             let directory = opened.directory.read().unwrap_or_else(PoisonError::into_inner);
+            if is_planted(Plant::SkipFsync) && !directory.ids.is_empty() {
+                transaction.set_durability(Durability::None)?;
+            }
             let mut change = Change::new(transaction, &directory, &self.sealer);
             let value = work(&mut change)?;
             let (lanes, names) = change.commit()?;

@@ -1,6 +1,7 @@
 //! Power cuts and full disks: what was acknowledged is there.
 
 use super::faults::FaultDisk;
+use crate::base::planted::{Plant, plant};
 use crate::lane::Run;
 use crate::store::conformance::SampleLane;
 use crate::store::{Batch, Store, StoreError, StoreErrorKind};
@@ -119,4 +120,29 @@ fn a_disk_that_skips_syncing_is_found_out() {
     let store = disk.open_store().unwrap();
     let held = store.lane(&lane.id()).unwrap().unwrap().size();
     assert!(held < lane.state().size());
+}
+
+/// Commits ten entries, cuts the power and returns how many of them are gone.
+fn lost_in_a_power_cut(seed: u64) -> u64 {
+    let disk = FaultDisk::with_store(seed);
+    let store = disk.open_store().unwrap();
+    let mut lane = SampleLane::new(1);
+    for number in 0..10 {
+        store.commit(lane.batch(&format!("entry {number}"))).unwrap();
+    }
+    assert_eq!(store.lane(&lane.id()).unwrap().unwrap(), *lane.state());
+    disk.cut_power_after(1);
+    drop(store);
+    disk.restore_power();
+    let held = disk.open_store().unwrap().lane(&lane.id()).unwrap().unwrap().size();
+    lane.state().size().saturating_sub(held)
+}
+
+#[test]
+fn commits_that_do_not_wait_for_the_disk_lose_what_was_acknowledged() {
+    for seed in 0..8 {
+        assert_eq!(lost_in_a_power_cut(seed), 0);
+        let _fault = plant(Plant::SkipFsync);
+        assert!(lost_in_a_power_cut(seed) > 0);
+    }
 }

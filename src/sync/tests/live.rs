@@ -3,6 +3,7 @@
 use super::replica::{Realm, Replica};
 use super::world::{Profile, World};
 use crate::base::Part;
+use crate::base::planted::{Plant, plant};
 use crate::sync::{Input, Message};
 
 #[test]
@@ -151,4 +152,49 @@ fn replicas_that_turn_out_to_be_equal_take_no_compression_context() {
     assert_eq!(world.links[0].in_sync, [1, 1]);
     world.links.clear();
     assert_eq!(fresh.idle(), (0, 0));
+}
+
+/// Two replicas meet; one writes while they are apart; they meet again, as often as is said. Returns the world and
+/// the entries that the other lacks in the end of the parts `Card` and `Control`.
+fn met_again(times: usize) -> (World, [u64; 2]) {
+    let mut world = World::of(2);
+    let parts = [Part::Card, Part::Control];
+    parts.iter().for_each(|part| world.write(0, "shared/a", *part, 3, 100));
+    let met = world.connect(0, 1, Profile::LAN);
+    world.settle();
+    world.assert_equal();
+    parts.iter().for_each(|part| world.write(0, "shared/a", *part, 1, 100));
+    world.settle();
+    world.assert_equal();
+    world.cut(met);
+    parts.iter().for_each(|part| world.write(0, "shared/a", *part, 2, 100));
+    for _ in 0..times {
+        let link = world.connect(0, 1, Profile::LAN);
+        world.settle();
+        assert!(world.links[link].in_sync[0] > 0, "the writer believes that all is well");
+        parts.iter().for_each(|part| world.write(0, "shared/a", *part, 1, 100));
+        world.settle();
+        world.cut(link);
+    }
+    let lacks = parts.map(|part| {
+        let lane = world.replicas[0].name("shared/a", part).id();
+        world.replicas[0].size(&lane) - world.replicas[1].size(&lane)
+    });
+    (world, lacks)
+}
+
+#[test]
+fn a_planted_fault_loses_runs_at_every_meeting_but_the_first() {
+    let (world, lacks) = met_again(3);
+    assert_eq!(lacks, [0, 0]);
+    world.assert_nothing_acknowledged_is_lost();
+    let fault = plant(Plant::LoseRunOnReconnect);
+    let (mut world, lacks) = met_again(3);
+    assert_eq!(lacks, [2 + 3, 0]);
+    let lane = world.replicas[0].name("shared/a", Part::Card).id();
+    assert!(world.held_by[&(0, 1, lane)] > world.replicas[1].size(&lane), "counted as held, and not held");
+    drop(fault);
+    world.connect(0, 1, Profile::LAN);
+    world.settle();
+    world.assert_equal();
 }

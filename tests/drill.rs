@@ -92,6 +92,14 @@ async fn a_write_acknowledged_too_early_makes_the_drill_fail() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_lost_at_a_reconnection_makes_the_drill_fail() {
+    let (status, report) = drill(&["--sabotage", "lose-run-on-reconnect"]).await;
+    assert_eq!((status, &report["passed"], &report["converged"]), (1, &false.into(), &false.into()));
+    let failing = failing(&report).join("\n");
+    assert!(failing.contains("heads-equal-after-heal"), "{failing}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_forgotten_lane_makes_the_drill_fail() {
     let (status, report) = drill(&["--sabotage", "forget-lane-on-reconnect"]).await;
     assert_eq!((status, &report["passed"], &report["converged"]), (1, &false.into(), &false.into()));

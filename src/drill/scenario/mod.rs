@@ -18,6 +18,6 @@ mod tests;
 
 pub use error::ScenarioError;
 pub use model::{
-    Action, Expectation, HandoverEdit, LinkPlan, Paths, PatientAlias, PatientPlan, ReplicaName, ReplicaPlan,
-    Scenario, Step, Told, kind_name, role_name,
+    Access, EventPlan, Expectation, FleetPlan, HandoverEdit, LinkPlan, Modes, PatientAlias, PatientPlan, PeoplePlan,
+    ReplicaName, ReplicaPlan, Scenario, StorePlan, Told, TriageMix, WorkloadPlan, kind_name, role_name,
 };

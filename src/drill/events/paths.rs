@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::super::chance::Chance;
 use super::super::deed::{Deed, PathState, TimedDeed};
 use super::super::scenario::{
-    BETWEEN, Fields, Key, LINKS_AT, Lines, Mark, Mistake, Names, SHARE, Scenario, Shape, Told, Walk, Words,
-    may, need,
+    BETWEEN, Fields, Key, LINKS_AT, Lines, Mark, Mistake, Names, OptionalLines, SHARE, Scenario, Shape, Told,
+    Walk, Words, may, need,
 };
 use super::words::{site, told};
 use super::{Event, EventKind};
@@ -86,19 +86,21 @@ struct Paths {
 
 fn meant(table: &mut Fields<'_>, names: &Names) -> Result<Meant, Mistake> {
     let what = table.optional_text("what")?;
+    let OptionalLines { links, share } = names.optional_lines(table)?;
     let Some(what) = what else {
-        let some = names.link(table)?.map(|link| Lines { links: vec![link], share: None });
-        let lines = names.lines_at(table)?;
-        return match (some, lines) {
-            (Some(_), Some(_)) => Err(table.mistake("takes either 'between' or 'at'")),
-            (Some(lines), None) | (None, Some(lines)) => Ok(Meant { lines: Some(lines), bucket: false }),
-            (None, None) => Err(table.missing(
-                "what",
-                "needs 'what' (everything, links or bucket), 'between' (two replicas) or 'at' (their links)",
-            )),
+        let missing = || {
+            let problem =
+                "needs 'what' (everything, links or bucket), 'between' (two replicas) or 'at' (their links)";
+            table.missing("what", problem)
         };
+        return Ok(Meant { lines: Some(Lines { links: links.ok_or_else(missing)?, share }), bucket: false });
     };
-    let share = table.optional_decimal("share")?.map(|share| share.value);
+    if links.is_some() {
+        return Err(Mistake::at(
+            what.line,
+            "'what' stands alone, without 'between' and 'at'; leave one of them out",
+        ));
+    }
     let all = Lines { links: (0..names.links.len()).collect(), share };
     match what.value.as_str() {
         "bucket" => {

@@ -4,8 +4,11 @@
 use std::fmt::Write as _;
 
 use super::expectations::EXPECTATIONS;
-use super::key::{EVENT, Key, Shape, TOP, Words};
+use super::key::{AT, BETWEEN, EVENT, FOR, Key, PATIENT, SHARE, Shape, TOP, UNTIL, Words};
 use crate::drill::events::EVENTS;
+
+/// The keys that many events have; they are explained once, above the table.
+const SHARED: [Key; 6] = [AT, SHARE, FOR, UNTIL, BETWEEN, PATIENT];
 
 /// The language of a catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,11 +53,11 @@ pub fn catalogue(language: Language) -> String {
             _ => (String::new(), &[] as &[Key]),
         };
         match name.is_empty() {
-            true => line(&format!("| | {} | {} |", named(key, language), does(key, language))),
+            true => line(&format!("| | {} | {} |", named(key), does(key, language))),
             false => line(&format!("| {name} | | {} |", language.of(key.does))),
         }
         for key in keys {
-            line(&format!("| | {} | {} |", named(key, language), does(key, language)));
+            line(&format!("| | {} | {} |", named(key), does(key, language)));
         }
     }
     line("");
@@ -64,6 +67,11 @@ pub fn catalogue(language: Language) -> String {
         "An event marked * is for `--sim` only. In every list of keys, *those in italics* may be left out.",
         "* の付いた出来事は `--sim` だけのもの。キーのうち*斜体のもの*は省ける。",
     ));
+    line(language.one("Keys that many events have:", "多くの出来事に共通するキー："));
+    line("");
+    for key in SHARED {
+        line(&format!("- `{}`: {}", key.name, does(&key, language)));
+    }
     line("");
     line(language.one("| event | what happens | keys |", "| 出来事 | 何が起きるか | キー |"));
     line("|---|---|---|");
@@ -91,7 +99,7 @@ pub fn catalogue(language: Language) -> String {
 }
 
 /// The name of a key; in italics when it may be left out.
-fn named(key: &Key, _: Language) -> String {
+fn named(key: &Key) -> String {
     if key.needed { format!("`{}`", key.name) } else { format!("*`{}`*", key.name) }
 }
 
@@ -116,8 +124,15 @@ fn does(key: &Key, language: Language) -> String {
 }
 
 fn keys(keys: &[Key], language: Language) -> String {
-    let told = |key: &Key| format!("{}: {}", named(key, language), does(key, language));
-    keys.iter().map(told).collect::<Vec<_>>().join("<br>")
+    let shared = |key: &Key| SHARED.iter().any(|shared| shared.name == key.name && shared.does == key.does);
+    let told = |key: &Key| match shared(key) {
+        true => named(key),
+        false => format!("{}: {}", named(key), does(key, language)),
+    };
+    match keys {
+        [] => "–".to_owned(),
+        keys => keys.iter().map(told).collect::<Vec<_>>().join("<br>"),
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ const AVAILABLE: f64 = 0.99;
 /// The share of decisions for which `staleness` holds, unless the scenario says otherwise.
 const FRESH: f64 = 0.95;
 
-const AT_MOST: Key = need("at-most", Shape::Span, "at most", "上限");
+const AT_MOST: Key = need("at-most", Shape::Span, "the longest time", "最長の時間");
 
 /// Makes an entry that has no keys.
 macro_rules! plain {

@@ -227,6 +227,7 @@ impl<'t> Fields<'t> {
 
     /// Takes a value in its raw form, with its line.
     pub fn optional_value(&mut self, key: &'static str) -> Option<At<&'t Spanned<DeValue<'t>>>> {
+        debug_assert!(self.shape(key).is_some(), "'{key}' stands in the table of keys of {}", self.what);
         self.asked.insert(key);
         let place = self.left.iter().position(|(name, _)| name.value == key)?;
         let (name, value) = self.left.swap_remove(place);

@@ -42,7 +42,7 @@ pub use model::{
     EventPlan, FleetPlan, HandoverEdit, LinkPlan, LiveRefusal, Modes, PatientAlias, PatientPlan, PeoplePlan,
     ReplicaName, ReplicaPlan, Scenario, StorePlan, Told, TriageMix, WorkloadPlan, kind_name, role_name,
 };
-pub use names::{Lines, Names, Whom};
+pub use names::{Lines, Names, OptionalLines, Whom};
 pub use read_links::profile;
 pub use schema::schema;
 pub use span::{read_signed_span, read_span, write_span};

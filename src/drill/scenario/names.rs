@@ -52,6 +52,15 @@ pub struct Lines {
     pub share: Option<f64>,
 }
 
+/// Links that an event may name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OptionalLines {
+    /// Them; none when it names none.
+    pub links: Option<Vec<usize>>,
+    /// The share of them, or of what it means otherwise.
+    pub share: Option<f64>,
+}
+
 impl Whom {
     /// Chooses those that are meant.
     pub fn choose(&self, chance: &mut Chance) -> Vec<usize> {
@@ -199,41 +208,47 @@ impl Names {
         })
     }
 
-    /// Takes the links of the replicas of `at`, and the share of them; none without `at`.
-    ///
-    /// # Errors
-    /// A mistake when a name is unknown, or no link touches them.
-    pub fn lines_at(&self, table: &mut Fields<'_>) -> Result<Option<Lines>, Mistake> {
-        let share = table.optional_decimal("share")?.map(|share| share.value);
-        let Some(at) = table.optional_places("at")? else { return Ok(None) };
-        let members = self.members(&at.value)?;
-        let touches = |link: &usize| self.links[*link].iter().any(|end| members.contains(end));
-        let links: Vec<usize> = (0..self.links.len()).filter(touches).collect();
-        match links.is_empty() {
-            true => Err(Mistake::at(at.line, "no link is planned there; add a [[link]] or a [[mesh]]")),
-            false => Ok(Some(Lines { links, share })),
-        }
-    }
-
     /// Takes the links of `between`, or of `at` (every link of those replicas), and the share of them; without
     /// either every link.
     ///
     /// # Errors
     /// A mistake when a name is unknown, or nothing is meant.
     pub fn lines(&self, table: &mut Fields<'_>) -> Result<Lines, Mistake> {
-        let between = self.link(table)?;
-        let share = table.optional_decimal("share")?;
-        let at = self.lines_at(table)?;
-        let share = share.map(|share| share.value);
-        match (between, at) {
-            (Some(_), Some(_)) => Err(table.mistake("takes either 'between' or 'at'")),
-            (Some(link), None) => Ok(Lines { links: vec![link], share }),
-            (None, Some(lines)) => Ok(Lines { share, ..lines }),
-            (None, None) if self.links.is_empty() => {
-                Err(table.mistake("means no link: none is planned; add a [[link]] or a [[mesh]]"))
-            }
-            (None, None) => Ok(Lines { links: (0..self.links.len()).collect(), share }),
+        let lines = self.optional_lines(table)?;
+        if lines.links.as_ref().is_none_or(Vec::is_empty) && self.links.is_empty() {
+            return Err(table.mistake("means no link: none is planned; add a [[link]] or a [[mesh]]"));
         }
+        let all = || (0..self.links.len()).collect();
+        Ok(Lines { links: lines.links.unwrap_or_else(all), share: lines.share })
+    }
+
+    /// Takes the links of `between`, or of `at` (every link of those replicas), if either is there, and the share
+    /// of them.
+    ///
+    /// # Errors
+    /// A mistake when a name is unknown, or no link is planned there.
+    pub fn optional_lines(&self, table: &mut Fields<'_>) -> Result<OptionalLines, Mistake> {
+        let between = self.link(table)?;
+        let at = table.optional_places("at")?;
+        let share = table.optional_decimal("share")?.map(|share| share.value);
+        let links = match (between, at) {
+            (Some(_), Some(_)) => return Err(table.mistake("takes either 'between' or 'at'")),
+            (Some(link), None) => Some(vec![link]),
+            (None, None) => None,
+            (None, Some(at)) => {
+                let members = self.members(&at.value)?;
+                let touches = |link: &usize| self.links[*link].iter().any(|end| members.contains(end));
+                let links: Vec<usize> = (0..self.links.len()).filter(touches).collect();
+                if links.is_empty() {
+                    return Err(Mistake::at(
+                        at.line,
+                        "no link is planned there; add a [[link]] or a [[mesh]]",
+                    ));
+                }
+                Some(links)
+            }
+        };
+        Ok(OptionalLines { links, share })
     }
 
     /// Takes how long an event lasts: `for`, or `until` less its time.

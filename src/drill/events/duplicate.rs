@@ -76,9 +76,13 @@ impl Event for Duplicate {
 
     fn told(&self, scenario: &Scenario) -> Told {
         let [a, b] = self.at.map(|at| site(scenario, at));
+        let who = match self.count {
+            1 => "One person is".to_owned(),
+            count => format!("{count} people are"),
+        };
         let count = self.count;
         told(
-            format!("{count} people are registered twice, at {a} and at {b}"),
+            format!("{who} registered twice, at {a} and at {b}"),
             format!("{count}人が{a}と{b}で二重に登録される"),
         )
     }

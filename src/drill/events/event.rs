@@ -30,6 +30,9 @@ pub trait Event: Debug + Send + Sync {
     }
 }
 
+/// Reads the keys of an event; a key or a value that is wrong is a mistake.
+pub type ReadEvent = fn(&mut Fields<'_>, &Names) -> Result<Arc<dyn Event>, Mistake>;
+
 /// A kind of event.
 pub struct EventKind {
     /// The name by which a scenario file calls it.
@@ -43,7 +46,7 @@ pub struct EventKind {
     /// What a scenario may write, for the guide: the table's content, one key a line.
     pub example: &'static str,
     /// Reads its keys.
-    pub read: fn(&mut Fields<'_>, &Names) -> Result<Arc<dyn Event>, Mistake>,
+    pub read: ReadEvent,
 }
 
 impl Debug for EventKind {

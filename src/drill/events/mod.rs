@@ -29,6 +29,6 @@ mod weak_paths;
 mod words;
 mod writing;
 
-pub use event::{Event, EventKind};
+pub use event::{Event, EventKind, ReadEvent};
 pub use return_to_normal::RETURN_TO_NORMAL;
 pub use table::EVENTS;

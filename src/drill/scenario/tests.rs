@@ -244,3 +244,15 @@ fn a_backup_needs_a_gateway_and_a_meeting_a_link() {
     let said = read(&format!("{without}[[event]]\ndo = \"meet\"\nbetween = [\"north\", \"tablet\"]\n"));
     assert!(said.unwrap_err().contains("which no link joins (north is linked to nothing)"));
 }
+
+#[test]
+fn the_first_scenario_of_the_guides_is_sound() {
+    let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    for guide in ["README.md", "README.ja.md"] {
+        let text = std::fs::read_to_string(scenarios.join(guide)).unwrap();
+        let blocks = text.split("```toml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
+        let first: String = blocks.take(3).collect();
+        let scenario = read(&first).unwrap_or_else(|said| panic!("{guide}: {said}"));
+        assert!(scenario.modes.live && scenario.events.len() == 8, "{guide}");
+    }
+}

@@ -64,9 +64,10 @@ pub fn catalogue(language: Language) -> String {
     line(language.one("### Every event (`do`)", "### すべての出来事（`do`）"));
     line("");
     line(language.one(
-        "An event marked * is for `--sim` only. In every list of keys, *those in italics* may be left out.",
-        "* の付いた出来事は `--sim` だけのもの。キーのうち*斜体のもの*は省ける。",
+        "An event with `*` is for `--sim` only. In every list of keys, *those in italics* may be left out.",
+        "`*` の付いた出来事は `--sim` だけのもの。キーのうち *斜体のもの* は省ける。",
     ));
+    line("");
     line(language.one("Keys that many events have:", "多くの出来事に共通するキー："));
     line("");
     for key in SHARED {
@@ -76,22 +77,33 @@ pub fn catalogue(language: Language) -> String {
     line(language.one("| event | what happens | keys |", "| 出来事 | 何が起きるか | キー |"));
     line("|---|---|---|");
     for kind in EVENTS {
-        let star = if kind.live { "" } else { " *" };
+        let star = if kind.live { "" } else { " `*`" };
         let keys = keys(kind.keys, language);
         line(&format!("| `{}`{star} | {} | {keys} |", kind.name, language.of(kind.does)));
     }
     line("");
+    line(language.one("One of each, to copy from:", "写して使える例："));
+    line("");
+    line("```toml");
+    for kind in EVENTS {
+        line("[[event]]");
+        line(&format!("do = \"{}\"", kind.name));
+        kind.example.lines().for_each(&mut line);
+        line("");
+    }
+    line("```");
+    line("");
     line(language.one("### Every expectation (`name`)", "### すべての期待（`name`）"));
     line("");
     line(language.one(
-        "One marked * is judged in `--sim` only; a run with real processes says so and does not fail by it.",
-        "* の付いたものは `--sim` でだけ判定される。実プロセスの実行ではその旨が示され、失敗にはならない。",
+        "One with `*` is judged in `--sim` only; a run with real processes says so and does not fail by it.",
+        "`*` の付いたものは `--sim` でだけ判定される。実プロセスの実行ではその旨が示され、失敗にはならない。",
     ));
     line("");
     line(language.one("| expectation | holds when | keys |", "| 期待 | 成り立つとき | キー |"));
     line("|---|---|---|");
     for kind in EXPECTATIONS {
-        let star = if kind.live { "" } else { " *" };
+        let star = if kind.live { "" } else { " `*`" };
         let keys = keys(kind.keys, language);
         line(&format!("| `{}`{star} | {} | {keys} |", kind.name, language.of(kind.does)));
     }

@@ -63,7 +63,7 @@ replica = [
   { name = "south", site = "South 南", kind = "hospital", role = "hospital", areas = ["shared/miura"], author = { name = "三上", role = "doctor" } },
 ]
 link = [{ between = ["north", "south"], profile = "lan" }]
-step = [
+event = [
   { do = "import", at = "north", data = "." },
   { do = "wait-converged" },
   { do = "backup" },

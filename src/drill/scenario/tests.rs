@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::model::{Action, Expectation, HandoverEdit, PatientAlias, Scenario};
 use super::read::parse;
+use super::{Expectation, HandoverEdit, PatientAlias, Scenario};
+use crate::drill::chance::Chance;
+use crate::drill::deed::{Deed, PathState};
 use crate::replica::request::{MedicationAction, Write};
 use crate::transport::ProfileName;
 
-const SOUND: &str = r#"realm = "drill"
+pub(super) const SOUND: &str = r#"realm = "drill"
 [title]
 en = "A short drill"
 [story]
@@ -35,21 +37,21 @@ profile = "satellite"
 gateway = "north"
 [patients]
 oka = { find = "岡田 昭" }
-[[step]]
+[[event]]
 do = "import"
 at = "north"
 data = "Patient.ndjson"
-[[step]]
+[[event]]
 do = "cut"
 what = "everything"
 tell = "The quake."
-[[step]]
+[[event]]
 do = "medication"
 at = "tablet"
 patient = "oka"
 action = "start"
 drug = "ワルファリン"
-[[step]]
+[[event]]
 do = "heal"
 what = "everything"
 after-ms = 250
@@ -66,25 +68,30 @@ fn folder() -> tempfile::TempDir {
     dir
 }
 
-fn read(text: &str) -> Result<Scenario, String> {
+pub(super) fn read(text: &str) -> Result<Scenario, String> {
     let dir = folder();
     parse("short", text, dir.path()).map_err(|mistake| format!("line {}: {}", mistake.line, mistake.problem))
 }
 
 /// What is said of the sound scenario with one thing changed.
-fn mistake(from: &str, to: &str) -> String {
+pub(super) fn mistake(from: &str, to: &str) -> String {
     assert!(SOUND.contains(from), "the sound scenario lacks {from:?}");
     read(&SOUND.replacen(from, to, 1)).expect_err("a mistake")
 }
 
 /// How a message begins that is about so many lines below a text of the sound scenario.
-fn line_below(text: &str, below: isize) -> String {
+pub(super) fn line_below(text: &str, below: isize) -> String {
     let before = &SOUND[..SOUND.find(text).unwrap()];
     format!("line {}:", before.matches('\n').count() as isize + 1 + below)
 }
 
-/// What is said of the sound scenario with more steps at its end.
-fn mistake_with(more: &str) -> String {
+/// What an event of a scenario does.
+pub(super) fn deeds(scenario: &Scenario, event: usize) -> Vec<Deed> {
+    scenario.deeds(event, &Chance::of_seed(1)).into_iter().map(|timed| timed.deed).collect()
+}
+
+/// What is said of the sound scenario with more events at its end.
+pub(super) fn mistake_with(more: &str) -> String {
     read(&format!("{SOUND}{more}")).expect_err("a mistake")
 }
 
@@ -94,18 +101,19 @@ fn a_sound_scenario_is_read() {
     assert_eq!((scenario.name.as_str(), scenario.story.ja.as_str()), ("short", "二つの病院。"));
     assert_eq!(scenario.links[0].profile, ProfileName::Satellite.profile());
     assert_eq!(scenario.replicas[1].author.name, "小川");
-    let Action::Import { files, .. } = &scenario.steps[0].action else { panic!() };
+    let imported = deeds(&scenario, 0);
+    let [Deed::Import { files, at: 0 }] = imported.as_slice() else { panic!() };
     assert!(files.len() == 1 && files[0].ends_with("Patient.ndjson"));
-    let Action::Cut(paths) = &scenario.steps[1].action else { panic!() };
-    assert!(paths.links.len() == 1 && paths.bucket);
-    assert_eq!(scenario.steps[1].tell, "The quake.");
-    let Action::Write { patient, write: Write::Medication { action, dose, .. }, .. } =
-        &scenario.steps[2].action
+    let cut = [Deed::Path { link: 0, state: PathState::Down }, Deed::Bucket { reachable: false }];
+    assert_eq!(deeds(&scenario, 1), cut);
+    assert_eq!(scenario.events[1].tell.en, "The quake.");
+    let written = deeds(&scenario, 2);
+    let [Deed::Write { patient, write: Write::Medication { action, dose, .. }, at: 1 }] = written.as_slice()
     else {
         panic!()
     };
     assert_eq!((patient, *action, dose), (&PatientAlias("oka".into()), MedicationAction::Start, &None));
-    assert_eq!(scenario.steps[3].after, Duration::from_millis(250));
+    assert_eq!(scenario.events[3].after, Duration::from_millis(250));
     assert_eq!(scenario.expectations, [Expectation::HeadsEqualAfterHeal]);
 }
 
@@ -130,9 +138,14 @@ fn misspelt_names_are_told_with_line_and_suggestion() {
         ("at = \"tablet\"", "at = \"tabelt\"", 0, "unknown replica 'tabelt'; did you mean 'tablet'?"),
         ("patient = \"oka\"", "patient = \"okka\"", 0, "unknown patient 'okka'; did you mean 'oka'?"),
         ("patient = \"oka\"", "pateint = \"oka\"", 0, "'pateint' should be 'patient'"),
-        ("drug = ", "dosage = \"1mg\"\ndrug = ", 0, "unknown key of step 'medication' 'dosage'"),
-        ("do = \"import\"", "do = \"imprt\"", 0, "unknown step 'imprt'; did you mean 'import'?"),
-        ("action = \"start\"", "action = \"begin\"", 0, "unknown action on a medication 'begin'"),
+        ("drug = ", "dosage = \"1mg\"\ndrug = ", 0, "unknown key of event 'medication' 'dosage'"),
+        ("do = \"import\"", "do = \"imprt\"", 0, "unknown event 'imprt'; did you mean 'import'?"),
+        (
+            "action = \"start\"",
+            "action = \"begin\"",
+            0,
+            "unknown action 'begin' (known: start, change, hold, stop)",
+        ),
         ("what = \"everything\"", "what = \"all\"", 0, "(known: everything, links, bucket)"),
         ("profile = \"satellite\"", "profile = \"sattelite\"", 0, "known are lan"),
         ("kind = \"shelter\"", "kind = \"sheltr\"", 0, "did you mean 'shelter'?"),
@@ -163,31 +176,32 @@ fn data_that_is_missing_is_told_with_its_place() {
         "{said}"
     );
     let all = read(&SOUND.replace("data = \"Patient.ndjson\"", "data = \".\"")).unwrap();
-    let Action::Import { files, .. } = &all.steps[0].action else { panic!() };
+    let imported = deeds(&all, 0);
+    let [Deed::Import { files, .. }] = imported.as_slice() else { panic!() };
     assert_eq!(files.len(), 2, "the text file is no data");
 }
 
 #[test]
 fn nothing_is_asked_of_what_is_down_or_unknown_at_that_time() {
-    let kill = "[[step]]\ndo = \"kill-in-mid-write\"\nat = \"north\"\npatient = \"oka\"\n";
-    let note = "[[step]]\ndo = \"note\"\nat = \"north\"\npatient = \"oka\"\ntext = \"x\"\n";
-    let start = "[[step]]\ndo = \"start\"\nat = \"north\"\n";
+    let kill = "[[event]]\ndo = \"kill-in-mid-write\"\nat = \"north\"\npatient = \"oka\"\n";
+    let note = "[[event]]\ndo = \"note\"\nat = \"north\"\npatient = \"oka\"\ntext = \"x\"\n";
+    let start = "[[event]]\ndo = \"start\"\nat = \"north\"\n";
     let said = mistake_with(&format!("{kill}{note}{start}"));
     assert!(said.starts_with("line 52:") && said.contains("asks 'north', which is down"), "{said}");
     assert!(mistake_with(kill).contains("ends while 'north' is down"));
     assert!(mistake_with(start).contains("running already"));
     read(&format!("{SOUND}{kill}{start}{note}")).unwrap();
 
-    let restore = "[[step]]\ndo = \"restore\"\nat = \"north\"\n";
-    let destroy = "[[step]]\ndo = \"destroy-disk\"\nat = \"north\"\n";
-    let backup = "[[step]]\ndo = \"backup\"\n";
-    assert!(mistake_with(restore).contains("needs a step 'destroy-disk'"));
-    assert!(mistake_with(&format!("{destroy}{restore}{start}")).contains("needs a step 'backup'"));
+    let restore = "[[event]]\ndo = \"restore\"\nat = \"north\"\n";
+    let destroy = "[[event]]\ndo = \"destroy-disk\"\nat = \"north\"\n";
+    let backup = "[[event]]\ndo = \"backup\"\n";
+    assert!(mistake_with(restore).contains("needs an event 'destroy-disk'"));
+    assert!(mistake_with(&format!("{destroy}{restore}{start}")).contains("needs an event 'backup'"));
     read(&format!("{SOUND}{backup}{destroy}{restore}{start}")).unwrap();
 
-    let early = format!("{note}[[step]]\ndo = \"import\"");
-    assert!(mistake("[[step]]\ndo = \"import\"", &early).contains("before any step 'import'"));
-    let register = "[[step]]\ndo = \"register\"\nat = \"north\"\nas = \"oka\"\nname = \"身元 不明\"\n";
+    let early = format!("{note}[[event]]\ndo = \"import\"");
+    assert!(mistake("[[event]]\ndo = \"import\"", &early).contains("before any event 'import'"));
+    let register = "[[event]]\ndo = \"register\"\nat = \"north\"\nas = \"oka\"\nname = \"身元 不明\"\n";
     assert!(mistake_with(register).contains("called 'oka' already"));
 }
 
@@ -195,7 +209,7 @@ fn nothing_is_asked_of_what_is_down_or_unknown_at_that_time() {
 fn what_could_not_be_judged_is_refused() {
     assert!(mistake("[[expect]]\nname = \"heads-equal-after-heal\"\n", "").contains("could not fail"));
     let restored = "[[expect]]\nname = \"restored-heads-equal\"\n";
-    assert!(mistake_with(restored).contains("after a step 'restore'"));
+    assert!(mistake_with(restored).contains("after an event 'restore'"));
     let differ = "[[expect]]\nname = \"heads-differ-before-heal\"\n";
     read(&format!("{SOUND}{differ}")).unwrap();
     let never_cut = SOUND.replace("do = \"cut\"", "do = \"heal\"");
@@ -207,12 +221,11 @@ fn what_could_not_be_judged_is_refused() {
 #[test]
 fn a_handover_is_a_whole_text_or_an_insertion() {
     let handover = |edit: &str| {
-        read(&format!("{SOUND}[[step]]\ndo = \"handover\"\nat = \"north\"\npatient = \"oka\"\n{edit}"))
+        read(&format!("{SOUND}[[event]]\ndo = \"handover\"\nat = \"north\"\npatient = \"oka\"\n{edit}"))
     };
     let insert = handover("insert = \"と採血\"\nafter = \"見守り\"\n").unwrap();
-    let Some(Action::Handover { edit: HandoverEdit::Insert { text, after }, .. }) =
-        insert.steps.last().map(|step| &step.action)
-    else {
+    let typed = deeds(&insert, insert.events.len() - 1);
+    let [Deed::Handover { edit: HandoverEdit::Insert { text, after }, .. }] = typed.as_slice() else {
         panic!()
     };
     assert_eq!((text.as_str(), after.as_str()), ("と採血", "見守り"));
@@ -223,11 +236,23 @@ fn a_handover_is_a_whole_text_or_an_insertion() {
 }
 
 #[test]
-fn a_backup_step_needs_a_gateway_and_a_meeting_a_link() {
+fn a_backup_needs_a_gateway_and_a_meeting_a_link() {
     let without = SOUND.replace("[backup]\ngateway = \"north\"\n", "");
-    let said = read(&format!("{without}[[step]]\ndo = \"backup\"\n")).unwrap_err();
+    let said = read(&format!("{without}[[event]]\ndo = \"backup\"\n")).unwrap_err();
     assert!(said.contains("add [backup]"), "{said}");
     let without = SOUND.replace("[[link]]\nbetween = [\"north\", \"tablet\"]\nprofile = \"satellite\"\n", "");
-    let said = read(&format!("{without}[[step]]\ndo = \"meet\"\nbetween = [\"north\", \"tablet\"]\n"));
-    assert!(said.unwrap_err().contains("no [[link]] joins"));
+    let said = read(&format!("{without}[[event]]\ndo = \"meet\"\nbetween = [\"north\", \"tablet\"]\n"));
+    assert!(said.unwrap_err().contains("which no link joins (north is linked to nothing)"));
+}
+
+#[test]
+fn the_first_scenario_of_the_guides_is_sound() {
+    let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    for guide in ["README.md", "README.ja.md"] {
+        let text = std::fs::read_to_string(scenarios.join(guide)).unwrap();
+        let blocks = text.split("```toml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
+        let first: String = blocks.take(3).collect();
+        let scenario = read(&first).unwrap_or_else(|said| panic!("{guide}: {said}"));
+        assert!(scenario.modes.live && scenario.events.len() == 8, "{guide}");
+    }
 }

@@ -24,8 +24,6 @@ pub mod ledger;
 pub mod live;
 pub mod observer;
 pub mod report;
-#[cfg(test)]
-mod report_tests;
 mod run;
 pub mod scenario;
 pub mod story;

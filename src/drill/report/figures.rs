@@ -63,6 +63,13 @@ pub(super) const FIGURES: &[Figure] = &[
         |m| m.availability.fleets.iter().map(|fleet| fleet.least_read).reduce(f64::min),
     ),
     figure(
+        "decisions_current",
+        ("最新の記録に基づく判断", "decisions on current records"),
+        Unit::Count,
+        true,
+        |m| Some((m.staleness.decisions - m.staleness.unread - m.staleness.stale) as f64),
+    ),
+    figure(
         "decisions_unread",
         ("記録を開けずに行われた判断", "decisions without the record"),
         Unit::Count,
@@ -88,7 +95,7 @@ pub(super) const FIGURES: &[Figure] = &[
     }),
     figure(
         "writes_refused",
-        ("その場で記録できなかった", "could not be recorded at once"),
+        ("その場で記録できなかった判断", "decisions that could not be recorded at once"),
         Unit::Count,
         true,
         |m| Some(m.staleness.unwritten as f64),
@@ -167,6 +174,11 @@ impl Figure {
     /// Returns its name in both languages.
     pub(super) fn name(&self) -> Told {
         told(self.ja, self.en)
+    }
+
+    /// Returns what bars of it are measured against: one for shares.
+    pub(super) fn whole(&self) -> Option<f64> {
+        (self.unit == Unit::Share).then_some(1.0)
     }
 
     /// Writes a value; a missing one is a dash.

@@ -76,6 +76,11 @@ pub(super) fn number(value: u64) -> String {
     written
 }
 
+/// Writes a number with what is counted, in English: `1 link`, `2 links`.
+pub(super) fn counted(value: u64, one: &str) -> String {
+    format!("{} {one}{}", number(value), if value == 1 { "" } else { "s" })
+}
+
 /// Writes a share of one as percent; only a whole is `100 %`, and only nothing is `0 %`.
 pub(super) fn percent(share: f64) -> String {
     const EPSILON: f64 = 1e-9;
@@ -85,6 +90,11 @@ pub(super) fn percent(share: f64) -> String {
         share if share < 0.001 => "<0.1 %".to_owned(),
         share => format!("{:.1} %", (share * 1_000.0 + EPSILON).floor() / 10.0),
     }
+}
+
+/// Writes what a link carried as a share of its quota; more than all of it is never `100 %`.
+pub(super) fn of_quota(share: f64) -> String {
+    if share <= 1.0 { percent(share) } else { format!("{:.0} %", (share * 100.0).ceil()) }
 }
 
 /// Writes bytes in decimal units with about three digits.

@@ -48,11 +48,7 @@ pub fn compare_html(title: &Told, runs: &[Compared<'_>]) -> String {
     let main = [
         head,
         section("compare", &told("主な数値", "Key figures"), &figures_table(runs, &measured)),
-        section(
-            "overlay",
-            &told("閲覧できた拠点の割合の推移", "Reading over time"),
-            &over_time(runs, &measured),
-        ),
+        section("overlay", &told("時間による推移", "Over time"), &over_time(runs, &measured)),
         section("bars", &told("図で見る違い", "Differences in pictures"), &bars(runs, &measured)),
         section("expected", &told("期待した結果", "Expectations"), &verdicts(runs)),
     ];
@@ -88,7 +84,7 @@ fn over_time(runs: &[Compared<'_>], measured: &[Measures]) -> String {
     let legend = svg::legend(&swatches);
     let read = told("閲覧できた拠点の割合", "share of replicas that could read");
     let write = told("記入できた拠点の割合", "share of replicas that could write");
-    let reading = told("線の種類が一つの実施。", "Each kind of line is one run.");
+    let reading = told("その時刻に可能だった拠点の割合。", "The share of replicas at each time.");
     [
         figure(&read, &legend, &svg::overlay(longest, &read, &series(Slice::read)), &reading),
         figure(
@@ -112,7 +108,7 @@ fn bars(runs: &[Compared<'_>], measured: &[Measures]) -> String {
                 (run.label.clone(), value, drawn.write(value))
             })
             .collect();
-        format!("<figure>{}</figure>\n", svg::figures(&drawn.name(), &values))
+        format!("<figure>{}</figure>\n", svg::figures(&drawn.name(), drawn.whole(), &values))
     };
     FIGURES.iter().filter(|figure| figure.drawn).map(one).collect()
 }

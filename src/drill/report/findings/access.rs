@@ -59,7 +59,7 @@ fn unwritten(course: &Course, measures: &Measures) -> Option<Finding> {
             "行ったことをその場で記録できなかった判断が {unwritten} 件（最多は「{place}」の {most} 件）。紙に控えて後から入力する手順が要る。"
         ),
         format!(
-            "{unwritten} decisions could not be recorded at once (most at {place}: {most}): they need paper, and somebody who types it in later."
+            "Decisions that could not be recorded at once: {unwritten} (most at {place}: {most}). They need paper, and somebody who types it in later."
         ),
     ))
 }
@@ -99,11 +99,8 @@ fn apart(course: &Course) -> Option<Finding> {
         Some((age, count)) => {
             let (age, count) = (length(age), number(count as u64));
             (
-                format!("その間、両拠点の判断のうち {count} 件は {} より古い情報に基づいていた。", age.ja),
-                format!(
-                    " In that time {count} decisions at the two rested on knowledge older than {}.",
-                    age.en
-                ),
+                format!("その間、両拠点の判断のうち {count} 件は {}より古い情報に基づいていた。", age.ja),
+                format!(" Decisions at the two in that time on knowledge older than {}: {count}.", age.en),
             )
         }
         None => (String::new(), String::new()),
@@ -111,7 +108,7 @@ fn apart(course: &Course) -> Option<Finding> {
     Some(Finding::new(
         FindingKind::Apart,
         Tone::Concern,
-        format!("「{one}」と「{other}」は {} にわたり互いに届かないまま診療した。{ja}", time.ja),
+        format!("「{one}」と「{other}」は {}にわたり互いに届かないまま診療した。{ja}", time.ja),
         format!("{one} and {other} worked {} without each other.{en}", time.en),
     ))
 }
@@ -127,8 +124,8 @@ fn stale(course: &Course, measures: &Measures) -> Option<Finding> {
         Some((age, count)) => {
             let (age, count) = (length(age), number(count as u64));
             (
-                format!("うち {count} 件は {} より古く、", age.ja),
-                format!(" {count} of them on knowledge older than {};", age.en),
+                format!("うち {count} 件は {}より古く、", age.ja),
+                format!(" on knowledge older than {}: {count};", age.en),
             )
         }
         None => (String::new(), String::new()),
@@ -142,7 +139,7 @@ fn stale(course: &Course, measures: &Measures) -> Option<Finding> {
             oldest.ja, half.ja
         ),
         format!(
-            "{stale} decisions ({share} of all) were made without knowing what had been written elsewhere:{older_en} the oldest by {} (median of these {}).",
+            "Decisions made without knowing what had been written elsewhere: {stale} ({share} of all);{older_en} the oldest by {} (median of these {}).",
             oldest.en, half.en
         ),
     ))
@@ -156,9 +153,11 @@ fn isolation(course: &Course) -> Option<Finding> {
         .collect();
     found.sort_by_key(|(length, from, member)| (std::cmp::Reverse(*length), *from, *member));
     let (_, first_from, _) = *found.first()?;
-    let told = |of: fn(&crate::drill::scenario::Told) -> &String, gap: &str| {
+    let told = |of: fn(&crate::drill::scenario::Told) -> &String, [open, close, gap]: [&str; 3]| {
         let sites = found.iter().take(SITES_MAX);
-        let told = sites.map(|(time, _, member)| format!("{} {}", site(course, *member), of(&length(*time))));
+        let told = sites.map(|(time, _, member)| {
+            format!("{}{}{}{}", site(course, *member), open, of(&length(*time)), close)
+        });
         told.collect::<Vec<_>>().join(gap)
     };
     let more = found.len().saturating_sub(SITES_MAX);
@@ -173,12 +172,12 @@ fn isolation(course: &Course) -> Option<Finding> {
         Tone::Note,
         format!(
             "どこにもつながらずに動き続けた最長の時間：{}{more_ja}。最初の拠点は {} から。",
-            told(|told| &told.ja, "、"),
+            told(|told| &told.ja, ["（", "）", "、"]),
             civil(course, first_from)
         ),
         format!(
             "Longest time at work in touch with nobody: {}{more_en}. The first of these from {}.",
-            told(|told| &told.en, ", "),
+            told(|told| &told.en, [" (", ")", ", "]),
             civil(course, first_from)
         ),
     ))
@@ -193,7 +192,7 @@ fn worst(course: &Course, measures: &Measures) -> Option<Finding> {
     let (below, of) = (number(below), number(measures.replicas));
     let unread = worst.longest_unread_s > 0.0;
     let tail_ja =
-        if unread { format!("、続けて最長 {} 閲覧できず", longest.ja) } else { String::new() };
+        if unread { format!("、続けて最長 {}、閲覧できず", longest.ja) } else { String::new() };
     let tail_en =
         if unread { format!(", at worst {} in a row without reading", longest.en) } else { String::new() };
     Some(Finding::new(
@@ -218,7 +217,7 @@ fn always_readable(course: &Course, measures: &Measures) -> Option<Finding> {
     Some(Finding::new(
         FindingKind::AlwaysReadable,
         Tone::Good,
-        format!("{all} 拠点すべてで、{} を通して記録を閲覧できた。", time.ja),
+        format!("{all} 拠点すべてで、{}を通して記録を閲覧できた。", time.ja),
         format!("All {all} replicas could read their records throughout the {}.", time.en),
     ))
 }

@@ -37,7 +37,7 @@ fn lost_writes(course: &Course) -> Option<Finding> {
             "「保存しました」と答えた記入 {of} 件のうち {count} 件が、持つべき拠点に残っていない（最初は「{place}」で記入、最大 {most} 拠点で欠落）。"
         ),
         format!(
-            "Of {of} writes that were acknowledged, {count} are missing where they should be (the first was written at {place}; at most {most} replicas lack one)."
+            "Acknowledged writes that are missing where they should be: {count} of {of} (the first was written at {place}; at most {most} replicas lack one)."
         ),
     ))
 }
@@ -72,7 +72,7 @@ fn lost_with_disk(course: &Course) -> Option<Finding> {
             "ディスクとともに記入 {all} 件が完全に失われた。どのバックアップにも他の拠点にもなかった（最多は「{place}」の {worst_count} 件）。"
         ),
         format!(
-            "{all} entries were lost for good with their disks: no backup and no other replica held them (most at {place}: {worst_count})."
+            "Entries lost for good with their disks: {all}. No backup and no other replica held them (most at {place}: {worst_count})."
         ),
     ))
 }
@@ -85,7 +85,7 @@ fn lies_accepted(course: &Course) -> Option<Finding> {
         FindingKind::LiesAccepted,
         Tone::Danger,
         format!("改ざんされた記録 {told} 件のうち {accepted} 件が拒否されなかった。"),
-        format!("Of {told} altered runs that an attacker offered, {accepted} were not refused."),
+        format!("Altered runs that an attacker offered and nobody refused: {accepted} of {told}."),
     ))
 }
 
@@ -115,11 +115,11 @@ fn open_disputes(course: &Course, measures: &Measures) -> Option<Finding> {
         FindingKind::OpenDisputes,
         if grave > 0 { Tone::Danger } else { Tone::Concern },
         format!(
-            "害のおそれがある矛盾・警告 {open} 件が終了時にも未解決（禁忌 {grave}、注意 {caution}）。最も古いものは {} 前に生じた。",
+            "害のおそれがある矛盾・警告 {open} 件が終了時にも未解決（禁忌 {grave}、注意 {caution}）。最も古いものは {}前に生じた。",
             age.ja
         ),
         format!(
-            "{open} contradictions or warnings with possible harm were still open at the end (contraindicated {grave}, caution {caution}). The oldest arose {} before.",
+            "Contradictions or warnings with possible harm still open at the end: {open} (contraindicated {grave}, caution {caution}). The oldest arose {} before.",
             age.en
         ),
     ))
@@ -140,7 +140,7 @@ fn all_settled(course: &Course) -> Option<Finding> {
             slowest.ja
         ),
         format!(
-            "All {count} contradictions and warnings with possible harm were settled by a person (the slowest after {}).",
+            "Every contradiction and warning with possible harm was settled by a person: {count} (the slowest after {}).",
             slowest.en
         ),
     ))
@@ -172,7 +172,7 @@ fn late_alerts(course: &Course, measures: &Measures) -> Option<Finding> {
             most.ja
         ),
         format!(
-            "{count} contradictions or warnings with possible harm were shown too late because lines were cut ({}); the latest by {}.",
+            "Contradictions or warnings with possible harm that were shown too late because lines were cut: {count} ({}); the latest by {}.",
             list(|told| &told.en, ", "),
             most.en
         ),
@@ -192,7 +192,7 @@ fn unseen(course: &Course) -> Option<Finding> {
             "害のおそれがある矛盾・警告 {of} 件のうち {unseen} 件は、終了までどの拠点の画面にも現れなかった。"
         ),
         format!(
-            "Of {of} contradictions or warnings with possible harm, {unseen} were on no screen before the end."
+            "Contradictions or warnings with possible harm that were on no screen before the end: {unseen} of {of}."
         ),
     ))
 }
@@ -204,7 +204,7 @@ fn recovery(course: &Course, measures: &Measures) -> Option<Finding> {
         (number(measures.restores.count), site(course, slowest.member), number(measures.restores.behind));
     let (rpo_ja, rpo_en) = match measures.restores.rpo_max_s.map(seconds) {
         Some(rpo) => (
-            format!("バックアップは最も古いもので喪失の {} 前", rpo.ja),
+            format!("バックアップは最も古いもので喪失の {}前", rpo.ja),
             format!("the oldest backup was {} older than the loss", rpo.en),
         ),
         None => ("バックアップの時刻は不明".to_owned(), "the backup's time is not known".to_owned()),
@@ -217,7 +217,7 @@ fn recovery(course: &Course, measures: &Measures) -> Option<Finding> {
             rto.ja
         ),
         format!(
-            "{count} restores after a lost disk. The slowest took {} (RTO, {place}); {rpo_en} (RPO), and backups lacked {behind} entries in all.",
+            "Restores after a lost disk: {count}. The slowest took {} (RTO, {place}); {rpo_en} (RPO). Entries that the backups lacked: {behind}.",
             rto.en
         ),
     ))

@@ -3,7 +3,7 @@
 use super::{Finding, FindingKind, Tone};
 use crate::drill::course::{Course, Faults};
 use crate::drill::report::measures::Measures;
-use crate::drill::report::wording::{bytes, civil, number, percent, seconds, site, told};
+use crate::drill::report::wording::{bytes, civil, number, of_quota, seconds, site, told};
 use crate::drill::scenario::Told;
 
 /// Computes them.
@@ -88,7 +88,7 @@ fn over_quota(course: &Course, measures: &Measures) -> Option<Finding> {
     let ends = course.links.get(worst.link)?.ends.map(|member| site(course, member));
     let (count, of) = (number(measures.links.over_quota), number(measures.links.with_quota));
     let (share, day, quota) =
-        (percent_over(worst.of_quota?), bytes(worst.busiest_day), bytes(worst.quota_per_day.unwrap_or(0)));
+        (of_quota(worst.of_quota?), bytes(worst.busiest_day), bytes(worst.quota_per_day.unwrap_or(0)));
     Some(Finding::new(
         FindingKind::OverQuota,
         Tone::Concern,
@@ -97,15 +97,10 @@ fn over_quota(course: &Course, measures: &Measures) -> Option<Finding> {
             ends[0], ends[1]
         ),
         format!(
-            "{count} of {of} links with a quota carried more in a day than they may; most of all {} – {}: {day}, {share} of {quota}.",
+            "Links that carried more in a day than they may: {count} of {of} with a quota; most of all {} – {}: {day}, {share} of {quota}.",
             ends[0], ends[1]
         ),
     ))
-}
-
-/// Writes a share above one as percent.
-fn percent_over(share: f64) -> String {
-    if share <= 1.0 { percent(share) } else { format!("{:.0} %", (share * 100.0).ceil()) }
 }
 
 fn events_failed(course: &Course, measures: &Measures) -> Option<Finding> {
@@ -119,7 +114,7 @@ fn events_failed(course: &Course, measures: &Measures) -> Option<Finding> {
         FindingKind::EventsFailed,
         Tone::Concern,
         format!("訓練の出来事のうち {count} 件が予定どおりに行えなかった。最初は {at}「{}」。", what.ja),
-        format!("{count} events of the scenario could not be done; the first at {at}: {}", what.en),
+        format!("Events of the scenario that could not be done: {count}. The first, at {at}: {}", what.en),
     ))
 }
 

@@ -5,13 +5,14 @@ use super::expectations::name;
 use super::markup::{paragraph, section, t, w};
 use crate::drill::report::findings::{Finding, Tone};
 use crate::drill::report::measures::Measures;
-use crate::drill::report::wording::{civil, length, mode, number, percent, same, seconds, told};
+use crate::drill::report::svg::ems;
+use crate::drill::report::wording::{civil, counted, length, mode, number, percent, same, seconds, told};
 use crate::drill::scenario::Told;
 
 /// Most failed expectations that the first page names; all are told below.
 const FAILED_MAX: usize = 5;
-/// A figure of more characters than this is set smaller.
-const SHORT_MAX: usize = 8;
+/// A figure wider than this is set smaller.
+const SHORT_EMS: f64 = 6.6;
 
 /// Writes it.
 pub(super) fn first(page: &Page<'_>, measures: &Measures, found: &[Finding]) -> String {
@@ -26,7 +27,12 @@ pub(super) fn first(page: &Page<'_>, measures: &Measures, found: &[Finding]) -> 
     let how = mode(course.mode);
     let facts = told(
         format!("想定時刻 {begin} ～ {end}（{}）・{replicas} 拠点・{}", lasted.ja, how.ja),
-        format!("Rehearsed time {begin} to {end} ({}); {replicas} replicas; {}", lasted.en, how.en),
+        format!(
+            "Rehearsed time {begin} to {end} ({}); {}; {}",
+            lasted.en,
+            counted(measures.replicas, "replica"),
+            how.en
+        ),
     );
     let head = format!(
         "<p class=\"stamp\">訓練 DRILL <small>{mark}</small></p>\n<h1>{}</h1>\n{}{}\n{}<ul class=\"tiles\">\n{}</ul>\n",
@@ -60,7 +66,12 @@ fn verdict(page: &Page<'_>) -> String {
         .iter()
         .filter(|judged| !judged.ok)
         .take(FAILED_MAX)
-        .map(|judged| format!("<li>{}</li>", t(&name(&judged.name))))
+        .map(|judged| {
+            let name = name(&judged.name);
+            let en = if name.en.is_empty() { &name.ja } else { &name.en };
+            let ja = if name.ja.is_empty() { en } else { &name.ja };
+            format!("<li>{}</li>", w(&format!("満たさず：{ja}"), &format!("Not met: {en}")))
+        })
         .collect();
     let failed = if failed.is_empty() { String::new() } else { format!("<ul>{}</ul>", failed.concat()) };
     format!("<div class=\"{class}\"><b>{words}</b> {sum}{failed}</div>\n")
@@ -68,7 +79,7 @@ fn verdict(page: &Page<'_>) -> String {
 
 /// One large figure: what it is, the figure, and what stands below it.
 fn tile(what: (&str, &str), figure: &Told, note: &Told) -> String {
-    let long = figure.en.chars().count().max(figure.ja.chars().count()) > SHORT_MAX;
+    let long = ems(&figure.en).max(ems(&figure.ja)) > SHORT_EMS;
     let class = if long { " class=\"long\"" } else { "" };
     format!("<li><i>{}</i><b{class}>{}</b><small>{}</small></li>\n", w(what.0, what.1), t(figure), t(note))
 }
@@ -105,7 +116,7 @@ fn tiles(measures: &Measures) -> String {
             let lost = number(measures.restores.lost_entries);
             told(
                 format!("復元 {count} 件、完全喪失 {lost} 件"),
-                format!("{count} restores, {lost} entries lost"),
+                format!("{}, entries lost: {lost}", counted(count, "restore")),
             )
         }
     };
@@ -157,6 +168,5 @@ fn finding(finding: &Finding) -> String {
         Tone::Note => ("note", w("○ 参考", "○ Note")),
         Tone::Good => ("good", w("✓ 良好", "✓ Good")),
     };
-    format!("<li class=\"{class}\"><b class=\"tone\">{words}</b>{}</li>\n", paragraph("", &finding.told))
-        .replace("<p lang", "<p class=\"said\" lang")
+    format!("<li class=\"{class}\"><b class=\"tone\">{words}</b>{}</li>\n", paragraph("said", &finding.told))
 }

@@ -1,6 +1,7 @@
 //! Pieces of HTML in two languages.
 
 pub(in crate::drill::report) use super::super::svg::esc;
+use crate::drill::report::svg::ems;
 use crate::drill::report::wording::same;
 use crate::drill::scenario::Told;
 
@@ -54,10 +55,17 @@ pub(crate) fn figure(title: &Told, legend: &str, plot: &str, reading: &Told) -> 
     format!("<figure><figcaption><h3>{}</h3>{caption}</figcaption>{legend}{plot}</figure>\n", t(title))
 }
 
+/// The width of words, in ems, up to which a cell stays on one line.
+const UNBROKEN_EMS_MAX: f64 = 9.0;
+/// Most rows of a table that stays on one printed page.
+const UNBROKEN_ROWS_MAX: usize = 12;
+
 /// A cell of a table.
 pub(crate) enum Cell {
     /// Words, at the left.
     Words(Told),
+    /// A time on the clock, at the left, never broken.
+    When(String),
     /// A figure, at the right.
     Figure(Told),
 }
@@ -84,19 +92,25 @@ pub(crate) fn table(title: &Told, head: &[Told], rows: &[Vec<Cell>]) -> String {
     let Some(first) = rows.first() else { return String::new() };
     let heads = head.iter().enumerate().map(|(place, text)| match first.get(place) {
         Some(Cell::Figure(_)) => format!("<th scope=\"col\" class=\"num\">{}</th>", t(text)),
-        Some(Cell::Words(_)) | None => format!("<th scope=\"col\">{}</th>", t(text)),
+        Some(Cell::Words(_) | Cell::When(_)) | None => format!("<th scope=\"col\">{}</th>", t(text)),
     });
     let row = |cells: &Vec<Cell>| {
         let cells = cells.iter().map(|cell| match cell {
+            Cell::Words(text) if ems(&text.ja).max(ems(&text.en)) <= UNBROKEN_EMS_MAX => {
+                format!("<td class=\"one\">{}</td>", t(text))
+            }
             Cell::Words(text) => format!("<td>{}</td>", t(text)),
+            Cell::When(text) => format!("<td class=\"when\">{}</td>", esc(text)),
             Cell::Figure(text) => format!("<td class=\"num\">{}</td>", t(text)),
         });
         format!("<tr>{}</tr>\n", cells.collect::<String>())
     };
+    let class = if first.len() == 2 { " class=\"two\"" } else { "" };
+    let short = if rows.len() <= UNBROKEN_ROWS_MAX { " short" } else { "" };
     let caption = t(title);
     let caption = if caption.is_empty() { caption } else { format!("<h3>{caption}</h3>") };
     format!(
-        "<div class=\"table\">{caption}<table><thead><tr>{}</tr></thead><tbody>\n{}</tbody></table></div>\n",
+        "<div class=\"table{short}\">{caption}<table{class}><thead><tr>{}</tr></thead><tbody>\n{}</tbody></table></div>\n",
         heads.collect::<String>(),
         rows.iter().map(row).collect::<String>()
     )

@@ -11,7 +11,7 @@ use crate::drill::report::wording::{bytes, civil, disk, mode, number, same, sinc
 use crate::drill::scenario::Told;
 
 /// Most replicas that one event names.
-const NAMED_MAX: usize = 4;
+const NAMED_MAX: usize = 3;
 
 /// Writes the time-line: lanes, and the list of events that their marks refer to.
 pub(super) fn timeline(course: &Course) -> String {
@@ -19,8 +19,8 @@ pub(super) fn timeline(course: &Course) -> String {
     let legend = svg::legend(&svg::states());
     let lanes = if shown.is_empty() { String::new() } else { svg::lanes(course, &shown) };
     let reading = told(
-        "横の帯が一つの拠点。上の番号は出来事（下の一覧）。右端は閲覧できた時間の割合。下段は時計の時刻（日本時間）。",
-        "Each band is one replica; numbers above are the events listed below. At the right: the share of time with reading. The lower row of times is the clock (Japan).",
+        "横の帯が一つの拠点。上の番号は出来事（下の一覧）。「1–9」のような印はその間の出来事をまとめたもの、赤い四角は行えなかった出来事を含む。右端は閲覧できた時間の割合。下段は時計の時刻（日本時間）。",
+        "Each band is one replica; numbers above are the events listed below (“1–9” stands for several; a red box holds one that could not be done). At the right: the share of time with reading. The lower row of times is the clock (Japan).",
     );
     let groups_reading = told(
         "端末群を地区ごとにまとめた。帯の高さは、その時刻に各状態にあった拠点の割合。",

@@ -6,7 +6,7 @@ use super::markup::{Cell, table};
 use crate::drill::course::Course;
 use crate::drill::report::measures::Measures;
 use crate::drill::report::wording::{
-    act, bytes, civil, harm, length, number, percent, same, seconds, section, site, told,
+    act, bytes, civil, harm, length, number, of_quota, percent, same, seconds, section, site, told,
 };
 use crate::drill::scenario::Told;
 
@@ -15,7 +15,7 @@ const WORST_LISTED: usize = 20;
 
 fn when(course: &Course, at_s: f64) -> Cell {
     let at = Duration::try_from_secs_f64(at_s.max(0.0)).unwrap_or(course.lasted);
-    Cell::words(civil(course, at))
+    Cell::When(civil(course, at))
 }
 
 fn time(value: f64) -> Cell {
@@ -149,7 +149,7 @@ pub(super) fn links(course: &Course, measures: &Measures) -> String {
             Cell::figure(bytes(one.bytes)),
             Cell::figure(bytes(one.busiest_day)),
             Cell::maybe(one.quota_per_day.map(|quota| same(bytes(quota)))),
-            Cell::maybe(one.of_quota.map(|share| same(format!("{:.0} %", share * 100.0)))),
+            Cell::maybe(one.of_quota.map(|share| same(of_quota(share)))),
             time(one.down_s),
         ]
     };
@@ -252,7 +252,7 @@ pub(super) fn restores(course: &Course, measures: &Measures) -> String {
         told("復旧時間 RTO", "Recovery time (RTO)"),
         told("復旧時点 RPO", "Recovery point (RPO)"),
         told("バックアップになかった記入", "Entries not in the backup"),
-        told("完全に失われた", "Lost for good"),
+        told("完全に喪失", "Lost for good"),
     ];
     table(&Told::default(), &head, &rows)
 }

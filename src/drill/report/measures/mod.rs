@@ -16,8 +16,8 @@ pub use availability::{Availability, GroupShares, MemberShares, Shares, Slice};
 pub(super) use availability::{alone, slices};
 pub(super) use disputes::late;
 pub use disputes::{DisputeCount, Late, LateCount, LateOne};
-pub use links::{LinkUse, Links};
 pub(super) use links::down;
+pub use links::{LinkUse, Links};
 pub use staleness::{Bin, DecisionOne, Staleness};
 pub use whole::{Convergence, Measures, RestoreMeasure, Restores, ReunionMeasure, Writing};
 

@@ -7,11 +7,12 @@ use crate::drill::report::measures::Slice;
 use crate::drill::report::wording::{percent, same, told};
 
 const LEFT: f64 = 62.0;
+const RIGHT: f64 = 34.0;
 const HEIGHT: f64 = 190.0;
 
 /// Draws the shares of all replicas over time.
 pub(crate) fn availability(course: &Course, slices: &[Slice]) -> String {
-    let x = Scale { most: course.lasted.as_secs_f64(), from: LEFT, to: WIDTH - 10.0 };
+    let x = Scale { most: course.lasted.as_secs_f64(), from: LEFT, to: WIDTH - RIGHT };
     let (top, bottom) = (26.0, 26.0 + HEIGHT);
     let y = Scale { most: 1.0, from: bottom, to: top };
     let label = told("全拠点の状態の割合の推移", "shares of all replicas over time");

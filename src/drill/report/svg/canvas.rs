@@ -31,7 +31,7 @@ pub(super) fn n(value: f64) -> String {
 }
 
 /// Estimates the width of a text in ems: wide characters are one, others a little over a half.
-pub(super) fn ems(text: &str) -> f64 {
+pub(crate) fn ems(text: &str) -> f64 {
     let width = |c: char| match c {
         'i' | 'l' | 'j' | 't' | 'f' | '.' | ',' | ' ' | '\'' | '(' | ')' | ':' | '-' => 0.34,
         'm' | 'w' | 'M' | 'W' | '%' => 0.86,

@@ -11,14 +11,16 @@ const LANES_MAX: usize = 30;
 /// Most named replicas with lanes of their own where fleets are gathered.
 const NAMED_MAX: usize = 12;
 /// Most events that are marked and listed.
-pub(crate) const EVENTS_MAX: usize = 60;
+pub(crate) const EVENTS_MAX: usize = 150;
 
 const LEFT: f64 = 158.0;
 const RIGHT: f64 = 62.0;
 const LANE: f64 = 34.0;
 const LANE_GAP: f64 = 8.0;
 const MARK: f64 = 18.0;
-const MARK_ROWS: usize = 4;
+const MARK_ROWS: usize = 6;
+/// How long a stretch is of which one mark tells all events: as wide as the longest of its labels.
+const STRETCH: f64 = 66.0;
 
 /// Returns the replicas that have lanes of their own: all of a small region, else those of no fleet.
 pub(crate) fn shown_members(course: &Course) -> Vec<usize> {
@@ -44,8 +46,9 @@ pub(crate) fn lanes(course: &Course, members: &[usize]) -> String {
     let spans = spans(course);
     let x = Scale { most: course.lasted.as_secs_f64(), from: LEFT, to: WIDTH - RIGHT };
     let marks = place_marks(course, x);
+    let marked = course.happenings.len().min(EVENTS_MAX);
     let rows = marks.iter().map(|mark| mark.row + 1).max().unwrap_or(0);
-    let top = 20.0 + rows as f64 * (MARK + 3.0) + 4.0;
+    let top = 20.0 + rows as f64 * (MARK + 3.0) + 6.0;
     let bottom = top + members.len() as f64 * (LANE + LANE_GAP);
     let label = told("拠点ごとの時間の流れ", "time-line of the sites");
     let mut canvas = Canvas::new(bottom + time_axis_height(course), label);
@@ -64,11 +67,16 @@ pub(crate) fn lanes(course: &Course, members: &[usize]) -> String {
         lane(&mut canvas, course, *member, &spans[*member], x, y);
     }
     let mut drops = String::new();
-    for mark in &marks {
+    for mark in marks.iter().filter(|mark| mark.first == mark.last && marks.len() == marked) {
         let y = 20.0 + (rows - 1 - mark.row) as f64 * (MARK + 3.0);
         drops.push_str(&format!("M{} {}V{}", n(mark.at), n(y + MARK), n(bottom)));
     }
     canvas.path(&drops, "drop");
+    let mut ticks = String::new();
+    for happening in course.happenings.iter().take(marked) {
+        ticks.push_str(&format!("M{} {}v6", n(x.at(happening.at.as_secs_f64())), n(top - 2.0)));
+    }
+    canvas.path(&ticks, "axis");
     for mark in &marks {
         draw_mark(&mut canvas, mark, 20.0 + (rows - 1 - mark.row) as f64 * (MARK + 3.0));
     }
@@ -103,7 +111,8 @@ fn lane(canvas: &mut Canvas, course: &Course, member: usize, spans: &[Span], x: 
     canvas.text((WIDTH, middle + 4.5), Anchor::End, "bold", &percent(1.0 - unread / all));
 }
 
-/// Finds a place for each event's mark so that none overlaps; where all rows are full, events share a mark.
+/// Finds a place for each event's mark so that none overlaps. Where single marks do not fit into the rows, all
+/// events are gathered by time: one mark tells the numbers of a stretch.
 fn place_marks(course: &Course, x: Scale) -> Vec<Mark> {
     let mut marks: Vec<Mark> = Vec::new();
     let mut ends = [f64::MIN; MARK_ROWS];
@@ -112,33 +121,34 @@ fn place_marks(course: &Course, x: Scale) -> Vec<Mark> {
         let at = x.at(happening.at.as_secs_f64());
         let failed = happening.failed.is_some();
         let width = (ems(&number.to_string()) * 11.0 + 8.0).max(MARK);
-        match ends.iter().position(|end| at - width / 2.0 >= end + 2.0) {
-            Some(row) => {
-                ends[row] = at + width / 2.0;
-                marks.push(Mark { first: number, last: number, at, width, row, failed });
-            }
-            None => {
-                let Some(last) = marks.last_mut() else { continue };
-                last.last = number;
-                last.failed |= failed;
-                last.width = ems(&label(last)) * 11.0 + 10.0;
-                ends[last.row] = last.at + last.width / 2.0;
-            }
-        }
+        let Some(row) = ends.iter().position(|end| at - width / 2.0 >= end + 2.0) else {
+            return gathered(course, x);
+        };
+        ends[row] = at + width / 2.0;
+        marks.push(Mark { first: number, last: number, at, width, row, failed });
     }
-    spread(&mut marks, x);
     marks
 }
 
-/// Moves marks of one row that grew into each other apart, and those beyond the edge back.
-fn spread(marks: &mut [Mark], x: Scale) {
-    for row in 0..MARK_ROWS {
-        let mut limit = x.to + RIGHT;
-        for mark in marks.iter_mut().rev().filter(|mark| mark.row == row) {
-            mark.at = mark.at.min(limit - mark.width / 2.0);
-            limit = mark.at - mark.width / 2.0 - 2.0;
+/// Gathers events by stretches of equal length, each with one mark in its middle.
+fn gathered(course: &Course, x: Scale) -> Vec<Mark> {
+    let stretches = ((x.to - x.from) / STRETCH).floor().max(1.0);
+    let step = (x.to - x.from) / stretches;
+    let mut marks: Vec<Mark> = Vec::new();
+    for (number, happening) in course.happenings.iter().enumerate().take(EVENTS_MAX) {
+        let number = number + 1;
+        let place = ((x.at(happening.at.as_secs_f64()) - x.from) / step).floor().min(stretches - 1.0);
+        let at = x.from + (place + 0.5) * step;
+        let failed = happening.failed.is_some();
+        match marks.last_mut().filter(|last| last.at >= at) {
+            Some(last) => {
+                (last.last, last.failed) = (number, last.failed || failed);
+                last.width = (ems(&label(last)) * 11.0 + 10.0).max(MARK);
+            }
+            None => marks.push(Mark { first: number, last: number, at, width: step * 0.6, row: 0, failed }),
         }
     }
+    marks
 }
 
 fn label(mark: &Mark) -> String {

@@ -4,12 +4,13 @@ use super::axis::{Scale, bytes_label, round_ticks, time_axis, time_axis_height, 
 use super::canvas::{Anchor, Canvas, WIDTH, n, wrap};
 use crate::drill::course::{Course, LinkCourse};
 use crate::drill::report::measures::{LinkUse, down};
-use crate::drill::report::wording::{bytes, site, told};
+use crate::drill::report::wording::{bytes, of_quota, site, told};
 
 /// Most links that are drawn.
 pub(crate) const LINKS_DRAWN: usize = 6;
 
 const LEFT: f64 = 62.0;
+const RIGHT: f64 = 34.0;
 const HEIGHT: f64 = 84.0;
 const BLOCK: f64 = 128.0;
 const HOUR_S: f64 = 3_600.0;
@@ -21,7 +22,7 @@ pub(crate) fn links(course: &Course, uses: &[LinkUse]) -> String {
     if shown.is_empty() {
         return String::new();
     }
-    let x = Scale { most: course.lasted.as_secs_f64(), from: LEFT, to: WIDTH - 10.0 };
+    let x = Scale { most: course.lasted.as_secs_f64(), from: LEFT, to: WIDTH - RIGHT };
     let height = shown.len() as f64 * BLOCK - (BLOCK - HEIGHT - 34.0) + time_axis_height(course);
     let mut canvas = Canvas::new(height, told("回線ごとの一時間あたり通信量", "bytes per hour of links"));
     for (row, one) in shown.iter().enumerate() {
@@ -47,7 +48,7 @@ fn draw(canvas: &mut Canvas, course: &Course, link: &LinkCourse, one: &LinkUse, 
     let all = bytes(one.bytes);
     let figure = match (one.of_quota, link.quota_bytes_per_day) {
         (Some(share), Some(quota)) => {
-            let (share, quota) = (format!("{:.0} %", share * 100.0), bytes(quota));
+            let (share, quota) = (of_quota(share), bytes(quota));
             told(
                 format!("計 {all}・最多の日は上限 {quota} の {share}"),
                 format!("{all}; busiest day {share} of {quota}"),
@@ -55,7 +56,7 @@ fn draw(canvas: &mut Canvas, course: &Course, link: &LinkCourse, one: &LinkUse, 
         }
         _ => told(format!("計 {all}・上限なし"), format!("{all}; no quota")),
     };
-    canvas.told((WIDTH - 10.0, top - 12.0), Anchor::End, "sub", &figure);
+    canvas.told((WIDTH - RIGHT, top - 12.0), Anchor::End, "sub", &figure);
     let mut cuts = String::new();
     for (from, until) in down(link, course.lasted) {
         let (left, right) = (x.at(from.as_secs_f64()), x.at(until.as_secs_f64()));

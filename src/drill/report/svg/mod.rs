@@ -22,7 +22,7 @@ mod reunions;
 mod staleness;
 
 pub(super) use area::availability;
-pub(in crate::drill::report) use canvas::esc;
+pub(in crate::drill::report) use canvas::{ems, esc};
 pub(super) use disputes::disputes;
 pub(super) use groups::groups;
 pub(super) use lanes::{EVENTS_MAX, lanes, shown_members};

@@ -12,6 +12,7 @@ use crate::drill::report::wording::{number, seconds, told};
 use crate::drill::scenario::Told;
 
 const LEFT: f64 = 62.0;
+const RIGHT: f64 = 34.0;
 const CELL: f64 = 5.0;
 
 /// Draws how many decisions rested on knowledge of which age.
@@ -29,8 +30,8 @@ pub(crate) fn histogram(staleness: &Staleness) -> String {
     let y = Scale { most: ticks.last().copied().unwrap_or(1.0), from: bottom, to: top };
     let mut canvas = Canvas::new(bottom + 46.0, told("判断の根拠の古さ", "age of knowledge at decisions"));
     canvas.told((0.0, 12.0), Anchor::Start, "sub", &told("判断の件数", "decisions"));
-    value_axis(&mut canvas, y, &ticks, (LEFT, WIDTH - 10.0), count_label);
-    let step = (WIDTH - 10.0 - LEFT) / bars.len() as f64;
+    value_axis(&mut canvas, y, &ticks, (LEFT, WIDTH - RIGHT), count_label);
+    let step = (WIDTH - RIGHT - LEFT) / bars.len() as f64;
     for (place, (label, count, class)) in bars.iter().enumerate() {
         let middle = LEFT + (place as f64 + 0.5) * step;
         let width = (step * 0.66).min(70.0);
@@ -39,10 +40,10 @@ pub(crate) fn histogram(staleness: &Staleness) -> String {
         canvas.text((middle, at - 6.0), Anchor::Middle, "bold out", &number(*count));
         canvas.told((middle, bottom + 18.0), Anchor::Middle, "", label);
     }
-    canvas.line((LEFT, bottom), (WIDTH - 10.0, bottom), "axis");
+    canvas.line((LEFT, bottom), (WIDTH - RIGHT, bottom), "axis");
     let title =
         told("知らなかった記入のうち最も古いものの古さ", "age of the oldest entry that was not known");
-    canvas.told((LEFT + (WIDTH - 10.0 - LEFT) / 2.0, bottom + 39.0), Anchor::Middle, "sub", &title);
+    canvas.told((LEFT + (WIDTH - RIGHT - LEFT) / 2.0, bottom + 39.0), Anchor::Middle, "sub", &title);
     canvas.finish()
 }
 
@@ -74,7 +75,7 @@ pub(crate) fn scatter(course: &Course) -> String {
     let any_unread = course.decisions.iter().any(|one| !one.read);
     let (top, height) = (if any_unread { 56.0 } else { 26.0 }, 200.0);
     let bottom = top + height;
-    let x = Scale { most: course.lasted.as_secs_f64(), from: LEFT, to: WIDTH - 10.0 };
+    let x = Scale { most: course.lasted.as_secs_f64(), from: LEFT, to: WIDTH - RIGHT };
     let y = Scale { most: top_value, from: bottom, to: top };
     let label = told("判断の時刻と根拠の古さ", "decisions by time and age of knowledge");
     let mut canvas = Canvas::new(bottom + time_axis_height(course), label);

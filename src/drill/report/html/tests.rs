@@ -127,9 +127,7 @@ fn figures_of_the_course_are_on_the_page() {
 fn an_empty_course_makes_a_page() {
     let mut course = calm();
     course.lasted = std::time::Duration::ZERO;
-    for list in [&mut course.members] {
-        list.clear();
-    }
+    course.members.clear();
     course.able.clear();
     course.decisions.clear();
     course.links.clear();

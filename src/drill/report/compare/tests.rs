@@ -10,7 +10,8 @@ fn runs() -> Vec<(u64, Measures)> {
         .map(|seed| {
             let mut course = small();
             course.lost = course.lost.into_iter().take(0).collect();
-            course.acknowledged = 800 + seed * 7 % 40;
+            // Several seeds share the least and the most.
+            course.acknowledged = 800 + seed * 7 % 3;
             course.restores[0].back = hours(16) + std::time::Duration::from_secs(600 * (seed * 5 % 9 + 1));
             (seed, Measures::of(&course))
         })

@@ -9,7 +9,7 @@
 //! 3. Everything that came from a scenario or a run is escaped.
 //! 4. Pages and JSON stay small however large the region: many replicas are told by fleet, and the worst by name.
 //!
-//! [`measures`] counts, [`findings`] says what the counts mean, [`svg`] draws, [`html`] puts the page together,
+//! [`measures`] counts, [`mod@findings`] says what the counts mean, `svg` draws, [`mod@html`] puts the page together,
 //! [`compare`] sets several runs side by side, and [`json`] is for tools.
 
 pub mod compare;

@@ -128,3 +128,15 @@ fn figures_are_those_of_the_course() {
     );
     assert!(told(FindingKind::Recovery).contains("1 h 4 min"), "{}", told(FindingKind::Recovery));
 }
+
+#[test]
+fn good_news_stays_when_there_is_much_else() {
+    let mut course = large();
+    course.lost.clear();
+    course.restores.iter_mut().for_each(|restore| restore.lost_entries = 0);
+    (course.faults.rot_found, course.faults.lies_refused) = (0, course.faults.lies_told);
+    let found = findings(&course, &Measures::of(&course));
+    assert_eq!(found.len(), FINDINGS_MAX);
+    let good = found.iter().filter(|one| one.tone == Tone::Good).map(|one| one.kind);
+    assert_eq!(good.collect::<Vec<_>>(), [FindingKind::FaultsHarmless, FindingKind::NothingLost]);
+}

@@ -3,7 +3,7 @@
 //! Invariants:
 //!
 //! 1. No script and nothing from elsewhere; the language switch is two radio buttons and the style sheet.
-//! 2. Every text that came from outside passes [`markup::esc`].
+//! 2. Every text that came from outside passes `markup::esc`.
 //! 3. 訓練 DRILL stands at the top of the screen, at the head of every printed page and in every section's title.
 
 mod expectations;

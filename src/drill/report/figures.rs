@@ -115,7 +115,7 @@ pub(super) const FIGURES: &[Figure] = &[
         |m| Some(late(m, "caution")),
     ),
     figure("late_max_s", ("警告の最大の遅れ", "latest warning"), Unit::Seconds, false, |m| {
-        m.late.max_s
+        m.late_harm_max_s()
     }),
     figure(
         "open_harm",

@@ -107,7 +107,11 @@ fn events_failed(course: &Course, measures: &Measures) -> Option<Finding> {
     let first = course.happenings.iter().find(|one| one.failed.is_some())?;
     let (count, at) = (number(measures.writing.events_failed), civil(course, first.at));
     let what = Told {
-        ja: if first.told.ja.is_empty() { first.event.to_owned() } else { first.told.ja.clone() },
+        ja: if first.told.ja.is_empty() {
+            first.event.to_owned()
+        } else {
+            first.told.ja.trim_end_matches('。').to_owned()
+        },
         en: if first.told.en.is_empty() { first.event.to_owned() } else { first.told.en.clone() },
     };
     Some(Finding::new(

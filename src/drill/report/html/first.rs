@@ -98,7 +98,7 @@ fn tiles(measures: &Measures) -> String {
         told(format!("判断 {all} 件の {share}"), format!("{share} of {all}"))
     };
     let late = measures.late_harm();
-    let late_note = match measures.late.max_s.map(seconds) {
+    let late_note = match measures.late_harm_max_s().map(seconds) {
         Some(most) => told(format!("最大の遅れ {}", most.ja), format!("latest by {}", most.en)),
         None => told("遅れなし", "none was late"),
     };

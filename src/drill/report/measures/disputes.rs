@@ -60,6 +60,8 @@ pub struct LateCount {
     pub count: u64,
     /// Of these, never seen.
     pub unseen: u64,
+    /// The longest that one of them stayed unseen, in seconds.
+    pub max_s: f64,
 }
 
 /// What was seen late because lines were cut.
@@ -125,10 +127,11 @@ impl Late {
         let times = sorted(found.iter().map(|one| one.late_s));
         let mut harms: BTreeMap<(u8, &str), LateCount> = BTreeMap::new();
         for one in &found {
-            let empty = LateCount { harm: one.harm.clone(), count: 0, unseen: 0 };
+            let empty = LateCount { harm: one.harm.clone(), count: 0, unseen: 0, max_s: 0.0 };
             let of_harm = harms.entry((harm_rank(&one.harm), &one.harm)).or_insert(empty);
             of_harm.count += 1;
             of_harm.unseen += u64::from(!one.seen);
+            of_harm.max_s = of_harm.max_s.max(one.late_s);
         }
         let harms = harms.into_values().collect();
         let count = found.len() as u64;
@@ -166,6 +169,7 @@ mod tests {
             assert_eq!(counts.iter().map(|one| one.late).sum::<u64>(), found.count);
             assert_eq!(found.harms.iter().map(|one| one.count).sum::<u64>(), found.count);
             assert!(found.p50_s <= found.max_s);
+            assert_eq!(found.harms.iter().map(|one| one.max_s).reduce(f64::max), found.max_s);
         }
     }
 

@@ -142,6 +142,11 @@ impl Measures {
     pub fn late_harm(&self) -> u64 {
         self.late.harms.iter().filter(|one| one.harm != "none").map(|one| one.count).sum()
     }
+
+    /// Returns the longest that one with possible harm stayed unseen because lines were cut, in seconds.
+    pub fn late_harm_max_s(&self) -> Option<f64> {
+        self.late.harms.iter().filter(|one| one.harm != "none").map(|one| one.max_s).reduce(f64::max)
+    }
 }
 
 fn convergence(course: &Course) -> Convergence {

@@ -28,8 +28,6 @@ pub mod live;
 pub mod observer;
 pub mod people;
 pub mod report;
-#[cfg(test)]
-mod report_tests;
 mod run;
 pub mod scenario;
 pub mod story;

@@ -40,7 +40,6 @@ pub struct Exchange {
     peer_sizes: BTreeMap<LaneId, u64>,
     forgotten: Option<LaneId>,
     damaged_at_start: usize,
-    in_sync: bool,
 }
 
 impl Exchange {
@@ -75,7 +74,6 @@ impl Exchange {
             peer_sizes: BTreeMap::new(),
             forgotten,
             damaged_at_start: damaged.len(),
-            in_sync: false,
         }
     }
 
@@ -108,9 +106,9 @@ impl Exchange {
         self.inputs.push_back(Input::Close(CloseCode::Shutdown));
     }
 
-    /// Says whether both sides held the same when last compared, and nothing has changed since.
+    /// Says whether both sides hold the same and nothing waits to be handled.
     pub fn is_in_sync(&self) -> bool {
-        self.in_sync
+        self.inputs.is_empty() && self.session.is_in_sync()
     }
 
     /// Handles the next thing that has happened; none when nothing waits. To be called until it gives none.
@@ -136,7 +134,6 @@ impl Exchange {
 
     fn head_changed(&mut self, name: LaneName, head: Head) {
         if self.forgotten != Some(name.id()) {
-            self.in_sync = false;
             self.inputs.push_back(Input::HeadChanged { name, head });
         }
     }
@@ -184,10 +181,7 @@ impl Exchange {
             Output::GaveUp { lane, reason } => {
                 tracing::warn!(lane = %lane.short(), ?reason, peer = %self.remote, "a lane is given up for this session");
             }
-            Output::InSync => {
-                self.in_sync = true;
-                effects.push(Effect::InSync);
-            }
+            Output::InSync => effects.push(Effect::InSync),
             Output::Close(closed) => effects.push(Effect::Closed(closed)),
             Output::Admit { .. } => unreachable!("admissions are gathered before"),
         }

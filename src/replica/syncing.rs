@@ -168,7 +168,6 @@ impl Driver {
             Err(broadcast::error::RecvError::Lagged(_)) => self.exchange.much_changed(),
             Err(broadcast::error::RecvError::Closed) => {}
         }
-        self.state.send_modify(|state| state.in_sync = self.exchange.is_in_sync());
     }
 
     /// Handles all that has happened and carries out what comes of it.
@@ -178,6 +177,8 @@ impl Driver {
                 self.carry_out(effect).await;
             }
         }
+        let in_sync = self.exchange.is_in_sync();
+        self.state.send_if_modified(|state| std::mem::replace(&mut state.in_sync, in_sync) != in_sync);
         Ok(())
     }
 
@@ -189,8 +190,7 @@ impl Driver {
             }
             Effect::Received(entries) => self.state.send_modify(|state| state.received += entries),
             Effect::Sent(entries) => self.state.send_modify(|state| state.sent += entries),
-            Effect::Refused(_) => {}
-            Effect::InSync => self.state.send_modify(|state| state.in_sync = true),
+            Effect::Refused(_) | Effect::InSync => {}
             Effect::Closed(closed) => self.closed = Some(closed),
         }
     }

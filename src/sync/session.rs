@@ -159,6 +159,11 @@ impl Session {
         mem::take(&mut self.out)
     }
 
+    /// Says whether both sides hold the same, as far as both may, and nothing is under way.
+    pub fn is_in_sync(&self) -> bool {
+        self.in_sync
+    }
+
     /// Says whether the session is over.
     pub fn is_closed(&self) -> bool {
         self.phase == Phase::Closed

@@ -211,6 +211,14 @@ impl Deed {
         }
     }
 
+    /// Says whether it is a person's writing, which no end of a fault undoes.
+    pub fn is_writing(&self) -> bool {
+        matches!(
+            self,
+            Deed::Import { .. } | Deed::Register { .. } | Deed::Write { .. } | Deed::Handover { .. }
+        )
+    }
+
     /// Makes it a deed that is done at the time of its event.
     pub fn at_once(self) -> TimedDeed {
         self.after(Duration::ZERO)

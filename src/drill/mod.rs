@@ -26,6 +26,7 @@ mod judge_tests;
 pub mod ledger;
 pub mod live;
 pub mod observer;
+pub mod people;
 pub mod report;
 #[cfg(test)]
 mod report_tests;

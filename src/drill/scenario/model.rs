@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{Area, WallMs};
+use super::expectation::Expectation;
 use crate::drill::chance::Chance;
 use crate::drill::deed::TimedDeed;
-use crate::drill::events::Event;
+use crate::drill::events::{Event, RETURN_TO_NORMAL};
 use crate::identity::{DeviceRole, SiteKind};
 use crate::record::Author;
 use crate::transport::LinkProfile;
@@ -62,6 +63,8 @@ pub struct Scenario {
     pub realm: String,
     /// How it may be run.
     pub modes: Modes,
+    /// Why it cannot be run with real processes, if so.
+    pub live_refusal: Option<LiveRefusal>,
     /// What clocks on the wall show at time zero.
     pub begins: WallMs,
     /// When it ends, counted from time zero; none when it ends after the last event.
@@ -97,6 +100,15 @@ pub struct Modes {
     pub live: bool,
     /// In virtual time.
     pub sim: bool,
+}
+
+/// Why a scenario cannot be run with real processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveRefusal {
+    /// The line that says so, from 1.
+    pub line: usize,
+    /// Why, and what to do instead.
+    pub problem: String,
 }
 
 /// One replica.
@@ -253,102 +265,6 @@ pub enum HandoverEdit {
     },
 }
 
-/// What must hold at the end.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Expectation {
-    /// Before the first path healed, the replicas held different things: the cut was real.
-    HeadsDifferBeforeHeal,
-    /// At the end all replicas hold the same.
-    HeadsEqualAfterHeal,
-    /// Everything that was acknowledged is on every replica's disk.
-    NoAcknowledgedWriteLost,
-    /// A conflict waits for a person's decision.
-    ConflictOpen {
-        /// The section, such as `medication`.
-        section: String,
-        /// The kind.
-        kind: String,
-        /// The patient, if only that one will do.
-        patient: Option<PatientAlias>,
-    },
-    /// An alert is shown.
-    AlertOpen {
-        /// The kind.
-        kind: String,
-        /// The patient, if only that one will do.
-        patient: Option<PatientAlias>,
-    },
-    /// The restored disk held what the destroyed one had held.
-    RestoredHeadsEqual,
-    /// The hand-over text holds what each author typed, on every replica.
-    HandoverHasAll {
-        /// The patient.
-        patient: PatientAlias,
-    },
-    /// Every replica's export and every patient's view are equal.
-    RecordsEqual,
-    /// After the last fault all replicas that can reach each other hold the same before long.
-    Converged {
-        /// How long after the last fault at most.
-        within: Duration,
-    },
-    /// No replica shows a record without an allergy that it holds a statement of.
-    NoPositiveAllergyMissing,
-    /// A restore from the bucket gives what the gateway had written to it.
-    BackupRestoresEqual,
-    /// Everything that the disks lost or altered was noticed: nothing damaged was shown or passed on.
-    DamageDetected,
-    /// People could read or write for a share of the time.
-    Availability {
-        /// What they could do.
-        of: Access,
-        /// Where; each of these replicas must do.
-        at: Vec<usize>,
-        /// The share of the time, from 0 to 1.
-        at_least: f64,
-    },
-    /// Decisions rested on knowledge that was not too old.
-    Staleness {
-        /// The age.
-        at_most: Duration,
-        /// The share of decisions for which it must hold, from 0 to 1.
-        share: f64,
-    },
-    /// Each acknowledged write is on so many replicas at the end.
-    HeldBy {
-        /// How many.
-        at_least: u64,
-    },
-    /// So many writes were acknowledged: the drill was no empty one.
-    Writes {
-        /// How many.
-        at_least: u64,
-    },
-    /// No link carried more in a day than it may.
-    QuotaKept,
-    /// Each replica whose disk was lost could be read and written again soon (recovery time objective).
-    Rto {
-        /// How long after the loss at most.
-        at_most: Duration,
-    },
-    /// The backup from which a replica came back was not too old at the loss (recovery point objective).
-    Rpo {
-        /// How old at most.
-        at_most: Duration,
-    },
-    /// A second run with the same seed gives the same trace.
-    SameTrace,
-}
-
-/// What people do with records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// They read.
-    Read,
-    /// They write.
-    Write,
-}
-
 impl Scenario {
     /// Finds a replica's plan.
     pub fn replica(&self, name: &ReplicaName) -> Option<&ReplicaPlan> {
@@ -361,38 +277,20 @@ impl Scenario {
     }
 
     /// Returns what an event does, by its place in [`Scenario::events`]; `chance` is the run's own, of its seed.
-    /// Each event chooses from a source of its own, so that the events above it do not change what it chooses.
+    /// Each event chooses from a source of its own, so that the events above it do not change what it chooses. Later
+    /// deeds of a fault are left out from the time of the next `return-to-normal` on.
     pub fn deeds(&self, event: usize, chance: &Chance) -> Vec<TimedDeed> {
         let mut chance = chance.fork(&format!("event {event}"));
-        self.events.get(event).map_or_else(Vec::new, |plan| plan.event.deeds(self, &mut chance))
-    }
-}
-
-impl Expectation {
-    /// Returns the name by which scenario files and reports call it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Expectation::HeadsDifferBeforeHeal => "heads-differ-before-heal",
-            Expectation::HeadsEqualAfterHeal => "heads-equal-after-heal",
-            Expectation::NoAcknowledgedWriteLost => "no-acknowledged-write-lost",
-            Expectation::ConflictOpen { .. } => "conflict-open",
-            Expectation::AlertOpen { .. } => "alert-open",
-            Expectation::RestoredHeadsEqual => "restored-heads-equal",
-            Expectation::HandoverHasAll { .. } => "handover-has-all",
-            Expectation::RecordsEqual => "records-equal",
-            Expectation::Converged { .. } => "converged",
-            Expectation::NoPositiveAllergyMissing => "no-positive-allergy-missing",
-            Expectation::BackupRestoresEqual => "backup-restores-equal",
-            Expectation::DamageDetected => "damage-detected",
-            Expectation::Availability { .. } => "availability",
-            Expectation::Staleness { .. } => "staleness",
-            Expectation::HeldBy { .. } => "held-by",
-            Expectation::Writes { .. } => "writes",
-            Expectation::QuotaKept => "quota-kept",
-            Expectation::Rto { .. } => "rto",
-            Expectation::Rpo { .. } => "rpo",
-            Expectation::SameTrace => "same-trace",
+        let Some(plan) = self.events.get(event) else { return Vec::new() };
+        let mut deeds = plan.event.deeds(self, &mut chance);
+        // What a fault would still do or undo is over when all returns to normal; people go on writing.
+        let normal = |plan: &&EventPlan| std::ptr::eq(plan.event.kind(), &RETURN_TO_NORMAL);
+        let ends = self.events[event + 1..].iter().find(normal).and_then(|plan| plan.time);
+        if let (Some(begins), Some(ends)) = (plan.time, ends) {
+            let over = |deed: &TimedDeed| deed.after > Duration::ZERO && begins.saturating_add(deed.after) >= ends;
+            deeds.retain(|deed| deed.deed.is_writing() || !over(deed));
         }
+        deeds
     }
 }
 

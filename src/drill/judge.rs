@@ -14,10 +14,13 @@ use crate::replica::answer::Status;
 /// Most names that one detail lists.
 const NAMED_MAX: usize = 5;
 
+/// What is said of an expectation that a run with real processes cannot judge; such a run does not fail by it.
+const SIMULATED_ONLY: &str = "not applicable: judged in --sim only";
+
 /// An expectation, and whether it holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Judged {
-    /// Its name; `step` for a step that was not done.
+    /// Its name; `step` for an event that was not done.
     pub name: String,
     /// Whether it holds.
     pub ok: bool,
@@ -53,7 +56,7 @@ pub struct Observations {
     pub ledger: Ledger,
     /// The restore, if there was one.
     pub restore: Option<RestoreSeen>,
-    /// Steps that were not done, and other things that went wrong.
+    /// Events that were not done, and other things that went wrong.
     pub failures: Vec<Judged>,
     /// Seconds from the last heal until all held the same.
     pub converge_after_heal_s: Option<f64>,
@@ -120,6 +123,21 @@ impl Observations {
             Expectation::RestoredHeadsEqual => self.restored(),
             Expectation::HandoverHasAll { patient } => self.handover(scenario, patient),
             Expectation::RecordsEqual => self.records_equal(scenario),
+            Expectation::Writes { at_least } => {
+                let acknowledged = self.ledger.acknowledged();
+                (acknowledged >= *at_least, format!("{acknowledged} acknowledged, {at_least} wanted"))
+            }
+            Expectation::Converged { .. }
+            | Expectation::NoPositiveAllergyMissing
+            | Expectation::BackupRestoresEqual
+            | Expectation::DamageDetected
+            | Expectation::Availability { .. }
+            | Expectation::Staleness { .. }
+            | Expectation::HeldBy { .. }
+            | Expectation::QuotaKept
+            | Expectation::Rto { .. }
+            | Expectation::Rpo { .. }
+            | Expectation::SameTrace => (true, SIMULATED_ONLY.to_owned()),
         }
     }
 

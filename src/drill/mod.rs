@@ -12,9 +12,12 @@
 //! [`scenario`] says what happens and knows nothing of how; [`live`] makes it happen; [`judge`], [`convergence`]
 //! and [`ledger`] are pure and decide whether it went well; [`report`] and [`story`] tell it.
 
+pub mod chance;
 pub mod convergence;
 pub mod course;
+pub mod deed;
 mod error;
+pub mod events;
 #[cfg(test)]
 mod fixtures;
 pub mod judge;
@@ -23,6 +26,7 @@ mod judge_tests;
 pub mod ledger;
 pub mod live;
 pub mod observer;
+pub mod people;
 pub mod report;
 #[cfg(test)]
 mod report_tests;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use super::chance::Chance;
 use super::error::DrillError;
 use super::live::{DrillBucket, Live, Musubi, Region, observe};
 use super::report::DrillReport;
@@ -41,6 +42,7 @@ pub async fn run(options: DrillOptions, on_event: &mut dyn FnMut(&str)) -> Resul
         return Err(DrillError::Sabotage { name: name.clone(), known });
     }
     let scenario = Scenario::read(&options.scenario_path)?;
+    scenario.check_live(&options.scenario_path)?;
     let run = format!("drill-{}-{}", scenario.name, now_ms());
     let temporary = match options.work_dir {
         Some(_) => None,
@@ -75,15 +77,16 @@ pub async fn run(options: DrillOptions, on_event: &mut dyn FnMut(&str)) -> Resul
     let sentence = format!("{} replicas run, in a realm of their own.", scenario.replicas.len());
     on_event(&format!("{}  {}", clock(begun.elapsed()), timeline.tell(begun.elapsed(), &sentence)));
 
-    let mut live = Live::begin(region);
-    for step in &scenario.steps {
-        if !step.tell.is_empty() {
-            on_event(&format!("{}  {}", clock(begun.elapsed()), timeline.tell(begun.elapsed(), &step.tell)));
+    let mut live = Live::begin(region, Chance::of_seed(options.seed));
+    for (number, plan) in scenario.events.iter().enumerate() {
+        if let Some(tell) = [&plan.tell.en, &plan.tell.ja].into_iter().find(|tell| !tell.is_empty()) {
+            on_event(&format!("{}  {}", clock(begun.elapsed()), timeline.tell(begun.elapsed(), tell)));
         }
-        let outcome = live.take(step).await;
-        let sentence = timeline.happened(begun.elapsed(), &scenario, &step.action, &outcome);
+        let outcome = live.take(number, plan).await;
+        let sentence = timeline.happened(begun.elapsed(), &scenario, plan.event.as_ref(), &outcome);
         on_event(&format!("{}  {sentence}", clock(begun.elapsed())));
     }
+    live.finish().await;
     let seen = observe(live).await;
     let sentence = "All replicas were shut down, and their disks read.";
     on_event(&format!("{}  {}", clock(begun.elapsed()), timeline.tell(begun.elapsed(), sentence)));

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::scenario::{Action, HandoverEdit, Paths, ReplicaName, Scenario, Told};
+use super::events::Event;
+use super::scenario::{Scenario, Told};
 use crate::base::Digest;
 use crate::base::digest::hash_tagged;
-use crate::replica::request::{MedicationAction, Write};
 
 /// Stands at the top of everything that a drill prints.
 pub const DRILL_MARK: &str = "訓練 DRILL: an exercise. All people, places and events are invented.";
 
-/// What came of a step.
+/// What came of an event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// It was done.
@@ -92,20 +92,18 @@ impl Timeline {
         sentence
     }
 
-    /// Adds what came of a step, and returns the sentence.
+    /// Adds what came of an event, and returns the sentence.
     pub fn happened(
         &mut self,
         at: Duration,
         scenario: &Scenario,
-        action: &Action,
+        event: &dyn Event,
         outcome: &Outcome,
     ) -> String {
         let failed = matches!(outcome, Outcome::Failed { .. });
-        let place = action.at().map(ToString::to_string).unwrap_or_default();
-        let patient = action.patient().map(ToString::to_string).unwrap_or_default();
         let end = if failed { "failed" } else { "done" };
-        self.events.push(format!("{} {place} {patient} {end}", action.name()));
-        let sentence = sentence(scenario, action, outcome);
+        self.events.push(format!("{} {} {end}", event.kind().name, event.told(scenario).en));
+        let sentence = sentence(scenario, event, outcome);
         self.lines.push((at, sentence.clone()));
         sentence
     }
@@ -126,8 +124,8 @@ pub fn clock(at: Duration) -> String {
 }
 
 /// Tells what happened in one sentence.
-fn sentence(scenario: &Scenario, action: &Action, outcome: &Outcome) -> String {
-    let told = tell(scenario, action);
+fn sentence(scenario: &Scenario, event: &dyn Event, outcome: &Outcome) -> String {
+    let told = event.told(scenario).en;
     match outcome {
         Outcome::Done => format!("{told}."),
         Outcome::Imported { resources, patients, added } => {
@@ -144,71 +142,5 @@ fn sentence(scenario: &Scenario, action: &Action, outcome: &Outcome) -> String {
             format!("{told}: {records} records, {entries} entries, as a new device.")
         }
         Outcome::Failed { reason } => format!("NOT DONE: {told}: {reason}"),
-    }
-}
-
-fn tell(scenario: &Scenario, action: &Action) -> String {
-    let site = |name: &ReplicaName| scenario.replica(name).map_or(name.to_string(), |plan| plan.site.clone());
-    match action {
-        Action::Import { at, files } => format!("{} imports {} files", site(at), files.len()),
-        Action::WaitConverged { .. } => "All that can hear each other hold the same".to_owned(),
-        Action::Backup => match &scenario.gateway {
-            Some(gateway) => format!("{} writes the backup", site(gateway)),
-            None => "The backup is written".to_owned(),
-        },
-        Action::Cut(paths) => format!("Cut: {}", paths_told(scenario, paths)),
-        Action::Heal(paths) => format!("Healed: {}", paths_told(scenario, paths)),
-        Action::Meet { link } => format!("{} reach each other again", ends(scenario, *link)),
-        Action::Register { at, alias, .. } => format!("{} registers {alias}", site(at)),
-        Action::Write { at, patient, write } => format!("{} {} {patient}", site(at), written(write)),
-        Action::Handover { at, patient, edit } => match edit {
-            HandoverEdit::Whole(_) => format!("{} writes the hand-over of {patient}", site(at)),
-            HandoverEdit::Insert { text, after } => {
-                format!("{} types \"{text}\" after \"{after}\" in the hand-over of {patient}", site(at))
-            }
-        },
-        Action::KillInMidWrite { at, patient, .. } => {
-            format!("{} loses power while it writes about {patient}", site(at))
-        }
-        Action::Start { at } => format!("{} starts again", site(at)),
-        Action::Stop { at } => format!("{} is shut down", site(at)),
-        Action::DestroyDisk { at } => format!("The disk of {} is destroyed", site(at)),
-        Action::Restore { at } => {
-            format!("{} is restored from the bucket and its recovery kit alone", site(at))
-        }
-    }
-}
-
-fn ends(scenario: &Scenario, link: usize) -> String {
-    let between = scenario.links.get(link).map(|link| &link.between);
-    between.map_or_else(String::new, |[one, other]| format!("{one} and {other}"))
-}
-
-fn paths_told(scenario: &Scenario, paths: &Paths) -> String {
-    let mut told = match paths.links.len() {
-        0 => Vec::new(),
-        all if all == scenario.links.len() => vec!["every link".to_owned()],
-        _ => paths.links.iter().map(|link| ends(scenario, *link)).collect(),
-    };
-    told.extend(paths.bucket.then(|| "the bucket".to_owned()));
-    told.join(", ")
-}
-
-fn written(write: &Write) -> String {
-    match write {
-        Write::Note { .. } => "writes a note about".to_owned(),
-        Write::Allergy { substance, refute: None, .. } => format!("records an allergy to {substance} of"),
-        Write::Allergy { substance, refute: Some(_), .. } => format!("refutes the allergy to {substance} of"),
-        Write::Medication { action, drug, dose, .. } => {
-            let dose = dose.as_ref().map(|dose| format!(" {dose}")).unwrap_or_default();
-            match action {
-                MedicationAction::Start => format!("prescribes {drug}{dose} to"),
-                MedicationAction::Change => format!("changes {drug} to{dose} for"),
-                MedicationAction::Hold => format!("holds {drug} of"),
-                MedicationAction::Stop => format!("stops {drug} of"),
-            }
-        }
-        Write::Handover { .. } => "writes the hand-over of".to_owned(),
-        Write::Annotation { .. } => "annotates a statement of".to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! What is wrong in a scenario file, and where.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a scenario cannot be run.
 #[derive(Debug, thiserror::Error)]
@@ -27,14 +27,22 @@ pub enum ScenarioError {
 
 /// A mistake at a line of the text that is being read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mistake {
+pub struct Mistake {
     /// The line, from 1.
     pub line: usize,
     /// What is wrong, and what to write instead.
     pub problem: String,
 }
 
+/// Most known names that a message lists.
+const KNOWN_MAX: usize = 40;
+
 impl Mistake {
+    /// Says in which file it is.
+    pub fn of_file(self, path: &Path) -> ScenarioError {
+        ScenarioError::Wrong { path: path.to_owned(), line: self.line, problem: self.problem }
+    }
+
     /// Notes a mistake.
     pub fn at(line: usize, problem: impl Into<String>) -> Self {
         Self { line, problem: problem.into() }
@@ -46,8 +54,14 @@ impl Mistake {
             Some(meant) => format!("; did you mean '{meant}'?"),
             None => String::new(),
         };
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        Self::at(line, format!("unknown {what} '{name}'{meant} (known: {known})"))
+        let more = known.len().saturating_sub(KNOWN_MAX);
+        let mut listed = known.iter().take(KNOWN_MAX).copied().collect::<Vec<_>>().join(", ");
+        match (known.len(), more) {
+            (0, _) => listed = "none".to_owned(),
+            (_, 0) => {}
+            (_, more) => listed = format!("{listed} and {more} more"),
+        }
+        Self::at(line, format!("unknown {what} '{name}'{meant} (known: {listed})"))
     }
 }
 

@@ -2,23 +2,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::PathBuf;
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::Area;
+use crate::base::{Area, WallMs};
+use super::expectation::Expectation;
+use crate::drill::chance::Chance;
+use crate::drill::deed::TimedDeed;
+use crate::drill::events::{Event, RETURN_TO_NORMAL};
 use crate::identity::{DeviceRole, SiteKind};
 use crate::record::Author;
-use crate::replica::request::{NewPatient, Write};
 use crate::transport::LinkProfile;
 
-/// The name by which a scenario's steps call a replica, such as `north`.
+/// The name by which a scenario's events call a replica, such as `north`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplicaName(
     /// The name.
     pub String,
 );
 
-/// The name by which a scenario's steps call a patient, such as `grandmother`.
+/// The name by which a scenario's events call a patient, such as `grandmother`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PatientAlias(
     /// The name.
@@ -57,24 +61,60 @@ pub struct Scenario {
     pub story: Told,
     /// The name of the drill's own realm.
     pub realm: String,
-    /// The replicas, at least one.
+    /// How it may be run.
+    pub modes: Modes,
+    /// Why it cannot be run with real processes, if so.
+    pub live_refusal: Option<LiveRefusal>,
+    /// What clocks on the wall show at time zero.
+    pub begins: WallMs,
+    /// When it ends, counted from time zero; none when it ends after the last event.
+    pub lasts: Option<Duration>,
+    /// The replicas, at least one; fleets are expanded, in the order of the file.
     pub replicas: Vec<ReplicaPlan>,
-    /// The links between them.
+    /// The fleets.
+    pub fleets: Vec<FleetPlan>,
+    /// The links between the replicas; meshes are expanded.
     pub links: Vec<LinkPlan>,
     /// The replica that writes the backup, if there is one.
     pub gateway: Option<ReplicaName>,
-    /// Patients whom the steps name; those that a step registers are not among them.
+    /// How often the gateway writes the backup by itself; none when only events make it do so.
+    pub backup_every: Option<Duration>,
+    /// Where the central system of a comparison stands; none when the file does not say.
+    pub cloud: Option<ReplicaName>,
+    /// Patients whom the events name; those that an event registers are not among them.
     pub patients: BTreeMap<PatientAlias, PatientPlan>,
+    /// The people of the region who have records before the drill begins.
+    pub people: Vec<PeoplePlan>,
+    /// Who comes for help, and what is written about them.
+    pub workloads: Vec<WorkloadPlan>,
     /// What happens, in order.
-    pub steps: Vec<Step>,
+    pub events: Vec<EventPlan>,
     /// What must hold, at least one thing.
     pub expectations: Vec<Expectation>,
+}
+
+/// The ways in which a scenario may be run; at least one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Modes {
+    /// With real processes.
+    pub live: bool,
+    /// In virtual time.
+    pub sim: bool,
+}
+
+/// Why a scenario cannot be run with real processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveRefusal {
+    /// The line that says so, from 1.
+    pub line: usize,
+    /// Why, and what to do instead.
+    pub problem: String,
 }
 
 /// One replica.
 #[derive(Debug, Clone)]
 pub struct ReplicaPlan {
-    /// Its name in the steps.
+    /// Its name in the events.
     pub name: ReplicaName,
     /// Its site, as people call it.
     pub site: String,
@@ -86,15 +126,102 @@ pub struct ReplicaPlan {
     pub areas: BTreeSet<Area>,
     /// Who writes there.
     pub author: Author,
+    /// Where its records are in a simulation.
+    pub store: StorePlan,
+    /// How long it runs on after its mains power fails; none is for ever.
+    pub reserve: Option<Duration>,
+}
+
+/// Where a simulated replica keeps its records; live replicas always have a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StorePlan {
+    /// The production store on a simulated disk that tears, rots and fills.
+    Disk,
+    /// In memory: much faster, and without faults of disks.
+    Memory,
+}
+
+/// Replicas that were planned together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FleetPlan {
+    /// Its name; its replicas are called by it and a number.
+    pub name: String,
+    /// Its replicas, by their places in [`Scenario::replicas`].
+    pub members: Range<usize>,
 }
 
 /// A link between two replicas; both dial each other.
 #[derive(Debug, Clone)]
 pub struct LinkPlan {
-    /// Its ends.
+    /// Its ends, by name.
     pub between: [ReplicaName; 2],
+    /// Its ends, by their places in [`Scenario::replicas`].
+    pub ends: [usize; 2],
     /// What it does to what passes.
     pub profile: LinkProfile,
+    /// How the file calls the profile: a name, or `custom`.
+    pub profile_name: String,
+    /// The two meet only so often, sync until they hold the same, and part again; none when they are always linked.
+    pub meets_every: Option<Duration>,
+    /// The bytes that it may carry in a day, both ways together; none is without limit.
+    pub quota_bytes_per_day: Option<u64>,
+}
+
+/// People of the region who have records before the drill begins, one each.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PeoplePlan {
+    /// How many.
+    pub count: u32,
+    /// What their numbers begin with.
+    pub prefix: String,
+    /// The replicas that register them, dealt one after another.
+    pub homes: Vec<usize>,
+    /// The share of them with an allergy on record, from 0 to 1.
+    pub allergies: f64,
+    /// The share of them with a medication on record, from 0 to 1.
+    pub medications: f64,
+}
+
+/// People who come for help at replicas, and what is written about them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkloadPlan {
+    /// The replicas.
+    pub at: Vec<usize>,
+    /// When it begins.
+    pub from: Duration,
+    /// When it ends.
+    pub until: Duration,
+    /// People who come in an hour, at each replica.
+    pub arrivals_per_hour: f64,
+    /// Notes that are written in an hour, at each replica.
+    pub notes_per_hour: f64,
+    /// How badly those who come are hurt.
+    pub triage: TriageMix,
+    /// The share of those who come who cannot say their names.
+    pub unnamed: f64,
+    /// The share of those who come who are people of [`Scenario::people`].
+    pub known: f64,
+    /// The chance that a drug is prescribed, for each contact.
+    pub prescriptions: f64,
+    /// The chance that an allergy is recorded, for each contact.
+    pub allergies: f64,
+    /// The chance that an allergy is refuted, for each contact.
+    pub refutations: f64,
+    /// The chance that the hand-over text is edited, for each contact.
+    pub handovers: f64,
+}
+
+/// How badly people are hurt: weights, in any unit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TriageMix {
+    /// Immediate (赤).
+    pub red: f64,
+    /// Delayed (黄).
+    pub yellow: f64,
+    /// Minor (緑).
+    pub green: f64,
+    /// Dead or beyond help (黒).
+    pub black: f64,
 }
 
 /// How a patient is found in a replica that has imported the data.
@@ -105,27 +232,23 @@ pub struct PatientPlan {
 }
 
 /// Something that happens.
+///
+/// Without `time` it happens as soon as the one above it is done: when all deeds of that one whose `after` is zero are
+/// done. Later deeds of an event, such as power that returns, do not hold up the next one.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub struct EventPlan {
     /// Its line in the scenario file.
     pub line: usize,
-    /// How long to wait before it.
+    /// When it happens, counted from time zero; none when it follows the one above it.
+    pub time: Option<Duration>,
+    /// How long to wait before it, at least.
     pub after: Duration,
     /// How long after the last cut it happens at the earliest: connections notice an outage only after a while.
     pub outage: Duration,
     /// What to tell the people who watch, before it; may be empty.
-    pub tell: String,
+    pub tell: Told,
     /// What happens.
-    pub action: Action,
-}
-
-/// Which paths are cut or healed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Paths {
-    /// Links by their place in [`Scenario::links`].
-    pub links: BTreeSet<usize>,
-    /// Whether the backup's bucket is meant, too.
-    pub bucket: bool,
+    pub event: Arc<dyn Event>,
 }
 
 /// How a hand-over text is edited.
@@ -142,217 +265,32 @@ pub enum HandoverEdit {
     },
 }
 
-/// What happens in a step.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Action {
-    /// A replica imports files by itself.
-    Import {
-        /// The replica.
-        at: ReplicaName,
-        /// The files, absolute.
-        files: Vec<PathBuf>,
-    },
-    /// Waits until all running replicas hold the same.
-    WaitConverged {
-        /// How long at most.
-        within: Duration,
-    },
-    /// The gateway writes what the bucket lacks.
-    Backup,
-    /// Paths are cut.
-    Cut(Paths),
-    /// Paths are healed.
-    Heal(Paths),
-    /// Two replicas reach each other again.
-    Meet {
-        /// The link, by its place in [`Scenario::links`].
-        link: usize,
-    },
-    /// A patient is registered in a new record.
-    Register {
-        /// The replica.
-        at: ReplicaName,
-        /// How later steps call the patient.
-        alias: PatientAlias,
-        /// What is known.
-        patient: NewPatient,
-    },
-    /// Something is written into a record.
-    Write {
-        /// The replica.
-        at: ReplicaName,
-        /// The patient.
-        patient: PatientAlias,
-        /// What.
-        write: Write,
-    },
-    /// The hand-over text of a record is edited.
-    Handover {
-        /// The replica.
-        at: ReplicaName,
-        /// The patient.
-        patient: PatientAlias,
-        /// How.
-        edit: HandoverEdit,
-    },
-    /// Writers write one note after another, and power is cut right after one is acknowledged; with two writers
-    /// or more another note is being written at that moment.
-    KillInMidWrite {
-        /// The replica.
-        at: ReplicaName,
-        /// The patient.
-        patient: PatientAlias,
-        /// How many notes are acknowledged before.
-        after_writes: u64,
-        /// How many write at once.
-        writers: usize,
-    },
-    /// A replica that is down starts.
-    Start {
-        /// The replica.
-        at: ReplicaName,
-    },
-    /// A replica ends in order.
-    Stop {
-        /// The replica.
-        at: ReplicaName,
-    },
-    /// Power is cut and the disk is gone.
-    DestroyDisk {
-        /// The replica.
-        at: ReplicaName,
-    },
-    /// A new disk is filled from the bucket and the site's recovery kit alone; the replica is not started yet.
-    Restore {
-        /// The replica.
-        at: ReplicaName,
-    },
-}
-
-/// What must hold at the end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Expectation {
-    /// Before the first path healed, the replicas held different things: the cut was real.
-    HeadsDifferBeforeHeal,
-    /// At the end all replicas hold the same.
-    HeadsEqualAfterHeal,
-    /// Everything that was acknowledged is on every replica's disk.
-    NoAcknowledgedWriteLost,
-    /// A conflict waits for a person's decision.
-    ConflictOpen {
-        /// The section, such as `medication`.
-        section: String,
-        /// The kind.
-        kind: String,
-        /// The patient, if only that one will do.
-        patient: Option<PatientAlias>,
-    },
-    /// An alert is shown.
-    AlertOpen {
-        /// The kind.
-        kind: String,
-        /// The patient, if only that one will do.
-        patient: Option<PatientAlias>,
-    },
-    /// The restored disk held what the destroyed one had held.
-    RestoredHeadsEqual,
-    /// The hand-over text holds what each author typed, on every replica.
-    HandoverHasAll {
-        /// The patient.
-        patient: PatientAlias,
-    },
-    /// Every replica's export and every patient's view are equal.
-    RecordsEqual,
-}
-
 impl Scenario {
     /// Finds a replica's plan.
     pub fn replica(&self, name: &ReplicaName) -> Option<&ReplicaPlan> {
         self.replicas.iter().find(|replica| replica.name == *name)
     }
-}
 
-impl Action {
-    /// Returns the name by which a scenario file calls it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Action::Import { .. } => "import",
-            Action::WaitConverged { .. } => "wait-converged",
-            Action::Backup => "backup",
-            Action::Cut(_) => "cut",
-            Action::Heal(_) => "heal",
-            Action::Meet { .. } => "meet",
-            Action::Register { .. } => "register",
-            Action::Write { write, .. } => match write {
-                Write::Note { .. } => "note",
-                Write::Allergy { .. } => "allergy",
-                Write::Medication { .. } => "medication",
-                Write::Handover { .. } => "handover",
-                Write::Annotation { .. } => "annotation",
-            },
-            Action::Handover { .. } => "handover",
-            Action::KillInMidWrite { .. } => "kill-in-mid-write",
-            Action::Start { .. } => "start",
-            Action::Stop { .. } => "stop",
-            Action::DestroyDisk { .. } => "destroy-disk",
-            Action::Restore { .. } => "restore",
-        }
+    /// Finds a replica's place in [`Scenario::replicas`].
+    pub fn index(&self, name: &ReplicaName) -> Option<usize> {
+        self.replicas.iter().position(|replica| replica.name == *name)
     }
 
-    /// Returns the replica at which it happens, if it happens at one.
-    pub fn at(&self) -> Option<&ReplicaName> {
-        match self {
-            Action::Import { at, .. }
-            | Action::Register { at, .. }
-            | Action::Write { at, .. }
-            | Action::Handover { at, .. }
-            | Action::KillInMidWrite { at, .. }
-            | Action::Start { at }
-            | Action::Stop { at }
-            | Action::DestroyDisk { at }
-            | Action::Restore { at } => Some(at),
-            Action::WaitConverged { .. }
-            | Action::Backup
-            | Action::Cut(_)
-            | Action::Heal(_)
-            | Action::Meet { .. } => None,
+    /// Returns what an event does, by its place in [`Scenario::events`]; `chance` is the run's own, of its seed.
+    /// Each event chooses from a source of its own, so that the events above it do not change what it chooses. Later
+    /// deeds of a fault are left out from the time of the next `return-to-normal` on.
+    pub fn deeds(&self, event: usize, chance: &Chance) -> Vec<TimedDeed> {
+        let mut chance = chance.fork(&format!("event {event}"));
+        let Some(plan) = self.events.get(event) else { return Vec::new() };
+        let mut deeds = plan.event.deeds(self, &mut chance);
+        // What a fault would still do or undo is over when all returns to normal; people go on writing.
+        let normal = |plan: &&EventPlan| std::ptr::eq(plan.event.kind(), &RETURN_TO_NORMAL);
+        let ends = self.events[event + 1..].iter().find(normal).and_then(|plan| plan.time);
+        if let (Some(begins), Some(ends)) = (plan.time, ends) {
+            let over = |deed: &TimedDeed| deed.after > Duration::ZERO && begins.saturating_add(deed.after) >= ends;
+            deeds.retain(|deed| deed.deed.is_writing() || !over(deed));
         }
-    }
-
-    /// Returns the patient whom it concerns, if there is one.
-    pub fn patient(&self) -> Option<&PatientAlias> {
-        match self {
-            Action::Register { alias, .. } => Some(alias),
-            Action::Write { patient, .. }
-            | Action::Handover { patient, .. }
-            | Action::KillInMidWrite { patient, .. } => Some(patient),
-            Action::Import { .. }
-            | Action::WaitConverged { .. }
-            | Action::Backup
-            | Action::Cut(_)
-            | Action::Heal(_)
-            | Action::Meet { .. }
-            | Action::Start { .. }
-            | Action::Stop { .. }
-            | Action::DestroyDisk { .. }
-            | Action::Restore { .. } => None,
-        }
-    }
-}
-
-impl Expectation {
-    /// Returns the name by which scenario files and reports call it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Expectation::HeadsDifferBeforeHeal => "heads-differ-before-heal",
-            Expectation::HeadsEqualAfterHeal => "heads-equal-after-heal",
-            Expectation::NoAcknowledgedWriteLost => "no-acknowledged-write-lost",
-            Expectation::ConflictOpen { .. } => "conflict-open",
-            Expectation::AlertOpen { .. } => "alert-open",
-            Expectation::RestoredHeadsEqual => "restored-heads-equal",
-            Expectation::HandoverHasAll { .. } => "handover-has-all",
-            Expectation::RecordsEqual => "records-equal",
-        }
+        deeds
     }
 }
 

@@ -1,44 +1,28 @@
 //! From the text of a scenario file to a scenario.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use serde::Deserialize;
-use toml::de::{DeTable, ValueDeserializer};
+use jiff::civil::DateTime;
+use jiff::tz::{Offset, TimeZone};
+use toml::de::DeTable;
 
 use super::check;
 use super::error::{Mistake, ScenarioError};
+use super::expectation::Expectation;
+use super::expectations::EXPECTATIONS;
 use super::fields::{At, Fields, line_of};
-use super::model::{
-    Expectation, LinkPlan, PatientAlias, PatientPlan, ReplicaName, ReplicaPlan, Scenario, Told,
-};
-use super::read_step;
-use crate::base::Area;
-use crate::identity::{DeviceRole, SiteKind};
-use crate::record::Author;
-use crate::transport::LinkProfile;
+use super::key::{MODES, TOP};
+use super::model::{EventPlan, LiveRefusal, Modes, PatientAlias, PatientPlan, ReplicaName, Scenario, Told};
+use super::names::Names;
+use super::{read_links, read_region, read_work};
+use crate::base::WallMs;
+use crate::drill::events::EVENTS;
 
-const KINDS: [(&str, SiteKind); 7] = [
-    ("hospital", SiteKind::Hospital),
-    ("clinic", SiteKind::Clinic),
-    ("pharmacy", SiteKind::Pharmacy),
-    ("care-home", SiteKind::CareHome),
-    ("shelter", SiteKind::Shelter),
-    ("ambulance", SiteKind::Ambulance),
-    ("cloud", SiteKind::Cloud),
-];
-/// The sections whose rules find conflicts, as `crate::record::sections` names them.
-const SECTIONS: [(&str, ()); 6] = [
-    ("demographics", ()),
-    ("allergies", ()),
-    ("problems", ()),
-    ("medication", ()),
-    ("notes", ()),
-    ("other", ()),
-];
-const ROLES: [(&str, DeviceRole); 3] =
-    [("hospital", DeviceRole::Hospital), ("tablet", DeviceRole::Tablet), ("gateway", DeviceRole::Gateway)];
+/// What clocks show at time zero unless the scenario says otherwise.
+const BEGINS: &str = "2026-11-22T16:32";
 
 impl Scenario {
     /// Reads and checks a scenario; data files are looked for beside it.
@@ -49,26 +33,29 @@ impl Scenario {
         let wrong = |source| ScenarioError::Read { path: path.to_owned(), source };
         let text = fs::read_to_string(path).map_err(wrong)?;
         let path = fs::canonicalize(path).map_err(wrong)?;
+        Self::parse(&path, &text)
+    }
+
+    /// Reads and checks the text of a scenario, as if it stood at a path; data files are looked for beside it.
+    ///
+    /// # Errors
+    /// [`ScenarioError::Wrong`] naming that path, the line and what to write instead.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ScenarioError> {
         let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let folder = path.parent().unwrap_or(Path::new("/"));
-        parse(&name, &text, folder).map_err(|mistake| ScenarioError::Wrong {
-            path: path.clone(),
-            line: mistake.line,
-            problem: mistake.problem,
-        })
+        parse(&name, text, folder).map_err(|mistake| mistake.of_file(path))
     }
-}
 
-/// The names that steps and expectations may use.
-pub(super) struct Names {
-    /// The replicas.
-    pub replicas: Vec<ReplicaName>,
-    /// The ends of each link.
-    pub links: Vec<[ReplicaName; 2]>,
-    /// The patients, those that steps register included.
-    pub patients: Vec<PatientAlias>,
-    /// Whether there is a backup.
-    pub backup: bool,
+    /// Says whether a run with real processes can do all of it; `path` is named in the error.
+    ///
+    /// # Errors
+    /// [`ScenarioError::Wrong`] naming the line that cannot be done.
+    pub fn check_live(&self, path: &Path) -> Result<(), ScenarioError> {
+        match &self.live_refusal {
+            None => Ok(()),
+            Some(LiveRefusal { line, problem }) => Err(Mistake::at(*line, problem.clone()).of_file(path)),
+        }
+    }
 }
 
 /// Reads and checks a scenario.
@@ -77,49 +64,61 @@ pub(super) fn parse(name: &str, text: &str, folder: &Path) -> Result<Scenario, M
         let line = error.span().map_or(1, |span| line_of(text, span.start));
         Mistake::at(line, format!("this is not TOML: {}", error.message()))
     })?;
-    let mut root = Fields::new("the scenario", text, 1, document.get_ref());
+    let mut root = Fields::new("the scenario", text, 1, document.get_ref(), TOP);
     let title = told(&mut root, "title")?;
     let story = told(&mut root, "story")?;
     let realm = root.text("realm")?.value;
-    let replicas = replicas(&mut root)?;
-    let mut names = Names {
-        replicas: replicas.iter().map(|replica| replica.name.clone()).collect(),
-        links: Vec::new(),
-        patients: Vec::new(),
-        backup: false,
-    };
-    let links = links(&mut root, &names)?;
-    names.links = links.iter().map(|link| link.between.clone()).collect();
-    let gateway = gateway(&mut root, &names)?;
-    names.backup = gateway.is_some();
+    let modes = modes(&mut root)?;
+    let (begins, lasts) = clock(&mut root)?;
+    let mut names = Names { folder: folder.to_owned(), ..Names::default() };
+    let (replicas, fleets) = read_region::replicas(&mut root, &mut names)?;
+    let links = read_links::links(&mut root, &mut names, &replicas)?;
+    let (gateway, backup_every) = backup(&mut root, &mut names)?;
+    let cloud = cloud(&mut root, &names)?;
     let patients = patients(&mut root)?;
     names.patients = patients.keys().cloned().collect();
-    let mut steps = Vec::new();
-    for table in root.tables("step")? {
-        let step = read_step::step(table, &names, folder)?;
-        if let super::model::Action::Register { alias, .. } = &step.action {
-            if names.patients.contains(alias) {
-                return Err(Mistake::at(step.line, format!("a patient is called '{alias}' already")));
-            }
-            names.patients.push(alias.clone());
-        }
-        steps.push(step);
+    let mut simulated = None;
+    let people = read_work::people(&mut root, &names, &mut simulated)?;
+    let workloads = read_work::workloads(&mut root, &names, lasts, &mut simulated)?;
+    let mut events = Vec::new();
+    for table in root.tables("event")? {
+        events.push(event(table, &mut names)?);
     }
     let mut expectations = Vec::new();
     for table in root.tables("expect")? {
         expectations.push(expectation(table, &names)?);
     }
-    if steps.is_empty() {
-        return Err(root.mistake("has no [[step]]: nothing would happen"));
+    if events.is_empty() && workloads.is_empty() {
+        return Err(root.missing("event", "has no [[event]]: nothing would happen"));
     }
     if expectations.is_empty() {
-        return Err(root.mistake("has no [[expect]]: the drill could not fail"));
+        return Err(root.missing("expect", "has no [[expect]]: the drill could not fail"));
     }
     root.finish()?;
-    let name = name.to_owned();
-    let scenario =
-        Scenario { name, title, story, realm, replicas, links, gateway, patients, steps, expectations };
-    check::check(&scenario)?;
+    let lines: Vec<usize> = expectations.iter().map(|expectation| expectation.line).collect();
+    let mut scenario = Scenario {
+        name: name.to_owned(),
+        title,
+        story,
+        realm,
+        modes: Modes { live: true, sim: true },
+        live_refusal: simulated,
+        begins,
+        lasts,
+        replicas,
+        fleets,
+        links,
+        gateway,
+        backup_every,
+        cloud,
+        patients,
+        people,
+        workloads,
+        events,
+        expectations: expectations.into_iter().map(|expectation| expectation.value).collect(),
+    };
+    check::check(&scenario, &lines)?;
+    check::settle_modes(&mut scenario, &lines, modes)?;
     Ok(scenario)
 }
 
@@ -133,73 +132,59 @@ fn told(root: &mut Fields<'_>, key: &'static str) -> Result<Told, Mistake> {
     Ok(Told { ja, en })
 }
 
-fn replicas(root: &mut Fields<'_>) -> Result<Vec<ReplicaPlan>, Mistake> {
-    let mut plans: Vec<ReplicaPlan> = Vec::new();
-    for mut table in root.tables("replica")? {
-        let name = table.text("name")?;
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if !name.value.chars().all(plain) {
-            return Err(Mistake::at(name.line, "a replica's name is made of a-z, 0-9 and '-'"));
+/// Reads `modes`: none when the file does not say.
+fn modes(root: &mut Fields<'_>) -> Result<Option<At<Modes>>, Mistake> {
+    let Some(list) = root.optional_texts("modes")? else { return Ok(None) };
+    let mut modes = Modes { live: false, sim: false };
+    for mode in &list.value {
+        match mode.value.as_str() {
+            "live" => modes.live = true,
+            "sim" => modes.sim = true,
+            other => return Err(Mistake::unknown(mode.line, "mode", other, MODES)),
         }
-        if plans.iter().any(|plan| plan.name.0 == name.value) {
-            return Err(Mistake::at(name.line, format!("two replicas are called '{}'", name.value)));
+    }
+    match list.value.is_empty() {
+        true => Err(Mistake::at(list.line, "'modes' names nothing; leave it out, or write [\"live\", \"sim\"]")),
+        false => Ok(Some(At { line: list.line, value: modes })),
+    }
+}
+
+fn clock(root: &mut Fields<'_>) -> Result<(WallMs, Option<Duration>), Mistake> {
+    let (mut begins, mut lasts) = (At { line: 1, value: BEGINS.to_owned() }, None);
+    if let Some(mut table) = root.optional_table("clock")? {
+        if let Some(text) = table.optional_text("begins")? {
+            begins = text;
         }
-        let site = table.text("site")?.value;
-        let kind = table.text("kind")?.choose("kind of site", &KINDS)?;
-        let role = table.text("role")?.choose("role", &ROLES)?;
-        let areas = areas(&mut table)?;
-        let Some(mut author) = table.optional_table("author")? else {
-            return Err(
-                table.missing("author", "needs 'author': write author = { name = \"…\", role = \"doctor\" }")
-            );
-        };
-        let person = Author { name: author.text("name")?.value, role: author.text("role")?.value };
-        author.finish()?;
+        lasts = table.optional_span("lasts")?.map(|lasts| lasts.value);
         table.finish()?;
-        plans.push(ReplicaPlan { name: ReplicaName(name.value), site, kind, role, areas, author: person });
     }
-    if plans.is_empty() { Err(root.mistake("has no [[replica]]")) } else { Ok(plans) }
+    let japan = TimeZone::fixed(Offset::constant(9));
+    let wall = begins.value.parse::<DateTime>().ok().and_then(|civil| civil.to_zoned(japan).ok());
+    let wall = wall.and_then(|zoned| u64::try_from(zoned.timestamp().as_millisecond()).ok());
+    let form = "'begins' must be a date and a time of day from 1970 on, such as \"2026-11-22T16:32\"";
+    Ok((WallMs(wall.ok_or_else(|| Mistake::at(begins.line, form))?), lasts))
 }
 
-fn areas(table: &mut Fields<'_>) -> Result<BTreeSet<Area>, Mistake> {
-    let Some(list) = table.optional_texts("areas")? else {
-        return Err(table.missing("areas", "needs 'areas', such as [\"shared/miura\"]"));
-    };
-    if list.value.is_empty() {
-        return Err(Mistake::at(list.line, "a replica holds at least one area, such as \"shared/miura\""));
-    }
-    let area =
-        |text: &At<String>| Area::new(&text.value).map_err(|error| Mistake::at(text.line, error.to_string()));
-    list.value.iter().map(area).collect()
-}
-
-fn links(root: &mut Fields<'_>, names: &Names) -> Result<Vec<LinkPlan>, Mistake> {
-    let mut plans: Vec<LinkPlan> = Vec::new();
-    for mut table in root.tables("link")? {
-        let between = names.pair(&mut table)?;
-        let same = |plan: &LinkPlan| between.iter().all(|end| plan.between.contains(end));
-        if plans.iter().any(same) {
-            let problem = format!("{} and {} are linked already", between[0], between[1]);
-            return Err(Mistake::at(table.line(), problem));
-        }
-        let profile = match table.optional_value("profile") {
-            None => LinkProfile::default(),
-            Some(found) => {
-                <LinkProfile as Deserialize>::deserialize(ValueDeserializer::from(found.value.clone()))
-                    .map_err(|error| Mistake::at(found.line, error.message()))?
-            }
-        };
-        table.finish()?;
-        plans.push(LinkPlan { between, profile });
-    }
-    Ok(plans)
-}
-
-fn gateway(root: &mut Fields<'_>, names: &Names) -> Result<Option<ReplicaName>, Mistake> {
-    let Some(mut table) = root.optional_table("backup")? else { return Ok(None) };
+fn backup(
+    root: &mut Fields<'_>,
+    names: &mut Names,
+) -> Result<(Option<ReplicaName>, Option<Duration>), Mistake> {
+    let Some(mut table) = root.optional_table("backup")? else { return Ok((None, None)) };
     let gateway = names.replica(&table.text("gateway")?)?;
+    let every = table.optional_span("every")?;
+    if let Some(every) = every.as_ref().filter(|every| every.value < Duration::from_secs(60)) {
+        return Err(Mistake::at(every.line, "'every' is at least \"1m\""));
+    }
     table.finish()?;
-    Ok(Some(gateway))
+    names.backup = true;
+    Ok((Some(names.replicas[gateway].clone()), every.map(|every| every.value)))
+}
+
+fn cloud(root: &mut Fields<'_>, names: &Names) -> Result<Option<ReplicaName>, Mistake> {
+    let Some(mut table) = root.optional_table("cloud")? else { return Ok(None) };
+    let at = names.at(&mut table)?;
+    table.finish()?;
+    Ok(Some(names.replicas[at].clone()))
 }
 
 fn patients(root: &mut Fields<'_>) -> Result<BTreeMap<PatientAlias, PatientPlan>, Mistake> {
@@ -219,81 +204,42 @@ fn patients(root: &mut Fields<'_>) -> Result<BTreeMap<PatientAlias, PatientPlan>
     Ok(plans)
 }
 
-fn expectation(mut table: Fields<'_>, names: &Names) -> Result<Expectation, Mistake> {
-    #[derive(Clone, Copy)]
-    enum Which {
-        Plain(fn() -> Expectation),
-        Conflict,
-        Alert,
-        Handover,
-    }
-    let options = [
-        ("heads-differ-before-heal", Which::Plain(|| Expectation::HeadsDifferBeforeHeal)),
-        ("heads-equal-after-heal", Which::Plain(|| Expectation::HeadsEqualAfterHeal)),
-        ("no-acknowledged-write-lost", Which::Plain(|| Expectation::NoAcknowledgedWriteLost)),
-        ("conflict-open", Which::Conflict),
-        ("alert-open", Which::Alert),
-        ("restored-heads-equal", Which::Plain(|| Expectation::RestoredHeadsEqual)),
-        ("handover-has-all", Which::Handover),
-        ("records-equal", Which::Plain(|| Expectation::RecordsEqual)),
-    ];
-    let name = table.text("name")?;
-    let which = name.choose("expectation", &options)?;
-    table.rename(format!("expectation '{}'", name.value));
-    let expectation = match which {
-        Which::Plain(make) => make(),
-        Which::Conflict => {
-            let section = table.text("section")?;
-            section.choose("section", &SECTIONS)?;
-            let kind = table.text("kind")?.value;
-            Expectation::ConflictOpen { section: section.value, kind, patient: names.maybe(&mut table)? }
-        }
-        Which::Alert => {
-            Expectation::AlertOpen { kind: table.text("kind")?.value, patient: names.maybe(&mut table)? }
-        }
-        Which::Handover => Expectation::HandoverHasAll { patient: names.patient(&table.text("patient")?)? },
+fn event(mut table: Fields<'_>, names: &mut Names) -> Result<EventPlan, Mistake> {
+    let line = table.line();
+    let name = table.text("do")?;
+    let Some(kind) = EVENTS.iter().find(|kind| kind.name == name.value) else {
+        let known: Vec<&str> = EVENTS.iter().map(|kind| kind.name).collect();
+        return Err(Mistake::unknown(name.line, "event", &name.value, &known));
     };
+    table.become_a(format!("event '{}'", name.value), kind.keys);
+    let time = table.optional_span("time")?.map(|time| time.value);
+    let after = table.optional_number("after-ms")?.map_or(0, |after| after.value);
+    let tell = table.told("tell")?;
+    let waits = kind.keys.iter().any(|key| key.name == "outage-s");
+    let outage = if waits { table.optional_number("outage-s")? } else { None };
+    let outage = outage.map_or(0, |outage| outage.value);
+    names.time = time;
+    let event = (kind.read)(&mut table, names)?;
     table.finish()?;
-    Ok(expectation)
+    if let Some(alias) = event.registers() {
+        if names.patients.contains(alias) {
+            return Err(Mistake::at(line, format!("a patient is called '{alias}' already; choose another 'as'")));
+        }
+        names.patients.push(alias.clone());
+    }
+    let (after, outage) = (Duration::from_millis(after), Duration::from_secs(outage));
+    Ok(EventPlan { line, time, after, outage, tell, event })
 }
 
-impl Names {
-    /// Finds a replica.
-    pub fn replica(&self, text: &At<String>) -> Result<ReplicaName, Mistake> {
-        let known: Vec<&str> = self.replicas.iter().map(|name| name.0.as_str()).collect();
-        match known.contains(&text.value.as_str()) {
-            true => Ok(ReplicaName(text.value.clone())),
-            false => Err(Mistake::unknown(text.line, "replica", &text.value, &known)),
-        }
-    }
-
-    /// Finds a patient.
-    pub fn patient(&self, text: &At<String>) -> Result<PatientAlias, Mistake> {
-        let known: Vec<&str> = self.patients.iter().map(|name| name.0.as_str()).collect();
-        match known.contains(&text.value.as_str()) {
-            true => Ok(PatientAlias(text.value.clone())),
-            false => Err(Mistake::unknown(text.line, "patient", &text.value, &known)),
-        }
-    }
-
-    fn maybe(&self, table: &mut Fields<'_>) -> Result<Option<PatientAlias>, Mistake> {
-        table.optional_text("patient")?.map(|text| self.patient(&text)).transpose()
-    }
-
-    /// Takes the two replicas of `between`.
-    pub fn pair(&self, table: &mut Fields<'_>) -> Result<[ReplicaName; 2], Mistake> {
-        let Some(list) = table.optional_texts("between")? else {
-            return Err(
-                table.missing("between", "needs 'between', two replicas such as [\"north\", \"south\"]")
-            );
-        };
-        let [one, other] = list.value.as_slice() else {
-            return Err(Mistake::at(list.line, "'between' names two replicas"));
-        };
-        let pair = [self.replica(one)?, self.replica(other)?];
-        if pair[0] == pair[1] {
-            return Err(Mistake::at(list.line, format!("'{}' has no link to itself", pair[0])));
-        }
-        Ok(pair)
-    }
+fn expectation(mut table: Fields<'_>, names: &Names) -> Result<At<Expectation>, Mistake> {
+    let line = table.line();
+    let name = table.text("name")?;
+    let Some(kind) = EXPECTATIONS.iter().find(|kind| kind.name == name.value) else {
+        let known: Vec<&str> = EXPECTATIONS.iter().map(|kind| kind.name).collect();
+        return Err(Mistake::unknown(name.line, "expectation", &name.value, &known));
+    };
+    table.become_a(format!("expectation '{}'", name.value), kind.keys);
+    let value = (kind.read)(&mut table, names)?;
+    table.finish()?;
+    Ok(At { line, value })
 }

@@ -1,0 +1,231 @@
+//! What a stage, the simulated or the live one, can be told to do: the small set of deeds below all events.
+//!
+//! Replicas and links are numbers: their places in [`Scenario::replicas`](super::scenario::Scenario::replicas) and
+//! [`Scenario::links`](super::scenario::Scenario::links). A deed says what shall be so: a stage leaves alone what is
+//! so already. Starting a replica that runs, or whose disk is destroyed, cutting the power of one that is down, or
+//! cutting a link that is cut does nothing and is no failure: events that choose at random may overlap.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::scenario::{HandoverEdit, PatientAlias};
+use crate::replica::request::{NewPatient, Write};
+use crate::transport::LinkProfile;
+
+/// A deed, and when it is done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimedDeed {
+    /// How long after its event.
+    pub after: Duration,
+    /// What is done.
+    pub deed: Deed,
+}
+
+/// One thing that a stage does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Deed {
+    /// A replica imports files by itself.
+    Import {
+        /// The replica.
+        at: usize,
+        /// The files, absolute.
+        files: Vec<PathBuf>,
+    },
+    /// Waits until all running replicas that can reach each other hold the same; too late is a failure.
+    WaitConverged {
+        /// How long at most.
+        within: Duration,
+    },
+    /// The gateway writes what the bucket lacks.
+    Backup,
+    /// A patient is registered in a new record.
+    Register {
+        /// The replica.
+        at: usize,
+        /// How later deeds call the patient.
+        alias: PatientAlias,
+        /// What is known.
+        patient: NewPatient,
+    },
+    /// Something is written into a record.
+    Write {
+        /// The replica.
+        at: usize,
+        /// The patient.
+        patient: PatientAlias,
+        /// What.
+        write: Write,
+    },
+    /// The hand-over text of a record is edited.
+    Handover {
+        /// The replica.
+        at: usize,
+        /// The patient.
+        patient: PatientAlias,
+        /// How.
+        edit: HandoverEdit,
+    },
+    /// Writers write one note after another, and power is cut right after one is acknowledged; with two writers
+    /// or more another note is being written at that moment.
+    KillInMidWrite {
+        /// The replica.
+        at: usize,
+        /// The patient.
+        patient: PatientAlias,
+        /// How many notes are acknowledged before.
+        after_writes: u64,
+        /// How many write at once.
+        writers: usize,
+    },
+    /// A replica that is down starts.
+    Start {
+        /// The replica.
+        at: usize,
+    },
+    /// A replica ends in order.
+    Stop {
+        /// The replica.
+        at: usize,
+    },
+    /// Power is cut and the disk is gone.
+    DestroyDisk {
+        /// The replica.
+        at: usize,
+    },
+    /// A new disk is filled from the bucket and the site's recovery kit alone; the replica is not started yet.
+    Restore {
+        /// The replica.
+        at: usize,
+    },
+    /// The path of a link changes.
+    Path {
+        /// The link.
+        link: usize,
+        /// How it is from now on.
+        state: PathState,
+    },
+    /// The backup's bucket is reachable, or not, from everywhere.
+    Bucket {
+        /// Whether it is.
+        reachable: bool,
+    },
+    /// The process dies (SIGKILL); the disk keeps everything that it was given.
+    Crash {
+        /// The replica.
+        at: usize,
+    },
+    /// Power is lost, in mid-write when one is under way: sectors that were not synced are torn or lost.
+    PowerCut {
+        /// The replica.
+        at: usize,
+    },
+    /// The process is stopped (SIGSTOP), or goes on (SIGCONT).
+    Freeze {
+        /// The replica.
+        at: usize,
+        /// Whether it is stopped.
+        frozen: bool,
+    },
+    /// The disk refuses to grow, or has room again.
+    DiskFull {
+        /// The replica.
+        at: usize,
+        /// Whether it is full.
+        full: bool,
+    },
+    /// Sectors of the disk rot.
+    DiskCorrupt {
+        /// The replica.
+        at: usize,
+        /// How many; the stage chooses which.
+        sectors: u32,
+    },
+    /// The wall clock of a device is set.
+    Clock {
+        /// The replica.
+        at: usize,
+        /// How.
+        change: ClockChange,
+    },
+    /// The device alters the runs that it relays, or stops doing so: an attacker inside.
+    Lie {
+        /// The replica.
+        at: usize,
+        /// Whether it lies.
+        lying: bool,
+    },
+}
+
+/// How the path of a link is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PathState {
+    /// As its plan says.
+    Up,
+    /// Nothing passes.
+    Down,
+    /// Only what travels towards one end passes.
+    OneWay {
+        /// That end: 0 or 1, the place in [`LinkPlan::ends`](super::scenario::LinkPlan::ends).
+        towards: usize,
+    },
+    /// It is up, with another profile than its plan says.
+    Degraded(LinkProfile),
+}
+
+/// How a wall clock is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockChange {
+    /// From now on it shows the true time plus this; 0 sets it right.
+    Skew {
+        /// Milliseconds; less than 0 is slow.
+        ms: i64,
+    },
+    /// It jumps by this.
+    Jump {
+        /// Milliseconds; less than 0 is backwards.
+        ms: i64,
+    },
+}
+
+impl Deed {
+    /// Returns the replica that does it or suffers it, if it is one.
+    pub fn at(&self) -> Option<usize> {
+        match self {
+            Deed::Import { at, .. }
+            | Deed::Register { at, .. }
+            | Deed::Write { at, .. }
+            | Deed::Handover { at, .. }
+            | Deed::KillInMidWrite { at, .. }
+            | Deed::Start { at }
+            | Deed::Stop { at }
+            | Deed::DestroyDisk { at }
+            | Deed::Restore { at }
+            | Deed::Crash { at }
+            | Deed::PowerCut { at }
+            | Deed::Freeze { at, .. }
+            | Deed::DiskFull { at, .. }
+            | Deed::DiskCorrupt { at, .. }
+            | Deed::Clock { at, .. }
+            | Deed::Lie { at, .. } => Some(*at),
+            Deed::WaitConverged { .. } | Deed::Backup | Deed::Path { .. } | Deed::Bucket { .. } => None,
+        }
+    }
+
+    /// Says whether it is a person's writing, which no end of a fault undoes.
+    pub fn is_writing(&self) -> bool {
+        matches!(
+            self,
+            Deed::Import { .. } | Deed::Register { .. } | Deed::Write { .. } | Deed::Handover { .. }
+        )
+    }
+
+    /// Makes it a deed that is done at the time of its event.
+    pub fn at_once(self) -> TimedDeed {
+        self.after(Duration::ZERO)
+    }
+
+    /// Makes it a deed that is done some time after its event.
+    pub fn after(self, after: Duration) -> TimedDeed {
+        TimedDeed { after, deed: self }
+    }
+}

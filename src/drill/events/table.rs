@@ -1,0 +1,58 @@
+//! The table of all events, in the order of the coordinator's guide.
+
+use super::EventKind;
+use super::backup::{BACKUP, S3_OUTAGE};
+use super::bad_disks::{DISK_CORRUPT, DISK_FULL};
+use super::clocks::{CLOCK_JUMP, CLOCK_SKEW};
+use super::disk_loss::{DESTROY_DISK, RESTORE, SITE_LOST};
+use super::duplicate::DUPLICATE_REGISTRATION;
+use super::import::IMPORT;
+use super::kill_in_mid_write::KILL_IN_MID_WRITE;
+use super::lie::LIE;
+use super::paths::{CUT, HEAL, MEET};
+use super::power::{POWER_FAILURE, POWER_LOSS};
+use super::processes::{CRASH, FREEZE, START, STOP};
+use super::return_to_normal::RETURN_TO_NORMAL;
+use super::second_quake::SECOND_QUAKE;
+use super::surge::SURGE;
+use super::wait_converged::WAIT_CONVERGED;
+use super::weak_paths::{DEGRADE, FLAP, ONE_WAY};
+use super::writing::{ALLERGY, HANDOVER, MEDICATION, NOTE, REGISTER};
+
+/// Every kind of event: whoever adds one adds it here, and nowhere else.
+pub static EVENTS: &[&EventKind] = &[
+    &IMPORT,
+    &WAIT_CONVERGED,
+    &REGISTER,
+    &ALLERGY,
+    &MEDICATION,
+    &NOTE,
+    &HANDOVER,
+    &SURGE,
+    &DUPLICATE_REGISTRATION,
+    &CUT,
+    &HEAL,
+    &MEET,
+    &FLAP,
+    &ONE_WAY,
+    &DEGRADE,
+    &POWER_FAILURE,
+    &POWER_LOSS,
+    &KILL_IN_MID_WRITE,
+    &CRASH,
+    &FREEZE,
+    &START,
+    &STOP,
+    &DISK_FULL,
+    &DISK_CORRUPT,
+    &DESTROY_DISK,
+    &SITE_LOST,
+    &BACKUP,
+    &S3_OUTAGE,
+    &RESTORE,
+    &CLOCK_SKEW,
+    &CLOCK_JUMP,
+    &LIE,
+    &SECOND_QUAKE,
+    &RETURN_TO_NORMAL,
+];

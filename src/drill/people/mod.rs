@@ -1,0 +1,7 @@
+//! Invented people: names drawn as often as they are borne, birth dates of an ageing region, and those whose names
+//! nobody knows. Where the names come from is in `README.md` beside this file.
+
+mod names;
+mod person;
+
+pub use person::{Person, person, respelt, unnamed};

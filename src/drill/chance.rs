@@ -33,6 +33,11 @@ impl Chance {
         self.draws.next_u64()
     }
 
+    /// Fills bytes with random bits.
+    pub fn fill(&mut self, bytes: &mut [u8]) {
+        self.draws.fill_bytes(bytes);
+    }
+
     /// Draws a number below `n`, evenly; 0 when `n` is 0.
     pub fn below(&mut self, n: u64) -> u64 {
         // Multiply and shift (Lemire, 2019) without its rejection: the bias is below n / 2^64.

@@ -63,7 +63,7 @@ replica = [
   { name = "south", site = "South 南", kind = "hospital", role = "hospital", areas = ["shared/miura"], author = { name = "三上", role = "doctor" } },
 ]
 link = [{ between = ["north", "south"], profile = "lan" }]
-step = [
+event = [
   { do = "import", at = "north", data = "." },
   { do = "wait-converged" },
   { do = "backup" },
@@ -126,6 +126,7 @@ pub fn good_run() -> (Scenario, Observations) {
     let shown =
         BTreeMap::from([(RECORD, RecordSeen { view, handover: "夜間は見守りと血圧、採血。".into() })]);
     let seen = Observations {
+        sim: None,
         before_heal: both(1, 2),
         at_end: both(3, 3),
         disks: [(north.clone(), disk.clone()), (south.clone(), disk)].into(),

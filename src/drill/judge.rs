@@ -39,6 +39,40 @@ pub struct RestoreSeen {
     pub problems: Vec<String>,
 }
 
+/// A disk that rotted, read once more at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The replica, by its place in the scenario.
+    pub member: usize,
+    /// Sectors that rotted.
+    pub sectors: u64,
+    /// Runs that still cannot be read and are known to be damaged; none when the store does not run.
+    pub unread: Option<u64>,
+}
+
+/// What only a simulation observes, because it sees every machine from outside.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SimSeen {
+    /// Writes that were acknowledged.
+    pub acknowledged: u64,
+    /// Of these, those that some replica which should hold them lacks.
+    pub lost: u64,
+    /// Entries that are there and are not what was acknowledged.
+    pub altered: u64,
+    /// How many replicas hold the write that the fewest hold.
+    pub held_by_least: Option<u64>,
+    /// Positive allergies that a replica holds and does not show.
+    pub allergies_missing: Vec<String>,
+    /// What a restore of the backup gave; none when nothing was backed up.
+    pub backup_restores: Option<Result<String, String>>,
+    /// The disks that rotted.
+    pub damage: Vec<Damage>,
+    /// Whether all replicas that can reach each other hold the same.
+    pub equal: bool,
+    /// How many groups of replicas there are that cannot reach each other.
+    pub groups: u64,
+}
+
 /// Everything that was observed of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Observations {
@@ -64,6 +98,8 @@ pub struct Observations {
     pub sync_bytes: u64,
     /// Bytes that backups wrote.
     pub backup_bytes: u64,
+    /// What only a simulation observes.
+    pub sim: Option<SimSeen>,
 }
 
 impl RestoreSeen {

@@ -20,6 +20,7 @@ mod error;
 pub mod events;
 #[cfg(test)]
 mod fixtures;
+pub mod invariants;
 pub mod judge;
 #[cfg(test)]
 mod judge_tests;
@@ -32,7 +33,9 @@ pub mod report;
 mod report_tests;
 mod run;
 pub mod scenario;
+pub mod sim;
 pub mod story;
+pub mod workload;
 
 pub use error::{DrillError, StepFailure};
 pub use report::DrillReport;

@@ -9,15 +9,15 @@ use super::report::DrillReport;
 use super::scenario::Scenario;
 use super::story::{Outcome, Timeline};
 
-/// Tells the whole scenario, each step a second after the other.
+/// Tells the whole scenario, each event a second after the other.
 fn timeline(scenario: &Scenario, outcome: impl Fn(usize) -> Outcome) -> Timeline {
     let mut timeline = Timeline::begin(scenario);
-    for (number, step) in scenario.steps.iter().enumerate() {
+    for (number, plan) in scenario.events.iter().enumerate() {
         let at = Duration::from_millis(1_000 * number as u64);
-        if !step.tell.is_empty() {
-            timeline.tell(at, &step.tell);
+        if !plan.tell.en.is_empty() {
+            timeline.tell(at, &plan.tell.en);
         }
-        timeline.happened(at, scenario, &step.action, &outcome(number));
+        timeline.happened(at, scenario, plan.event.as_ref(), &outcome(number));
     }
     timeline
 }

@@ -12,7 +12,10 @@ use super::{Event, EventKind};
 /// The kind.
 pub static BACKUP: EventKind = EventKind {
     name: "backup",
-    does: Words { en: "the gateway writes what the bucket lacks", ja: "ゲートウェイが、バケットにないものを書き込む" },
+    does: Words {
+        en: "the gateway writes what the bucket lacks",
+        ja: "ゲートウェイが、バケットにないものを書き込む",
+    },
     keys: &[],
     live: true,
     example: "",
@@ -93,6 +96,9 @@ impl Event for S3Outage {
 
     fn told(&self, _: &Scenario) -> Told {
         let lasting = lasting(self.lasts);
-        told(format!("The bucket is out of reach{}", lasting.en), format!("バケットに届かなくなる{}", lasting.ja))
+        told(
+            format!("The bucket is out of reach{}", lasting.en),
+            format!("バケットに届かなくなる{}", lasting.ja),
+        )
     }
 }

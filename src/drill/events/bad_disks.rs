@@ -37,7 +37,12 @@ pub static DISK_CORRUPT: EventKind = EventKind {
     keys: &[
         AT,
         SHARE,
-        may("sectors", Shape::Whole(1, 100_000), "how many on each disk; default 8", "一台あたりの数。既定は 8"),
+        may(
+            "sectors",
+            Shape::Whole(1, 100_000),
+            "how many on each disk; default 8",
+            "一台あたりの数。既定は 8",
+        ),
     ],
     live: false,
     example: "at = \"north\"\nsectors = 20",
@@ -94,7 +99,10 @@ impl Event for DiskFull {
 
     fn told(&self, scenario: &Scenario) -> Told {
         let (whom, lasting) = (whom(scenario, &self.whom), lasting(self.lasts));
-        told(format!("The disk of {whom} is full{}", lasting.en), format!("{whom}のディスクが満杯になる{}", lasting.ja))
+        told(
+            format!("The disk of {whom} is full{}", lasting.en),
+            format!("{whom}のディスクが満杯になる{}", lasting.ja),
+        )
     }
 }
 

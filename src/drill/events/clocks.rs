@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::super::chance::Chance;
 use super::super::deed::{ClockChange, Deed, TimedDeed};
-use super::super::scenario::{AT, FOR, Mark, SHARE, Scenario, Shape, Told, UNTIL, Walk, Whom, Words, need, write_span};
+use super::super::scenario::{
+    AT, FOR, Mark, SHARE, Scenario, Shape, Told, UNTIL, Walk, Whom, Words, need, write_span,
+};
 use super::words::{told, whom};
 use super::{Event, EventKind};
 use std::time::Duration;
@@ -19,7 +21,12 @@ pub static CLOCK_SKEW: EventKind = EventKind {
     keys: &[
         AT,
         SHARE,
-        need("by", Shape::SignedSpan, "how much, such as \"-3m\" or \"2h\"", "ずれの大きさ（\"-3m\"、\"2h\" など）"),
+        need(
+            "by",
+            Shape::SignedSpan,
+            "how much, such as \"-3m\" or \"2h\"",
+            "ずれの大きさ（\"-3m\"、\"2h\" など）",
+        ),
         FOR,
         UNTIL,
     ],
@@ -38,7 +45,12 @@ pub static CLOCK_JUMP: EventKind = EventKind {
     keys: &[
         AT,
         SHARE,
-        need("by", Shape::SignedSpan, "how much, such as \"-3m\" or \"2h\"", "跳ぶ大きさ（\"-3m\"、\"2h\" など）"),
+        need(
+            "by",
+            Shape::SignedSpan,
+            "how much, such as \"-3m\" or \"2h\"",
+            "跳ぶ大きさ（\"-3m\"、\"2h\" など）",
+        ),
     ],
     live: false,
     example: "at = \"tablet\"\nby = \"30d\"",
@@ -84,13 +96,19 @@ impl Event for Clocks {
         let whom = whom(scenario, &self.whom);
         let (ms, how_en, how_ja) = match self.change {
             ClockChange::Skew { ms: 0 } => {
-                return told(format!("The clock of {whom} is right again"), format!("{whom}の時計が正しくなる"));
+                return told(
+                    format!("The clock of {whom} is right again"),
+                    format!("{whom}の時計が正しくなる"),
+                );
             }
             ClockChange::Skew { ms } => (ms, "is wrong by", "ずれる"),
             ClockChange::Jump { ms } => (ms, "jumps by", "跳ぶ"),
         };
         let sign = if ms < 0 { "-" } else { "+" };
         let span = write_span(Duration::from_millis(ms.unsigned_abs()));
-        told(format!("The clock of {whom} {how_en} {sign}{span}"), format!("{whom}の時計が{sign}{span}{how_ja}"))
+        told(
+            format!("The clock of {whom} {how_en} {sign}{span}"),
+            format!("{whom}の時計が{sign}{span}{how_ja}"),
+        )
     }
 }

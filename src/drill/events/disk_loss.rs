@@ -147,6 +147,9 @@ impl Event for SiteLost {
 
     fn told(&self, scenario: &Scenario) -> Told {
         let whom = whom(scenario, &self.whom);
-        told(format!("{whom} is lost, with everything and everybody there"), format!("{whom}が、人も機器も失われる"))
+        told(
+            format!("{whom} is lost, with everything and everybody there"),
+            format!("{whom}が、人も機器も失われる"),
+        )
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::chance::Chance;
 use super::super::deed::{Deed, TimedDeed};
-use super::super::scenario::{AT_ONE, Fields, Mark, Mistake, Names, Scenario, Shape, Told, Walk, Words, may, need};
+use super::super::scenario::{AT_ONE, Fields, Mark, Mistake, Scenario, Shape, Told, Walk, Words, may, need};
 use super::words::{site, told};
 use super::{Event, EventKind};
 
@@ -19,8 +19,18 @@ pub static IMPORT: EventKind = EventKind {
     },
     keys: &[
         AT_ONE,
-        need("data", Shape::Text, "a folder or a file, from the scenario's folder", "フォルダまたはファイル（シナリオの場所から）"),
-        may("types", Shape::Texts, "only these resource types of a folder", "フォルダのうち、これらのリソース型だけ"),
+        need(
+            "data",
+            Shape::Text,
+            "a folder or a file, from the scenario's folder",
+            "フォルダまたはファイル（シナリオの場所から）",
+        ),
+        may(
+            "types",
+            Shape::Texts,
+            "only these resource types of a folder",
+            "フォルダのうち、これらのリソース型だけ",
+        ),
     ],
     live: true,
     example: "at = \"north\"\ndata = \"data/jp-region-small\"\ntypes = [\"Patient\", \"AllergyIntolerance\"]",

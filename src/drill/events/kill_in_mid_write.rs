@@ -27,7 +27,12 @@ pub static KILL_IN_MID_WRITE: EventKind = EventKind {
     keys: &[
         AT_ONE,
         PATIENT,
-        may("after-writes", Shape::Whole(1, 10_000), "acknowledged notes before; default 30", "それまでに応答される記録の数。既定は 30"),
+        may(
+            "after-writes",
+            Shape::Whole(1, 10_000),
+            "acknowledged notes before; default 30",
+            "それまでに応答される記録の数。既定は 30",
+        ),
         may("writers", Shape::Whole(1, 8), "how many write at once; default 2", "同時に書く人数。既定は 2"),
     ],
     live: true,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::super::chance::Chance;
 use super::super::deed::{Deed, PathState, TimedDeed};
 use super::super::scenario::{
-    BETWEEN, Fields, Key, LINKS_AT, Lines, Mark, Mistake, Names, SHARE, Scenario, Shape, Told, Walk, Words, may, need,
+    BETWEEN, Fields, Key, LINKS_AT, Lines, Mark, Mistake, Names, SHARE, Scenario, Shape, Told, Walk, Words,
+    may, need,
 };
 use super::words::{site, told};
 use super::{Event, EventKind};
@@ -32,13 +33,17 @@ pub static CUT: EventKind = EventKind {
     keys: &[WHAT_KEY, BETWEEN, LINKS_AT, SHARE],
     live: true,
     example: "at = \"shared/miura\"\nshare = 0.4",
-    read: |table, names| Ok(Arc::new(Paths { to: PathState::Down, meet: false, meant: meant(table, names)? })),
+    read: |table, names| {
+        Ok(Arc::new(Paths { to: PathState::Down, meet: false, meant: meant(table, names)? }))
+    },
 };
 
 /// The kind.
 pub static HEAL: EventKind = EventKind {
     name: "heal",
-    does: Words { en: "paths are healed: they are as planned again", ja: "経路が計画どおりに戻る" },
+    does: Words {
+        en: "paths are healed: they are as planned again", ja: "経路が計画どおりに戻る"
+    },
     keys: &[WHAT_KEY, BETWEEN, LINKS_AT, SHARE, OUTAGE],
     live: true,
     example: "what = \"everything\"\noutage-s = 12",
@@ -48,7 +53,10 @@ pub static HEAL: EventKind = EventKind {
 /// The kind.
 pub static MEET: EventKind = EventKind {
     name: "meet",
-    does: Words { en: "two replicas reach each other again: one link heals", ja: "二つのレプリカが再び届く：一本の回線が戻る" },
+    does: Words {
+        en: "two replicas reach each other again: one link heals",
+        ja: "二つのレプリカが再び届く：一本の回線が戻る",
+    },
     keys: &[need(BETWEEN.name, BETWEEN.shape, BETWEEN.does.en, BETWEEN.does.ja), OUTAGE],
     live: true,
     example: "between = [\"north\", \"tablet\"]",
@@ -139,9 +147,11 @@ impl Event for Paths {
             let [a, b] = scenario.links[*link].ends.map(|end| site(scenario, end));
             return told(format!("{a} and {b} reach each other again"), format!("{a}と{b}が再びつながる"));
         }
-        let mut parts: Vec<Told> = lines.map(|meant| super::words::lines(scenario, meant)).into_iter().collect();
+        let mut parts: Vec<Told> =
+            lines.map(|meant| super::words::lines(scenario, meant)).into_iter().collect();
         parts.extend(self.meant.bucket.then(|| told("the bucket", "バケット")));
-        let joined = |text: fn(&Told) -> &str, comma: &str| parts.iter().map(text).collect::<Vec<_>>().join(comma);
+        let joined =
+            |text: fn(&Told) -> &str, comma: &str| parts.iter().map(text).collect::<Vec<_>>().join(comma);
         let (en, ja) = (joined(|part| &part.en, ", "), joined(|part| &part.ja, "、"));
         match self.to {
             PathState::Down => told(format!("Cut: {en}"), format!("切断：{ja}")),

@@ -54,7 +54,12 @@ pub static POWER_LOSS: EventKind = EventKind {
     keys: &[
         AT,
         SHARE,
-        may(FOR.name, FOR.shape, "when they start again; without it, 'start' does it", "再び動くまでの時間。なければ 'start' で"),
+        may(
+            FOR.name,
+            FOR.shape,
+            "when they start again; without it, 'start' does it",
+            "再び動くまでの時間。なければ 'start' で",
+        ),
         UNTIL,
     ],
     live: true,

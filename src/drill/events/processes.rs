@@ -14,7 +14,9 @@ use super::{Event, EventKind};
 /// The kind.
 pub static START: EventKind = EventKind {
     name: "start",
-    does: Words { en: "a replica that is down starts again", ja: "止まっているレプリカが再び動く" },
+    does: Words {
+        en: "a replica that is down starts again", ja: "止まっているレプリカが再び動く"
+    },
     keys: &[AT_ONE],
     live: true,
     example: "at = \"north\"",
@@ -41,7 +43,12 @@ pub static CRASH: EventKind = EventKind {
     keys: &[
         AT,
         SHARE,
-        may(FOR.name, FOR.shape, "when they start again; without it, 'start' does it", "再び動くまでの時間。なければ 'start' で"),
+        may(
+            FOR.name,
+            FOR.shape,
+            "when they start again; without it, 'start' does it",
+            "再び動くまでの時間。なければ 'start' で",
+        ),
         UNTIL,
     ],
     live: true,
@@ -96,9 +103,9 @@ impl Event for Start {
                 walk.set(self.at, Standing::Runs);
                 Ok(())
             }
-            Standing::Runs => {
-                Err(format!("finds '{name}' running already; all replicas run from the beginning: leave it out"))
-            }
+            Standing::Runs => Err(format!(
+                "finds '{name}' running already; all replicas run from the beginning: leave it out"
+            )),
             Standing::Destroyed | Standing::Lost => {
                 Err(format!("needs a disk: that of '{name}' is gone; add an event 'restore' before"))
             }

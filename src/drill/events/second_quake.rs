@@ -27,15 +27,25 @@ pub static SECOND_QUAKE: EventKind = EventKind {
         ja: "再びの地震：回線の一部が断たれ、一部で停電し、失われる施設もある",
     },
     keys: &[
+        may(LINKS_AT.name, LINKS_AT.shape, "where; default: everywhere", "場所。既定は全域"),
         may(
-            LINKS_AT.name,
-            LINKS_AT.shape,
-            "where; default: everywhere",
-            "場所。既定は全域",
+            "links",
+            Shape::Number(0.0, 1.0),
+            "the share of their links that is cut; default 0.5",
+            "断たれる回線の割合。既定は 0.5",
         ),
-        may("links", Shape::Number(0.0, 1.0), "the share of their links that is cut; default 0.5", "断たれる回線の割合。既定は 0.5"),
-        may("power", Shape::Number(0.0, 1.0), "the share of them whose mains fail; default 0.3", "停電する割合。既定は 0.3"),
-        may("lost", Shape::Whole(0, 100), "how many sites are lost for good; default 0", "失われる施設の数。既定は 0"),
+        may(
+            "power",
+            Shape::Number(0.0, 1.0),
+            "the share of them whose mains fail; default 0.3",
+            "停電する割合。既定は 0.3",
+        ),
+        may(
+            "lost",
+            Shape::Whole(0, 100),
+            "how many sites are lost for good; default 0",
+            "失われる施設の数。既定は 0",
+        ),
         FOR,
         UNTIL,
     ],
@@ -84,7 +94,9 @@ impl Event for SecondQuake {
                 self.whom.called
             ));
         }
-        let unsure = |at: &usize| self.lost > 0 || (self.power > 0.0 && walk.scenario().replicas[*at].reserve.is_some());
+        let unsure = |at: &usize| {
+            self.lost > 0 || (self.power > 0.0 && walk.scenario().replicas[*at].reserve.is_some())
+        };
         for at in members.into_iter().filter(unsure).collect::<Vec<_>>() {
             walk.set(at, Standing::Unsure);
         }
@@ -99,7 +111,8 @@ impl Event for SecondQuake {
     fn deeds(&self, scenario: &Scenario, chance: &mut Chance) -> Vec<TimedDeed> {
         let cut = chance.fork("links").sample(&self.links, self.cut);
         let path = |link: &usize, state| Deed::Path { link: *link, state };
-        let mut deeds: Vec<TimedDeed> = cut.iter().map(|link| path(link, PathState::Down).at_once()).collect();
+        let mut deeds: Vec<TimedDeed> =
+            cut.iter().map(|link| path(link, PathState::Down).at_once()).collect();
         let share = self.lost as f64 / self.whom.members.len().max(1) as f64;
         let lost = chance.fork("lost").sample(&self.whom.members, share);
         deeds.extend(lost.into_iter().map(|at| Deed::DestroyDisk { at }.at_once()));
@@ -121,7 +134,10 @@ impl Event for SecondQuake {
             _ => (format!(", {lost} sites are lost"), format!("、{lost}施設が失われる")),
         };
         told(
-            format!("Another shock at {whom}: {cut} of the links cut, {power} without power{lost_en}{}", lasting.en),
+            format!(
+                "Another shock at {whom}: {cut} of the links cut, {power} without power{lost_en}{}",
+                lasting.en
+            ),
             format!("{whom}で再び地震：回線の{cut}が切断、{power}で停電{lost_ja}{}", lasting.ja),
         )
     }

@@ -19,7 +19,12 @@ pub static WAIT_CONVERGED: EventKind = EventKind {
         en: "waits until all running replicas that can reach each other hold the same; too late fails the drill",
         ja: "動いていて互いに届くすべてのレプリカが同じものを持つまで待つ。遅すぎれば訓練は失敗",
     },
-    keys: &[may("within-s", Shape::Whole(1, 3_600), "how long at most, in seconds; default 15", "最長の秒数。既定は 15")],
+    keys: &[may(
+        "within-s",
+        Shape::Whole(1, 3_600),
+        "how long at most, in seconds; default 15",
+        "最長の秒数。既定は 15",
+    )],
     live: true,
     example: "within-s = 30",
     read: |table, _| {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::super::chance::Chance;
 use super::super::deed::{Deed, PathState, TimedDeed};
 use super::super::scenario::{
-    BETWEEN, FOR, LINKS_AT, Lines, Mark, Mistake, SHARE, Scenario, Shape, Told, UNTIL, Walk, Words, may, need, profile,
+    BETWEEN, FOR, LINKS_AT, Lines, Mark, Mistake, SHARE, Scenario, Shape, Told, UNTIL, Walk, Words, may,
+    need, profile,
 };
 use super::words::{lasting, lines, site, told};
 use super::{Event, EventKind};
@@ -139,7 +140,9 @@ impl Event for WeakPaths {
         let mut deeds: Vec<TimedDeed> =
             links.iter().map(|link| Deed::Path { link: *link, state: state(*link) }.at_once()).collect();
         if let Some(lasts) = self.lasts {
-            deeds.extend(links.iter().map(|link| Deed::Path { link: *link, state: PathState::Up }.after(lasts)));
+            deeds.extend(
+                links.iter().map(|link| Deed::Path { link: *link, state: PathState::Up }.after(lasts)),
+            );
         }
         deeds
     }

@@ -27,7 +27,9 @@ pub(super) fn whom(scenario: &Scenario, whom: &Whom) -> String {
 pub(super) fn lines(scenario: &Scenario, lines: &Lines) -> Told {
     let share = lines.share.map(|share| format!(" ({})", percent(share))).unwrap_or_default();
     match lines.links.as_slice() {
-        all if all.len() == scenario.links.len() && lines.share.is_none() => told("every link", "すべての回線"),
+        all if all.len() == scenario.links.len() && lines.share.is_none() => {
+            told("every link", "すべての回線")
+        }
         all if all.len() == scenario.links.len() => told(format!("links{share}"), format!("回線{share}")),
         [one] => {
             let [a, b] = scenario.links[*one].ends.map(|end| site(scenario, end));

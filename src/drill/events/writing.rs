@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::super::chance::Chance;
 use super::super::deed::{Deed, TimedDeed};
 use super::super::scenario::{
-    AT_ONE, Fields, HandoverEdit, Mark, Mistake, PATIENT, PatientAlias, Scenario, Shape, Told, Walk, Words, may,
-    need,
+    AT_ONE, Fields, HandoverEdit, Mark, Mistake, PATIENT, PatientAlias, Scenario, Shape, Told, Walk, Words,
+    may, need,
 };
 use super::words::{site, told};
 use super::{Event, EventKind};
@@ -23,14 +23,26 @@ const SEXES: &[&str] = &["male", "female", "other", "unknown"];
 /// The kind.
 pub static REGISTER: EventKind = EventKind {
     name: "register",
-    does: Words { en: "a patient is registered in a new record", ja: "患者を新しい記録に登録する" },
+    does: Words {
+        en: "a patient is registered in a new record", ja: "患者を新しい記録に登録する"
+    },
     keys: &[
         AT_ONE,
-        need("as", Shape::Text, "a new alias, by which later events name the patient", "以後の出来事で使う新しい別名"),
+        need(
+            "as",
+            Shape::Text,
+            "a new alias, by which later events name the patient",
+            "以後の出来事で使う新しい別名",
+        ),
         need("name", Shape::Text, "family and given name, with a space between", "姓と名（間に空白）"),
         may("kana", Shape::Text, "the reading", "読み"),
         may("birth-date", Shape::Text, "YYYY-MM-DD", "生年月日（YYYY-MM-DD）"),
-        may("sex", Shape::OneOf(SEXES), "male, female, other or unknown", "male、female、other、unknown のいずれか"),
+        may(
+            "sex",
+            Shape::OneOf(SEXES),
+            "male, female, other or unknown",
+            "male、female、other、unknown のいずれか",
+        ),
     ],
     live: true,
     example: "at = \"tablet\"\nas = \"wanderer\"\nname = \"身元不明 三崎一\"\nsex = \"male\"",
@@ -47,13 +59,20 @@ pub static REGISTER: EventKind = EventKind {
 /// The kind.
 pub static ALLERGY: EventKind = EventKind {
     name: "allergy",
-    does: Words { en: "an allergy is recorded, or refuted", ja: "アレルギーを記録する、または否定する" },
+    does: Words {
+        en: "an allergy is recorded, or refuted", ja: "アレルギーを記録する、または否定する"
+    },
     keys: &[
         AT_ONE,
         PATIENT,
         need("substance", Shape::Text, "as people name it", "物質の呼び名"),
         may("code", Shape::Text, "SYSTEM|CODE", "コード（SYSTEM|CODE）"),
-        may("criticality", Shape::OneOf(&["high", "low", "unable-to-assess"]), "how dangerous it is", "危険の程度"),
+        may(
+            "criticality",
+            Shape::OneOf(&["high", "low", "unable-to-assess"]),
+            "how dangerous it is",
+            "危険の程度",
+        ),
         may("refute", Shape::Text, "the reason: the allergy is refuted", "否定する場合、その理由"),
     ],
     live: true,
@@ -71,7 +90,9 @@ pub static ALLERGY: EventKind = EventKind {
 /// The kind.
 pub static MEDICATION: EventKind = EventKind {
     name: "medication",
-    does: Words { en: "a drug is started, changed, held or stopped", ja: "薬を開始、変更、休薬、中止する" },
+    does: Words {
+        en: "a drug is started, changed, held or stopped", ja: "薬を開始、変更、休薬、中止する"
+    },
     keys: &[
         AT_ONE,
         PATIENT,
@@ -265,12 +286,14 @@ impl Event for Handover {
 fn written(write: &Write) -> Told {
     match write {
         Write::Note { .. } => told("writes a note about", "について記録を書く"),
-        Write::Allergy { substance, refute: None, .. } => {
-            told(format!("records an allergy to {substance} of"), format!("の{substance}アレルギーを記録する"))
-        }
-        Write::Allergy { substance, refute: Some(_), .. } => {
-            told(format!("refutes the allergy to {substance} of"), format!("の{substance}アレルギーを否定する"))
-        }
+        Write::Allergy { substance, refute: None, .. } => told(
+            format!("records an allergy to {substance} of"),
+            format!("の{substance}アレルギーを記録する"),
+        ),
+        Write::Allergy { substance, refute: Some(_), .. } => told(
+            format!("refutes the allergy to {substance} of"),
+            format!("の{substance}アレルギーを否定する"),
+        ),
         Write::Medication { action, drug, dose, .. } => {
             let dose = dose.as_ref().map(|dose| format!(" {dose}")).unwrap_or_default();
             match action {

@@ -4,7 +4,7 @@
 //!
 //! 1. The drill runs what users run: the same binary, its commands, its control socket. Nothing of a replica's
 //!    code runs inside the drill's process.
-//! 2. Every wait ends. A step that cannot be done is noted and fails the drill; the drill goes on.
+//! 2. Every wait ends. An event that cannot be done is noted and fails the drill; the drill goes on.
 //! 3. No process outlives the drill: each is killed, by its id, when its handle is dropped.
 
 mod bucket;

@@ -70,6 +70,23 @@ impl ServeProcess {
         self.child.kill().map_err(|error| StepFailure::of("killing the replica", error))
     }
 
+    /// Stops the process where it stands (SIGSTOP), or lets it go on (SIGCONT).
+    ///
+    /// # Errors
+    /// [`StepFailure`] when the system refuses.
+    pub fn freeze(&self, frozen: bool) -> Result<(), StepFailure> {
+        let signal = if frozen { "STOP" } else { "CONT" };
+        let doing = format!("sending SIG{signal} to the replica");
+        // The shell has `kill` built in; the number is that of our own child, which is not awaited yet.
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &format!("kill -s {signal} {}", self.child.id())]);
+        match shell.status() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(StepFailure::of(doing, status)),
+            Err(error) => Err(StepFailure::of(doing, error)),
+        }
+    }
+
     /// Asks the replica to end in order, and waits until it has.
     ///
     /// # Errors
@@ -149,6 +166,7 @@ mod tests {
         let process = spawn(dir.path(), "exec sleep 60");
         let id = process.child.id();
         assert!(Path::new(&format!("/proc/{id}")).exists());
+        process.freeze(true).unwrap();
         drop(process);
         assert!(!Path::new(&format!("/proc/{id}")).exists());
     }

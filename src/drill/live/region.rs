@@ -46,6 +46,7 @@ struct Member {
     recovery: PathBuf,
     listen: SocketAddr,
     process: Option<ServeProcess>,
+    frozen: bool,
 }
 
 impl<'s> Region<'s> {
@@ -122,9 +123,9 @@ impl<'s> Region<'s> {
         self.bucket.as_ref()
     }
 
-    /// Returns the names of the replicas that run.
+    /// Returns the names of the replicas that run and are not frozen.
     pub fn running(&self) -> Vec<ReplicaName> {
-        let running = self.members.iter().filter(|(_, member)| member.process.is_some());
+        let running = self.members.iter().filter(|(_, member)| member.process.is_some() && !member.frozen);
         running.map(|(name, _)| name.clone()).collect()
     }
 
@@ -182,8 +183,45 @@ impl<'s> Region<'s> {
     /// # Errors
     /// [`StepFailure`] when it is down.
     pub fn take_process(&mut self, name: &ReplicaName) -> Result<ServeProcess, StepFailure> {
-        let process = self.member_mut(name)?.process.take();
+        let member = self.member_mut(name)?;
+        member.frozen = false;
+        let process = member.process.take();
         process.ok_or_else(|| StepFailure(format!("{name} is not running")))
+    }
+
+    /// Says whether a replica is down and has a disk.
+    ///
+    /// # Errors
+    /// [`StepFailure`] when the scenario has no such replica.
+    pub fn can_start(&self, name: &ReplicaName) -> Result<bool, StepFailure> {
+        let member = self.member(name)?;
+        Ok(member.process.is_none() && member.store().exists())
+    }
+
+    /// Kills a replica, if it runs, and waits until it is gone.
+    ///
+    /// # Errors
+    /// [`StepFailure`] when the system refuses.
+    pub async fn kill(&mut self, name: &ReplicaName) -> Result<(), StepFailure> {
+        if self.member(name)?.process.is_none() {
+            return Ok(());
+        }
+        let mut process = self.take_process(name)?;
+        process.kill()?;
+        process.end().await.map(drop)
+    }
+
+    /// Stops a running replica's process where it stands, or lets it go on.
+    ///
+    /// # Errors
+    /// [`StepFailure`] when the system refuses.
+    pub fn freeze(&mut self, name: &ReplicaName, frozen: bool) -> Result<(), StepFailure> {
+        let member = self.member_mut(name)?;
+        if let Some(process) = member.process.as_ref().filter(|_| member.frozen != frozen) {
+            process.freeze(frozen)?;
+            member.frozen = frozen;
+        }
+        Ok(())
     }
 
     /// Ends a replica in order.
@@ -270,7 +308,8 @@ impl Member {
         let folder = work.join(&plan.name.0);
         fs::create_dir_all(&folder).map_err(|error| StepFailure::of(folder.display(), error))?;
         let before = kits(realm)?;
-        let mut member = Self { folder, disk: 1, recovery: PathBuf::new(), listen, process: None };
+        let mut member =
+            Self { folder, disk: 1, recovery: PathBuf::new(), listen, process: None, frozen: false };
         let store = member.store();
         let (kind, role) = (kind_name(plan.kind), role_name(plan.role));
         let mut arguments: Vec<Argument<'_>> =

@@ -1,4 +1,4 @@
-//! Doing the steps of a scenario, one after another.
+//! Doing the events of a scenario, one after another.
 
 use std::time::{Duration, Instant};
 
@@ -7,16 +7,19 @@ use tokio::time::sleep;
 use super::region::Region;
 use super::writing;
 use crate::base::RecordId;
+use crate::drill::chance::Chance;
 use crate::drill::convergence::differences;
+use crate::drill::deed::{ClockChange, Deed, PathState, TimedDeed};
 use crate::drill::error::StepFailure;
 use crate::drill::judge::{Judged, Observations, RestoreSeen};
 use crate::drill::ledger::{AcknowledgedWrite, Typed};
 use crate::drill::observer::read_ndjson;
-use crate::drill::scenario::{Action, HandoverEdit, Paths, PatientAlias, ReplicaName, Step};
+use crate::drill::scenario::{EventPlan, HandoverEdit, PatientAlias, ReplicaName};
 use crate::drill::story::Outcome;
 use crate::record::Author;
 use crate::replica::answer::{BackedUp, Found, Imported, Shown, Status, Written};
 use crate::replica::request::{Request, Write};
+use crate::transport::{LinkProfile, Loss};
 
 /// How often replicas are asked whether they hold the same.
 const ASK_EVERY: Duration = Duration::from_millis(100);
@@ -24,11 +27,18 @@ const ASK_EVERY: Duration = Duration::from_millis(100);
 const FOUND_MAX: usize = 10;
 
 /// A run in progress: the region, and what was observed of it so far.
+///
+/// The scenario's clock moves only with the `time` of events: pauses between them are not waited for. What an event
+/// does later (power that returns) is done before the first event at or after that time, or when so much real time
+/// has passed, or at the end.
 pub struct Live<'s> {
     /// The region.
     pub region: Region<'s>,
     /// What was observed.
     pub seen: Observations,
+    chance: Chance,
+    later: Vec<Later>,
+    now: Duration,
     /// A path was cut, and none was healed since.
     cut: bool,
     cut_at: Option<Instant>,
@@ -36,68 +46,149 @@ pub struct Live<'s> {
     step: usize,
 }
 
+/// A deed that is not done yet.
+struct Later {
+    /// When, on the scenario's clock.
+    due: Duration,
+    /// When, at the latest, in the room.
+    latest: Instant,
+    /// The event, from 1.
+    step: usize,
+    /// The deed.
+    deed: Deed,
+}
+
 impl<'s> Live<'s> {
-    /// Begins with a region in which nothing has happened.
-    pub fn begin(region: Region<'s>) -> Self {
-        Self { region, seen: Observations::default(), cut: false, cut_at: None, healed: None, step: 0 }
+    /// Begins with a region in which nothing has happened; events choose from `chance`.
+    pub fn begin(region: Region<'s>, chance: Chance) -> Self {
+        Self {
+            region,
+            seen: Observations::default(),
+            chance,
+            later: Vec::new(),
+            now: Duration::ZERO,
+            cut: false,
+            cut_at: None,
+            healed: None,
+            step: 0,
+        }
     }
 
-    /// Does a step; what cannot be done is noted as a failure.
-    pub async fn take(&mut self, step: &Step) -> Outcome {
-        self.step += 1;
-        sleep(step.after).await;
+    /// Does the event of this place in the scenario; what cannot be done is noted as a failure.
+    pub async fn take(&mut self, number: usize, plan: &EventPlan) -> Outcome {
+        self.now = plan.time.unwrap_or(self.now);
+        self.catch_up(false).await;
+        self.step = number + 1;
+        sleep(plan.after).await;
         if let Some(cut_at) = self.cut_at {
-            sleep(step.outage.saturating_sub(cut_at.elapsed())).await;
+            sleep(plan.outage.saturating_sub(cut_at.elapsed())).await;
         }
-        match self.act(&step.action).await {
+        let mut outcomes = Vec::new();
+        for TimedDeed { after, deed } in self.region.scenario().deeds(number, &self.chance) {
+            if after.is_zero() {
+                outcomes.push(self.attempt(plan.event.kind().name, &deed).await);
+            } else {
+                let latest = Instant::now() + after;
+                self.later.push(Later { due: self.now + after, latest, step: self.step, deed });
+            }
+        }
+        let failed = outcomes.iter().position(|outcome| matches!(outcome, Outcome::Failed { .. }));
+        match (failed, outcomes.len()) {
+            (Some(failed), _) => outcomes.swap_remove(failed),
+            (None, 1) => outcomes.swap_remove(0),
+            (None, _) => Outcome::Done,
+        }
+    }
+
+    /// Does what is still to be done.
+    pub async fn finish(&mut self) {
+        self.catch_up(true).await;
+    }
+
+    async fn catch_up(&mut self, all: bool) {
+        let now = Instant::now();
+        self.later.sort_by_key(|later| later.due);
+        let (due, later): (Vec<Later>, Vec<Later>) = std::mem::take(&mut self.later)
+            .into_iter()
+            .partition(|later| all || later.due <= self.now || later.latest <= now);
+        self.later = later;
+        for Later { step, deed, .. } in due {
+            self.step = step;
+            let name = self.region.scenario().events[step - 1].event.kind().name;
+            self.attempt(name, &deed).await;
+        }
+    }
+
+    async fn attempt(&mut self, name: &str, deed: &Deed) -> Outcome {
+        match self.act(deed).await {
             Ok(outcome) => outcome,
             Err(failure) => {
-                let detail = format!("step {} ({}): {failure}", self.step, step.action.name());
+                let detail = format!("event {} ({name}): {failure}", self.step);
                 self.seen.failures.push(Judged { name: "step".to_owned(), ok: false, detail });
                 Outcome::Failed { reason: failure.0 }
             }
         }
     }
 
-    async fn act(&mut self, action: &Action) -> Result<Outcome, StepFailure> {
-        match action {
-            Action::Import { at, files } => self.import(at, files).await,
-            Action::WaitConverged { within } => self.wait_converged(*within).await,
-            Action::Backup => self.back_up().await,
-            Action::Cut(paths) => self.cut(paths),
-            Action::Heal(paths) => self.heal(paths).await,
-            Action::Meet { link } => self.heal(&Paths { links: [*link].into(), bucket: false }).await,
-            Action::Register { at, alias, patient } => {
+    async fn act(&mut self, deed: &Deed) -> Result<Outcome, StepFailure> {
+        let at = match deed.at() {
+            Some(at) => self.name(at)?,
+            None => ReplicaName(String::new()),
+        };
+        let at = &at;
+        match deed {
+            Deed::Import { files, .. } => self.import(at, files).await,
+            Deed::WaitConverged { within } => self.wait_converged(*within).await,
+            Deed::Backup => self.back_up().await,
+            Deed::Path { link, state } => self.path(*link, state).await,
+            Deed::Bucket { reachable } => self.bucket(*reachable).await,
+            Deed::Register { alias, patient, .. } => {
                 let (patient, author) = (patient.clone(), self.author(at)?);
                 let request = Request::Register { patient, area: None, author };
                 let written: Written = self.region.ask(at, &request).await?;
                 self.seen.patients.insert(alias.clone(), written.record);
                 Ok(self.acknowledge(at, written))
             }
-            Action::Write { at, patient, write } => {
+            Deed::Write { patient, write, .. } => {
                 let written = self.write(at, patient, write.clone()).await?;
                 Ok(self.acknowledge(at, written))
             }
-            Action::Handover { at, patient, edit } => self.hand_over(at, patient, edit).await,
-            Action::KillInMidWrite { at, patient, after_writes, writers } => {
+            Deed::Handover { patient, edit, .. } => self.hand_over(at, patient, edit).await,
+            Deed::KillInMidWrite { patient, after_writes, writers, .. } => {
                 self.kill_in_mid_write(at, patient, *after_writes, *writers).await
             }
-            Action::Start { at } => self.region.start(at).await.map(|()| Outcome::Done),
-            Action::Stop { at } => self.region.stop(at).await.map(|()| Outcome::Done),
-            Action::DestroyDisk { at } => {
+            Deed::Start { .. } => match self.region.can_start(at)? {
+                true => self.region.start(at).await.map(|()| Outcome::Done),
+                false => Ok(Outcome::Done),
+            },
+            Deed::Stop { .. } => self.region.stop(at).await.map(|()| Outcome::Done),
+            // Nothing that a process does can tell the two apart: the system keeps what it was given.
+            Deed::Crash { .. } | Deed::PowerCut { .. } => self.region.kill(at).await.map(|()| Outcome::Done),
+            Deed::Freeze { frozen, .. } => self.region.freeze(at, *frozen).map(|()| Outcome::Done),
+            Deed::DestroyDisk { .. } => {
                 let status: Result<Status, StepFailure> = self.region.ask(at, &Request::Status).await;
                 let destroyed = status.as_ref().ok().map(|status| status.heads);
                 self.seen.restore = Some(RestoreSeen { destroyed, restored: None, problems: Vec::new() });
                 self.region.destroy(at).await?;
                 status.map(|_| Outcome::Done)
             }
-            Action::Restore { at } => {
+            Deed::Restore { .. } => {
                 let restored = self.region.restore(at).await?;
                 if let Some(seen) = &mut self.seen.restore {
                     seen.restored = Some(restored.heads);
                     seen.problems = restored.problems;
                 }
                 Ok(Outcome::Restored { records: restored.records, entries: restored.entries })
+            }
+            // Here disks have room, clocks are right and devices are honest already.
+            Deed::DiskFull { full: false, .. }
+            | Deed::Clock { change: ClockChange::Skew { ms: 0 }, .. }
+            | Deed::Lie { lying: false, .. } => Ok(Outcome::Done),
+            Deed::DiskFull { full: true, .. }
+            | Deed::DiskCorrupt { .. }
+            | Deed::Clock { .. }
+            | Deed::Lie { lying: true, .. } => {
+                Err(StepFailure("this cannot be done with real processes; run it with --sim".to_owned()))
             }
         }
     }
@@ -150,31 +241,56 @@ impl<'s> Live<'s> {
         Ok(Outcome::BackedUp { entries: done.entries, bytes: done.bytes })
     }
 
-    fn cut(&mut self, paths: &Paths) -> Result<Outcome, StepFailure> {
-        self.cut = true;
-        self.cut_at = Some(Instant::now());
-        for relay in paths.links.iter().flat_map(|link| self.region.relays(*link)) {
-            relay.cut();
+    async fn path(&mut self, link: usize, state: &PathState) -> Result<Outcome, StepFailure> {
+        let scenario = self.region.scenario();
+        let plan = scenario.links.get(link).ok_or_else(|| StepFailure(format!("there is no link {link}")))?;
+        match state {
+            PathState::Down => self.note_cut(),
+            PathState::Up => self.note_heal().await?,
+            PathState::OneWay { .. } | PathState::Degraded(_) => {}
         }
-        match self.region.bucket().filter(|_| paths.bucket) {
-            Some(bucket) => bucket.cut().map(|()| Outcome::Done),
-            None => Ok(Outcome::Done),
+        for (dialler, relay) in self.region.relays(link).iter().enumerate() {
+            let profile = match state {
+                PathState::Up | PathState::Down => plan.profile.clone(),
+                PathState::Degraded(profile) => profile.clone(),
+                // Up is from the dialling end to the other.
+                PathState::OneWay { towards } if *towards == dialler => {
+                    LinkProfile { loss_up: Loss::ALL, ..plan.profile.clone() }
+                }
+                PathState::OneWay { .. } => LinkProfile { loss_down: Loss::ALL, ..plan.profile.clone() },
+            };
+            relay.set_profile(profile);
+            if *state == PathState::Down { relay.cut() } else { relay.heal() }
         }
+        Ok(Outcome::Done)
     }
 
-    async fn heal(&mut self, paths: &Paths) -> Result<Outcome, StepFailure> {
+    async fn bucket(&mut self, reachable: bool) -> Result<Outcome, StepFailure> {
+        if reachable {
+            self.note_heal().await?
+        } else {
+            self.note_cut()
+        }
+        match (self.region.bucket(), reachable) {
+            (Some(bucket), true) => bucket.heal()?,
+            (Some(bucket), false) => bucket.cut()?,
+            (None, _) => {}
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn note_cut(&mut self) {
+        self.cut = true;
+        self.cut_at = Some(Instant::now());
+    }
+
+    async fn note_heal(&mut self) -> Result<(), StepFailure> {
         // Of several cuts the last one counts.
         if std::mem::take(&mut self.cut) {
             self.seen.before_heal = self.region.statuses().await?;
         }
-        for relay in paths.links.iter().flat_map(|link| self.region.relays(*link)) {
-            relay.heal();
-        }
         self.healed = Some(Instant::now());
-        match self.region.bucket().filter(|_| paths.bucket) {
-            Some(bucket) => bucket.heal().map(|()| Outcome::Done),
-            None => Ok(Outcome::Done),
-        }
+        Ok(())
     }
 
     async fn hand_over(
@@ -265,6 +381,11 @@ impl<'s> Live<'s> {
                 Err(StepFailure(format!("{at} finds {count} patients for '{alias}'; say more in 'find'")))
             }
         }
+    }
+
+    fn name(&self, at: usize) -> Result<ReplicaName, StepFailure> {
+        let plan = self.region.scenario().replicas.get(at);
+        plan.map(|plan| plan.name.clone()).ok_or_else(|| StepFailure(format!("there is no replica {at}")))
     }
 
     fn author(&self, at: &ReplicaName) -> Result<Author, StepFailure> {

@@ -71,7 +71,10 @@ mod tests {
         for list in [&*FAMILY, &*MALE, &*FEMALE] {
             let mut before = 0;
             for name in &list.0 {
-                assert!(name.reaches > before && !name.written.is_empty() && !name.kana.is_empty(), "{name:?}");
+                assert!(
+                    name.reaches > before && !name.written.is_empty() && !name.kana.is_empty(),
+                    "{name:?}"
+                );
                 before = name.reaches;
             }
         }

@@ -60,7 +60,9 @@ pub fn unnamed(place: &str, number: u64, chance: &mut Chance) -> Person {
         0 => "子ども".to_owned(),
         decade => format!("{decade}0代くらい"),
     };
-    Person { name: format!("身元不明 {place} {number}番 {told} {age}"), kana: None, birth_date: None, sex }
+    Person {
+        name: format!("身元不明 {place} {number}番 {told} {age}"), kana: None, birth_date: None, sex
+    }
 }
 
 /// Spells a person as somebody else might have: another character, another reading, no space, or the reading alone;
@@ -70,7 +72,10 @@ pub fn respelt(person: &Person, chance: &mut Chance) -> Person {
     let (family, given) = person.name.split_once(' ').unwrap_or((&person.name, ""));
     let mut spellings = vec![format!("{family}{given}"), format!("{family}　{given}")];
     spellings.extend(
-        FAMILY_VARIANTS.iter().filter(|[name, _]| *name == family).map(|[_, variant]| format!("{variant} {given}")),
+        FAMILY_VARIANTS
+            .iter()
+            .filter(|[name, _]| *name == family)
+            .map(|[_, variant]| format!("{variant} {given}")),
     );
     spellings.extend(
         GIVEN_VARIANTS
@@ -87,10 +92,9 @@ pub fn respelt(person: &Person, chance: &mut Chance) -> Person {
         let family = kana.split_once(' ').map_or("", |(family, _)| family);
         other.kana = Some(format!("{family} {reading}"));
     }
-    if chance.share(0.2)
-        && let Some([year, month, day]) =
-            person.birth_date.as_ref().and_then(|date| date.split('-').collect::<Vec<_>>().try_into().ok())
-        && day <= "12"
+    let date: Vec<&str> = person.birth_date.iter().flat_map(|date| date.split('-')).collect();
+    if let ([year, month, day], true) = (date.as_slice(), chance.share(0.2))
+        && *day <= "12"
     {
         other.birth_date = Some(format!("{year}-{day}-{month}"));
     }
@@ -134,8 +138,12 @@ mod tests {
             assert_ne!(one.name, other.name);
             assert_eq!((one.sex, one.birth_date.map(|date| date.len())), (other.sex, Some(10)));
         }
-        let watanabe =
-            Person { name: "渡辺 裕子".into(), kana: Some("ワタナベ ユウコ".into()), birth_date: None, sex: "female" };
+        let watanabe = Person {
+            name: "渡辺 裕子".into(),
+            kana: Some("ワタナベ ユウコ".into()),
+            birth_date: None,
+            sex: "female",
+        };
         let spellings: std::collections::BTreeSet<String> =
             (0..60).map(|_| respelt(&watanabe, &mut chance).name).collect();
         assert!(spellings.contains("渡邊 裕子") && spellings.contains("渡辺裕子"), "{spellings:?}");

@@ -99,7 +99,9 @@ fn named(key: &Key, _: Language) -> String {
 fn does(key: &Key, language: Language) -> String {
     let mut told = language.of(key.does).replace('|', "\\|");
     match key.shape {
-        Shape::OneOf(options) | Shape::SomeOf(options) if !options.iter().all(|option| told.contains(option)) => {
+        Shape::OneOf(options) | Shape::SomeOf(options)
+            if !options.iter().all(|option| told.contains(option)) =>
+        {
             let options: Vec<String> = options.iter().map(|option| format!("`{option}`")).collect();
             // Writing to a text cannot fail.
             let _ = write!(told, " ({})", options.join(", "));
@@ -153,7 +155,11 @@ mod tests {
             assert!(!text.contains("|  |") && !text.contains(": <br>"), "{text}");
         }
         for kind in EVENTS {
-            assert!(english.contains(&format!("| `{}`", kind.name)) && !kind.does.ja.is_ascii(), "{}", kind.name);
+            assert!(
+                english.contains(&format!("| `{}`", kind.name)) && !kind.does.ja.is_ascii(),
+                "{}",
+                kind.name
+            );
         }
     }
 }

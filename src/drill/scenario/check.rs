@@ -35,7 +35,9 @@ pub(super) fn check(scenario: &Scenario, lines: &[usize]) -> Result<(), Mistake>
                 "the story ends while the disk of '{name}' is gone; add events 'restore' and 'start' at it, or \
                  write 'site-lost' instead of 'destroy-disk'"
             ),
-            _ => format!("the story ends while '{name}' is down; add an event 'start' at it, or 'return-to-normal'"),
+            _ => format!(
+                "the story ends while '{name}' is down; add an event 'start' at it, or 'return-to-normal'"
+            ),
         };
         return Err(Mistake::at(last, problem));
     }
@@ -77,7 +79,9 @@ fn missing(scenario: &Scenario, walk: &Walk<'_>, expectation: &Expectation) -> O
         Expectation::RestoredHeadsEqual | Expectation::Rto { .. } | Expectation::Rpo { .. } => {
             lacks(walk.has(Mark::Restored), "after an event 'restore'")
         }
-        Expectation::Converged { .. } => lacks(walk.has(Mark::Fault), "after a fault, such as an event 'cut'"),
+        Expectation::Converged { .. } => {
+            lacks(walk.has(Mark::Fault), "after a fault, such as an event 'cut'")
+        }
         Expectation::DamageDetected => {
             lacks(walk.has(Mark::Damage), "after damage: an event 'disk-corrupt', 'power-loss' or 'lie'")
         }
@@ -92,15 +96,19 @@ fn missing(scenario: &Scenario, walk: &Walk<'_>, expectation: &Expectation) -> O
         Expectation::NoPositiveAllergyMissing => {
             let by_chance = scenario.workloads.iter().any(|workload| workload.allergies > 0.0)
                 || scenario.people.iter().any(|people| people.allergies > 0.0);
-            lacks(by_chance || walk.has(Mark::Allergy), "when an allergy is recorded: an event 'allergy' or 'import'")
+            lacks(
+                by_chance || walk.has(Mark::Allergy),
+                "when an allergy is recorded: an event 'allergy' or 'import'",
+            )
         }
         Expectation::Staleness { .. } => lacks(
             !scenario.workloads.is_empty() || walk.has(Mark::Written),
             "when somebody writes: add a [[workload]] or an event 'note'",
         ),
-        Expectation::Writes { .. } | Expectation::HeldBy { .. } => {
-            lacks(busy || walk.has(Mark::Written), "when something is written: add a [[workload]] or an event 'note'")
-        }
+        Expectation::Writes { .. } | Expectation::HeldBy { .. } => lacks(
+            busy || walk.has(Mark::Written),
+            "when something is written: add a [[workload]] or an event 'note'",
+        ),
         Expectation::HeadsEqualAfterHeal
         | Expectation::NoAcknowledgedWriteLost
         | Expectation::ConflictOpen { .. }
@@ -120,7 +128,8 @@ pub(super) fn settle_modes(
 ) -> Result<(), Mistake> {
     for plan in scenario.events.iter().filter(|plan| !plan.event.kind().live) {
         let name = plan.event.kind().name;
-        let problem = format!("event '{name}' cannot be done with real processes; run it with --sim, or take it out");
+        let problem =
+            format!("event '{name}' cannot be done with real processes; run it with --sim, or take it out");
         let refusal = LiveRefusal { line: plan.line, problem };
         match &scenario.live_refusal {
             Some(first) if first.line <= refusal.line => {}
@@ -144,7 +153,9 @@ pub(super) fn settle_modes(
         let found = scenario.expectations.iter().zip(lines).find(|(wanted, _)| simulated(wanted.name()));
         if let Some((expectation, line)) = found {
             let name = expectation.name();
-            let problem = format!("expectation '{name}' can only be judged in --sim; add \"sim\" to 'modes', or take it out");
+            let problem = format!(
+                "expectation '{name}' can only be judged in --sim; add \"sim\" to 'modes', or take it out"
+            );
             return Err(Mistake::at(*line, problem));
         }
     }

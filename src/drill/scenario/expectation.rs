@@ -132,7 +132,6 @@ impl Expectation {
     }
 }
 
-
 /// A kind of expectation.
 pub struct ExpectationKind {
     /// The name by which a scenario file calls it.

@@ -34,22 +34,30 @@ macro_rules! plain {
 /// Every kind of expectation: whoever adds one adds it here and to [`Expectation`].
 pub static EXPECTATIONS: &[ExpectationKind] = &[
     plain!(
-        "heads-differ-before-heal", true, Expectation::HeadsDifferBeforeHeal,
+        "heads-differ-before-heal",
+        true,
+        Expectation::HeadsDifferBeforeHeal,
         "before the first path healed after the last cut the replicas held different things: the cut was real",
         "最後の切断の後、最初に復旧する前、レプリカは違うものを持っていた：切断は本物だった"
     ),
     plain!(
-        "heads-equal-after-heal", true, Expectation::HeadsEqualAfterHeal,
+        "heads-equal-after-heal",
+        true,
+        Expectation::HeadsEqualAfterHeal,
         "at the end all hold the same",
         "最後にすべてが同じものを持つ"
     ),
     plain!(
-        "no-acknowledged-write-lost", true, Expectation::NoAcknowledgedWriteLost,
+        "no-acknowledged-write-lost",
+        true,
+        Expectation::NoAcknowledgedWriteLost,
         "everything in the ledger of acknowledged writes is in every export",
         "応答された書き込みの台帳にあるものは、すべての書き出しにある"
     ),
     plain!(
-        "records-equal", true, Expectation::RecordsEqual,
+        "records-equal",
+        true,
+        Expectation::RecordsEqual,
         "all exports are equal, and every patient reads the same everywhere",
         "すべての書き出しが等しく、どの患者もどこでも同じに読める"
     ),
@@ -73,7 +81,9 @@ pub static EXPECTATIONS: &[ExpectationKind] = &[
     },
     ExpectationKind {
         name: "alert-open",
-        does: Words { en: "the alert is shown on every replica", ja: "警告がすべてのレプリカで示される" },
+        does: Words {
+            en: "the alert is shown on every replica", ja: "警告がすべてのレプリカで示される"
+        },
         keys: &[need("kind", Shape::Text, "such as drug-allergy", "drug-allergy など"), ONLY_PATIENT],
         live: true,
         example: "kind = \"drug-allergy\"\npatient = \"oka\"",
@@ -96,7 +106,9 @@ pub static EXPECTATIONS: &[ExpectationKind] = &[
         },
     },
     plain!(
-        "restored-heads-equal", true, Expectation::RestoredHeadsEqual,
+        "restored-heads-equal",
+        true,
+        Expectation::RestoredHeadsEqual,
         "the restored disk held what the destroyed one had held",
         "復元されたディスクは、壊れたものが持っていたものを持つ"
     ),
@@ -112,17 +124,23 @@ pub static EXPECTATIONS: &[ExpectationKind] = &[
         read: |table, _| Ok(Expectation::Converged { within: table.span("within")?.value }),
     },
     plain!(
-        "no-positive-allergy-missing", false, Expectation::NoPositiveAllergyMissing,
+        "no-positive-allergy-missing",
+        false,
+        Expectation::NoPositiveAllergyMissing,
         "no replica shows a record without an allergy of which it holds a statement",
         "アレルギーの記載を持ちながら、それを示さないレプリカはない"
     ),
     plain!(
-        "backup-restores-equal", false, Expectation::BackupRestoresEqual,
+        "backup-restores-equal",
+        false,
+        Expectation::BackupRestoresEqual,
         "a restore from the bucket gives what the gateway had written to it",
         "バケットからの復元が、書き込まれたものと等しい"
     ),
     plain!(
-        "damage-detected", false, Expectation::DamageDetected,
+        "damage-detected",
+        false,
+        Expectation::DamageDetected,
         "everything that was torn, rotten or altered was noticed: nothing of it was shown or passed on",
         "壊れたもの、腐ったもの、改ざんされたものはすべて気付かれ、示されも渡されもしなかった"
     ),
@@ -155,7 +173,10 @@ pub static EXPECTATIONS: &[ExpectationKind] = &[
             en: "the knowledge on which decisions rested was at most so old, for this share of the decisions",
             ja: "判断の拠り所となった知識の古さが、この割合の判断で上限以下",
         },
-        keys: &[AT_MOST, may("share", Shape::Number(0.0, 1.0), "the share; default 0.95", "割合。既定は 0.95")],
+        keys: &[
+            AT_MOST,
+            may("share", Shape::Number(0.0, 1.0), "the share; default 0.95", "割合。既定は 0.95"),
+        ],
         live: false,
         example: "at-most = \"6h\"\nshare = 0.95",
         read: |table, _| {
@@ -177,7 +198,9 @@ pub static EXPECTATIONS: &[ExpectationKind] = &[
             let at_least = whole(table, "at-least")?;
             if at_least > names.replicas.len() as u64 {
                 let most = names.replicas.len();
-                return Err(table.mistake(&format!("asks for {at_least} replicas, but there are {most}; say less in 'at-least'")));
+                return Err(table.mistake(&format!(
+                    "asks for {at_least} replicas, but there are {most}; say less in 'at-least'"
+                )));
             }
             Ok(Expectation::HeldBy { at_least })
         },
@@ -194,7 +217,9 @@ pub static EXPECTATIONS: &[ExpectationKind] = &[
         read: |table, _| Ok(Expectation::Writes { at_least: whole(table, "at-least")? }),
     },
     plain!(
-        "quota-kept", false, Expectation::QuotaKept,
+        "quota-kept",
+        false,
+        Expectation::QuotaKept,
         "no link carried more in a day than its quota",
         "どの回線も、一日の上限を超えて運ばなかった"
     ),
@@ -221,7 +246,9 @@ pub static EXPECTATIONS: &[ExpectationKind] = &[
         read: |table, _| Ok(Expectation::Rpo { at_most: table.span("at-most")?.value }),
     },
     plain!(
-        "same-trace", false, Expectation::SameTrace,
+        "same-trace",
+        false,
+        Expectation::SameTrace,
         "a second run with the same seed gives the same trace",
         "同じシードの二度目の実行が同じ軌跡になる"
     ),

@@ -33,13 +33,7 @@ pub struct Fields<'t> {
 
 impl<'t> Fields<'t> {
     /// Opens a table; `what` names it in messages, such as `[[event]]`, and `keys` are those that it may have.
-    pub fn new(
-        what: &str,
-        text: &'t str,
-        line: usize,
-        table: &'t DeTable<'t>,
-        keys: &'static [Key],
-    ) -> Self {
+    pub fn new(what: &str, text: &'t str, line: usize, table: &'t DeTable<'t>, keys: &'static [Key]) -> Self {
         let field = |(key, value): (&'t Spanned<_>, &'t Spanned<DeValue<'t>>)| {
             let key: &'t Spanned<std::borrow::Cow<'t, str>> = key;
             (At { line: line_of(text, key.span().start), value: key.get_ref().as_ref() }, value)
@@ -72,9 +66,10 @@ impl<'t> Fields<'t> {
     /// Notes that a key is missing, or which of the keys that nobody took is probably it.
     pub fn missing(&self, key: &str, problem: &str) -> Mistake {
         let known: BTreeSet<&str> = self.keys().map(|key| key.name).collect();
-        let meant = self.left.iter().find(|(name, _)| {
-            !known.contains(name.value) && nearest(name.value, &[key]).is_some()
-        });
+        let meant = self
+            .left
+            .iter()
+            .find(|(name, _)| !known.contains(name.value) && nearest(name.value, &[key]).is_some());
         match meant {
             Some((name, _)) => Mistake::at(name.line, format!("'{}' should be '{key}'", name.value)),
             None => self.mistake(problem),
@@ -273,7 +268,8 @@ impl<'t> Fields<'t> {
     pub fn rest(&mut self) -> Vec<(At<String>, &'t Spanned<DeValue<'t>>)> {
         let mut rest: Vec<_> = self.left.drain(..).collect();
         rest.sort_by_key(|(name, _)| name.line);
-        let named = |(name, value): (At<&str>, _)| (At { line: name.line, value: name.value.to_owned() }, value);
+        let named =
+            |(name, value): (At<&str>, _)| (At { line: name.line, value: name.value.to_owned() }, value);
         rest.into_iter().map(named).collect()
     }
 
@@ -285,7 +281,8 @@ impl<'t> Fields<'t> {
         let Some((name, _)) = self.left.iter().min_by_key(|(name, _)| name.line) else { return Ok(()) };
         let known: Vec<&str> = self.keys().map(|key| key.name).collect();
         if known.contains(&name.value) {
-            let problem = format!("'{}' has no use in {} beside its other keys; leave it out", name.value, self.what);
+            let problem =
+                format!("'{}' has no use in {} beside its other keys; leave it out", name.value, self.what);
             return Err(Mistake::at(name.line, problem));
         }
         Err(Mistake::unknown(name.line, &format!("key of {}", self.what), name.value, &known))

@@ -84,8 +84,12 @@ pub const SPAN_S_MAX: u64 = 366 * 24 * 3_600;
 /// The replica at which an event happens.
 pub const AT_ONE: Key = need("at", Shape::Text, "the replica", "対象のレプリカ");
 /// The replicas that an event concerns.
-pub const AT: Key =
-    need("at", Shape::Place, "a replica, a fleet, an area, or a list of those", "レプリカ、群、エリア、またはその一覧");
+pub const AT: Key = need(
+    "at",
+    Shape::Place,
+    "a replica, a fleet, an area, or a list of those",
+    "レプリカ、群、エリア、またはその一覧",
+);
 /// The share of replicas or links that are meant.
 pub const SHARE: Key = may(
     "share",
@@ -128,23 +132,25 @@ pub const EVENT: &[Key] = &[
         "when, counted from time zero; without it, right after the event above",
         "いつ（開始から数える）。なければ直前の出来事のすぐ後",
     ),
-    may("after-ms", Shape::Whole(0, 3_600_000), "a pause before it, in milliseconds", "その前の待ち時間（ミリ秒）"),
+    may(
+        "after-ms",
+        Shape::Whole(0, 3_600_000),
+        "a pause before it, in milliseconds",
+        "その前の待ち時間（ミリ秒）",
+    ),
     may("tell", Shape::Told, "a sentence for the people who watch", "見ている人に伝える一文"),
 ];
 /// The keys that every expectation has.
 pub const EXPECT: &[Key] = &[need("name", Shape::Text, "what must hold", "成り立つべきこと")];
 
-const TOLD: &[Key] = &[
-    need("en", Shape::Text, "in English", "英語"),
-    may("ja", Shape::Text, "in Japanese", "日本語"),
-];
+const TOLD: &[Key] =
+    &[need("en", Shape::Text, "in English", "英語"), may("ja", Shape::Text, "in Japanese", "日本語")];
 const AUTHOR: &[Key] = &[
     need("name", Shape::Text, "the person's name", "氏名"),
     need("role", Shape::Text, "such as doctor, nurse, pharmacist", "doctor、nurse、pharmacist など"),
 ];
 /// The kinds of sites.
-pub const KINDS: &[&str] =
-    &["hospital", "clinic", "pharmacy", "care-home", "shelter", "ambulance", "cloud"];
+pub const KINDS: &[&str] = &["hospital", "clinic", "pharmacy", "care-home", "shelter", "ambulance", "cloud"];
 /// The roles of devices.
 pub const ROLES: &[&str] = &["hospital", "tablet", "gateway"];
 /// Where simulated replicas keep their records.
@@ -183,7 +189,12 @@ pub const REPLICA: &[Key] = &[
     need("site", Shape::Text, "its site, as people call it", "施設の呼び名"),
     need("kind", Shape::OneOf(KINDS), "what the site is", "施設の種類"),
     need("role", Shape::OneOf(ROLES), "what the device does", "機器の役割"),
-    need("areas", Shape::Texts, "the areas that it holds, such as \"shared/miura\"", "持つエリア（\"shared/miura\" など）"),
+    need(
+        "areas",
+        Shape::Texts,
+        "the areas that it holds, such as \"shared/miura\"",
+        "持つエリア（\"shared/miura\" など）",
+    ),
     need("author", Shape::Table(AUTHOR), "who writes there", "そこで書く人"),
     STORE,
     BATTERY,
@@ -200,16 +211,41 @@ const MIX: &[Key] = &[
 ];
 /// The keys of `[[fleet]]`.
 pub const FLEET: &[Key] = &[
-    need("name", Shape::Text, "its name; its replicas are called NAME-001 and so on", "名前。レプリカは NAME-001 のように呼ばれる"),
+    need(
+        "name",
+        Shape::Text,
+        "its name; its replicas are called NAME-001 and so on",
+        "名前。レプリカは NAME-001 のように呼ばれる",
+    ),
     need("count", Shape::Whole(1, FLEET_MAX), "how many replicas", "レプリカの数"),
-    may("site", Shape::Text, "what its sites are called, before their numbers; default: the name", "番号の前に付く施設の呼び名。既定は名前"),
+    may(
+        "site",
+        Shape::Text,
+        "what its sites are called, before their numbers; default: the name",
+        "番号の前に付く施設の呼び名。既定は名前",
+    ),
     need("mix", Shape::Table(MIX), "how many of each kind of site, as weights", "施設の種類の重み"),
     may("role", Shape::OneOf(ROLES), "what its devices do; default: hospital", "機器の役割。既定は hospital"),
-    need("areas", Shape::Texts, "the areas that are dealt to its replicas, one after another", "順に配るエリア"),
-    may("areas-each", Shape::CountOrAll, "how many areas each gets (default 1), or \"all\"", "一つあたりのエリア数（既定は 1）か \"all\""),
+    need(
+        "areas",
+        Shape::Texts,
+        "the areas that are dealt to its replicas, one after another",
+        "順に配るエリア",
+    ),
+    may(
+        "areas-each",
+        Shape::CountOrAll,
+        "how many areas each gets (default 1), or \"all\"",
+        "一つあたりのエリア数（既定は 1）か \"all\"",
+    ),
     may("author", Shape::Table(AUTHOR), "who writes there", "そこで書く人"),
     STORE,
-    may("disk-sample", Shape::Whole(0, FLEET_MAX), "how many of a fleet in memory have a disk all the same", "'memory' の群のうちディスクを持つ数"),
+    may(
+        "disk-sample",
+        Shape::Whole(0, FLEET_MAX),
+        "how many of a fleet in memory have a disk all the same",
+        "'memory' の群のうちディスクを持つ数",
+    ),
     BATTERY,
     GENERATOR,
 ];
@@ -232,13 +268,34 @@ const PROFILE: Key = may(
     "lan（既定）、weak-mobile、satellite、narrow-23k、flapping、one-way、udp-blocked、または { delay_ms = 300, loss_up = 0.1 } のような表",
 );
 /// The keys of `[[link]]`.
-pub const LINK: &[Key] = &[need("between", Shape::Pair, "the two replicas", "二つのレプリカ"), PROFILE, MEETS, QUOTA];
+pub const LINK: &[Key] =
+    &[need("between", Shape::Pair, "the two replicas", "二つのレプリカ"), PROFILE, MEETS, QUOTA];
 /// The keys of `[[mesh]]`.
 pub const MESH: &[Key] = &[
-    may("of", Shape::Place, "the replicas, for the shapes hub, ring and full", "hub、ring、full でつなぐレプリカ"),
-    may("between", Shape::Pair, "two fleets, areas or replicas, for the shapes each-to-one and all", "each-to-one、all でつなぐ二つの群、エリア、レプリカ"),
-    need("shape", Shape::OneOf(MESH_SHAPES), "hub, ring, full, each-to-one or all", "hub、ring、full、each-to-one、all のいずれか"),
-    may("by-area", Shape::Flag, "link only replicas that share an area; each area by itself (default true)", "同じエリアを持つものだけを、エリアごとにつなぐ（既定は true）"),
+    may(
+        "of",
+        Shape::Place,
+        "the replicas, for the shapes hub, ring and full",
+        "hub、ring、full でつなぐレプリカ",
+    ),
+    may(
+        "between",
+        Shape::Pair,
+        "two fleets, areas or replicas, for the shapes each-to-one and all",
+        "each-to-one、all でつなぐ二つの群、エリア、レプリカ",
+    ),
+    need(
+        "shape",
+        Shape::OneOf(MESH_SHAPES),
+        "hub, ring, full, each-to-one or all",
+        "hub、ring、full、each-to-one、all のいずれか",
+    ),
+    may(
+        "by-area",
+        Shape::Flag,
+        "link only replicas that share an area; each area by itself (default true)",
+        "同じエリアを持つものだけを、エリアごとにつなぐ（既定は true）",
+    ),
     PROFILE,
     MEETS,
     QUOTA,
@@ -247,19 +304,49 @@ const BACKUP: &[Key] = &[
     need("gateway", Shape::Text, "the replica that writes the backup", "バックアップを書くレプリカ"),
     may("every", Shape::Span, "how often it does so by itself (--sim)", "自動で書く間隔（--sim）"),
 ];
-const CLOUD: &[Key] = &[need("at", Shape::Text, "the replica where a central system would stand", "中央システムが置かれるレプリカ")];
+const CLOUD: &[Key] = &[need(
+    "at",
+    Shape::Text,
+    "the replica where a central system would stand",
+    "中央システムが置かれるレプリカ",
+)];
 const CLOCK: &[Key] = &[
-    may("begins", Shape::DateTime, "what clocks show at time zero, in Japan; default 2026-11-22T16:32", "開始時の日本時間。既定は 2026-11-22T16:32"),
+    may(
+        "begins",
+        Shape::DateTime,
+        "what clocks show at time zero, in Japan; default 2026-11-22T16:32",
+        "開始時の日本時間。既定は 2026-11-22T16:32",
+    ),
     may("lasts", Shape::Span, "when the drill ends, counted from time zero", "訓練の長さ"),
 ];
-const PATIENT_PLAN: &[Key] = &[need("find", Shape::Text, "a name or an identifier; exactly one patient must match", "氏名か番号。一人だけが当たること")];
+const PATIENT_PLAN: &[Key] = &[need(
+    "find",
+    Shape::Text,
+    "a name or an identifier; exactly one patient must match",
+    "氏名か番号。一人だけが当たること",
+)];
 /// The keys of `[[people]]`.
 pub const PEOPLE: &[Key] = &[
-    need("count", Shape::Whole(1, PEOPLE_MAX), "how many people have records before the drill", "訓練の前から記録のある人の数"),
+    need(
+        "count",
+        Shape::Whole(1, PEOPLE_MAX),
+        "how many people have records before the drill",
+        "訓練の前から記録のある人の数",
+    ),
     need("at", Shape::Place, "the replicas that register them, one after another", "順に登録するレプリカ"),
     may("prefix", Shape::Text, "what their numbers begin with; default P", "番号の頭。既定は P"),
-    may("allergies", Shape::Number(0.0, 1.0), "the share with an allergy on record; default 0.2", "アレルギーの記録がある割合。既定は 0.2"),
-    may("medications", Shape::Number(0.0, 1.0), "the share with a medication on record; default 0.6", "薬の記録がある割合。既定は 0.6"),
+    may(
+        "allergies",
+        Shape::Number(0.0, 1.0),
+        "the share with an allergy on record; default 0.2",
+        "アレルギーの記録がある割合。既定は 0.2",
+    ),
+    may(
+        "medications",
+        Shape::Number(0.0, 1.0),
+        "the share with a medication on record; default 0.6",
+        "薬の記録がある割合。既定は 0.6",
+    ),
 ];
 const TRIAGE: &[Key] = &[
     may("red", Shape::Number(0.0, 1e6), "the weight of 'immediate'", "赤（最優先）の重み"),
@@ -272,15 +359,60 @@ pub const WORKLOAD: &[Key] = &[
     AT,
     may("from", Shape::Span, "when it begins; default: time zero", "始まり。既定は開始時"),
     may("until", Shape::Span, "when it ends; default: the end of the drill", "終わり。既定は訓練の終わり"),
-    may("arrivals-per-hour", Shape::Number(0.0, 10_000.0), "people who come in an hour, at each replica", "一時間に来る人の数（レプリカごと）"),
-    may("notes-per-hour", Shape::Number(0.0, 10_000.0), "notes written in an hour, at each replica", "一時間に書く記録の数（レプリカごと）"),
-    may("triage", Shape::Table(TRIAGE), "how badly they are hurt, as weights; default 1, 3, 10, 0.2", "重症度の重み。既定は 1、3、10、0.2"),
-    may("unnamed", Shape::Number(0.0, 1.0), "the share who cannot say their names; default 0.05", "名前を言えない割合。既定は 0.05"),
-    may("known", Shape::Number(0.0, 1.0), "the share who are people of [[people]]; default 0.5", "[[people]] の人である割合。既定は 0.5"),
-    may("prescriptions", Shape::Number(0.0, 1.0), "the chance of a prescription, for each contact; default 0.3", "一回の診療で処方する確率。既定は 0.3"),
-    may("allergies", Shape::Number(0.0, 1.0), "the chance that an allergy is recorded; default 0.05", "アレルギーを記録する確率。既定は 0.05"),
-    may("refutations", Shape::Number(0.0, 1.0), "the chance that an allergy is refuted; default 0.01", "アレルギーを否定する確率。既定は 0.01"),
-    may("handovers", Shape::Number(0.0, 1.0), "the chance that the hand-over text is edited; default 0.02", "申し送りを書き換える確率。既定は 0.02"),
+    may(
+        "arrivals-per-hour",
+        Shape::Number(0.0, 10_000.0),
+        "people who come in an hour, at each replica",
+        "一時間に来る人の数（レプリカごと）",
+    ),
+    may(
+        "notes-per-hour",
+        Shape::Number(0.0, 10_000.0),
+        "notes written in an hour, at each replica",
+        "一時間に書く記録の数（レプリカごと）",
+    ),
+    may(
+        "triage",
+        Shape::Table(TRIAGE),
+        "how badly they are hurt, as weights; default 1, 3, 10, 0.2",
+        "重症度の重み。既定は 1、3、10、0.2",
+    ),
+    may(
+        "unnamed",
+        Shape::Number(0.0, 1.0),
+        "the share who cannot say their names; default 0.05",
+        "名前を言えない割合。既定は 0.05",
+    ),
+    may(
+        "known",
+        Shape::Number(0.0, 1.0),
+        "the share who are people of [[people]]; default 0.5",
+        "[[people]] の人である割合。既定は 0.5",
+    ),
+    may(
+        "prescriptions",
+        Shape::Number(0.0, 1.0),
+        "the chance of a prescription, for each contact; default 0.3",
+        "一回の診療で処方する確率。既定は 0.3",
+    ),
+    may(
+        "allergies",
+        Shape::Number(0.0, 1.0),
+        "the chance that an allergy is recorded; default 0.05",
+        "アレルギーを記録する確率。既定は 0.05",
+    ),
+    may(
+        "refutations",
+        Shape::Number(0.0, 1.0),
+        "the chance that an allergy is refuted; default 0.01",
+        "アレルギーを否定する確率。既定は 0.01",
+    ),
+    may(
+        "handovers",
+        Shape::Number(0.0, 1.0),
+        "the chance that the hand-over text is edited; default 0.02",
+        "申し送りを書き換える確率。既定は 0.02",
+    ),
 ];
 
 /// The keys of the whole file.
@@ -288,17 +420,37 @@ pub const TOP: &[Key] = &[
     need("realm", Shape::Text, "the name of the drill's own realm", "訓練だけの領域の名前"),
     need("title", Shape::Table(TOLD), "one line", "一行の題"),
     need("story", Shape::Table(TOLD), "what happens, for the people who watch", "見ている人のためのあらすじ"),
-    may("modes", Shape::SomeOf(MODES), "the ways in which it may be run; default: all that can do it", "実行できる方法。既定は可能なものすべて"),
+    may(
+        "modes",
+        Shape::SomeOf(MODES),
+        "the ways in which it may be run; default: all that can do it",
+        "実行できる方法。既定は可能なものすべて",
+    ),
     may("clock", Shape::Table(CLOCK), "when it begins, and how long it lasts", "始まりと長さ"),
     may("replica", Shape::Tables(REPLICA), "one replica", "一つのレプリカ"),
     may("fleet", Shape::Tables(FLEET), "many replicas at once", "多くのレプリカをまとめて"),
     may("link", Shape::Tables(LINK), "a link between two replicas", "二つのレプリカを結ぶ回線"),
     may("mesh", Shape::Tables(MESH), "many links at once", "多くの回線をまとめて"),
     may("backup", Shape::Table(BACKUP), "who writes the backup", "バックアップを書くもの"),
-    may("cloud", Shape::Table(CLOUD), "where a central system would stand, for comparison", "比較のための中央システムの場所"),
+    may(
+        "cloud",
+        Shape::Table(CLOUD),
+        "where a central system would stand, for comparison",
+        "比較のための中央システムの場所",
+    ),
     may("patients", Shape::Named(PATIENT_PLAN), "patients whom events name", "出来事に名前が出る患者"),
-    may("people", Shape::Tables(PEOPLE), "people with records before the drill (--sim)", "訓練の前から記録のある人（--sim）"),
-    may("workload", Shape::Tables(WORKLOAD), "who comes for help, and what is written (--sim)", "助けを求めて来る人と書かれる記録（--sim）"),
+    may(
+        "people",
+        Shape::Tables(PEOPLE),
+        "people with records before the drill (--sim)",
+        "訓練の前から記録のある人（--sim）",
+    ),
+    may(
+        "workload",
+        Shape::Tables(WORKLOAD),
+        "who comes for help, and what is written (--sim)",
+        "助けを求めて来る人と書かれる記録（--sim）",
+    ),
     need("event", Shape::Events, "what happens, in order", "起きること（順に）"),
     need("expect", Shape::Expectations, "what must hold at the end", "最後に成り立つべきこと"),
 ];

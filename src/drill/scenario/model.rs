@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::{Area, WallMs};
 use super::expectation::Expectation;
+use crate::base::{Area, WallMs};
 use crate::drill::chance::Chance;
 use crate::drill::deed::TimedDeed;
 use crate::drill::events::{Event, RETURN_TO_NORMAL};
@@ -287,7 +287,8 @@ impl Scenario {
         let normal = |plan: &&EventPlan| std::ptr::eq(plan.event.kind(), &RETURN_TO_NORMAL);
         let ends = self.events[event + 1..].iter().find(normal).and_then(|plan| plan.time);
         if let (Some(begins), Some(ends)) = (plan.time, ends) {
-            let over = |deed: &TimedDeed| deed.after > Duration::ZERO && begins.saturating_add(deed.after) >= ends;
+            let over =
+                |deed: &TimedDeed| deed.after > Duration::ZERO && begins.saturating_add(deed.after) >= ends;
             deeds.retain(|deed| deed.deed.is_writing() || !over(deed));
         }
         deeds

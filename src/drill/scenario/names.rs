@@ -166,7 +166,10 @@ impl Names {
         };
         let pair = [self.replica(one)?, self.replica(other)?];
         if pair[0] == pair[1] {
-            return Err(Mistake::at(list.line, format!("'{}' has no link to itself", self.replicas[pair[0]])));
+            return Err(Mistake::at(
+                list.line,
+                format!("'{}' has no link to itself", self.replicas[pair[0]]),
+            ));
         }
         Ok(Some(pair))
     }
@@ -189,7 +192,10 @@ impl Names {
             if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
         };
         found.map(Some).ok_or_else(|| {
-            table.mistake(&format!("names {one} and {other}, which no link joins ({one} is linked to {})", linked()))
+            table.mistake(&format!(
+                "names {one} and {other}, which no link joins ({one} is linked to {})",
+                linked()
+            ))
         })
     }
 

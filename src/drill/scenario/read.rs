@@ -72,12 +72,12 @@ pub(super) fn parse(name: &str, text: &str, folder: &Path) -> Result<Scenario, M
     let (begins, lasts) = clock(&mut root)?;
     let mut names = Names { folder: folder.to_owned(), ..Names::default() };
     let (replicas, fleets) = read_region::replicas(&mut root, &mut names)?;
-    let links = read_links::links(&mut root, &mut names, &replicas)?;
+    let mut simulated = None;
+    let links = read_links::links(&mut root, &mut names, &replicas, &mut simulated)?;
     let (gateway, backup_every) = backup(&mut root, &mut names)?;
     let cloud = cloud(&mut root, &names)?;
     let patients = patients(&mut root)?;
     names.patients = patients.keys().cloned().collect();
-    let mut simulated = None;
     let people = read_work::people(&mut root, &names, &mut simulated)?;
     let workloads = read_work::workloads(&mut root, &names, lasts, &mut simulated)?;
     let mut events = Vec::new();
@@ -144,7 +144,9 @@ fn modes(root: &mut Fields<'_>) -> Result<Option<At<Modes>>, Mistake> {
         }
     }
     match list.value.is_empty() {
-        true => Err(Mistake::at(list.line, "'modes' names nothing; leave it out, or write [\"live\", \"sim\"]")),
+        true => {
+            Err(Mistake::at(list.line, "'modes' names nothing; leave it out, or write [\"live\", \"sim\"]"))
+        }
         false => Ok(Some(At { line: list.line, value: modes })),
     }
 }
@@ -223,7 +225,10 @@ fn event(mut table: Fields<'_>, names: &mut Names) -> Result<EventPlan, Mistake>
     table.finish()?;
     if let Some(alias) = event.registers() {
         if names.patients.contains(alias) {
-            return Err(Mistake::at(line, format!("a patient is called '{alias}' already; choose another 'as'")));
+            return Err(Mistake::at(
+                line,
+                format!("a patient is called '{alias}' already; choose another 'as'"),
+            ));
         }
         names.patients.push(alias.clone());
     }

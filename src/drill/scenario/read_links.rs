@@ -8,7 +8,7 @@ use toml::de::ValueDeserializer;
 
 use super::error::Mistake;
 use super::fields::Fields;
-use super::model::{LinkPlan, ReplicaPlan};
+use super::model::{LinkPlan, LiveRefusal, ReplicaPlan};
 use super::names::Names;
 use crate::base::Area;
 use crate::transport::LinkProfile;
@@ -31,11 +31,13 @@ struct Common {
     quota_bytes_per_day: Option<u64>,
 }
 
-/// Reads all links, single ones first; a mesh leaves out what is linked already. Notes their ends.
+/// Reads all links, single ones first; a mesh leaves out what is linked already. Notes their ends, and in `simulated`
+/// the first line that only a simulation can do.
 pub(super) fn links(
     root: &mut Fields<'_>,
     names: &mut Names,
     replicas: &[ReplicaPlan],
+    simulated: &mut Option<LiveRefusal>,
 ) -> Result<Vec<LinkPlan>, Mistake> {
     let mut plans = Vec::new();
     let mut linked: BTreeSet<[usize; 2]> = BTreeSet::new();
@@ -45,7 +47,7 @@ pub(super) fn links(
                 table.missing("between", "needs 'between', two replicas such as [\"north\", \"south\"]")
             );
         };
-        let common = common(&mut table)?;
+        let common = common(&mut table, simulated)?;
         let line = table.line();
         table.finish()?;
         if !linked.insert(sorted(ends)) {
@@ -56,7 +58,7 @@ pub(super) fn links(
     }
     for mut table in root.tables("mesh")? {
         let pairs = mesh(&mut table, names)?;
-        let common = common(&mut table)?;
+        let common = common(&mut table, simulated)?;
         let line = table.line();
         if pairs.is_empty() {
             return Err(table.mistake("links nothing: no two of these replicas share an area; see 'by-area'"));
@@ -88,15 +90,22 @@ fn sorted(mut ends: [usize; 2]) -> [usize; 2] {
     ends
 }
 
-fn common(table: &mut Fields<'_>) -> Result<Common, Mistake> {
+fn common(table: &mut Fields<'_>, simulated: &mut Option<LiveRefusal>) -> Result<Common, Mistake> {
     let unnamed = || (LinkProfile::default(), UNNAMED.to_owned());
     let (profile, profile_name) = profile(table, "profile")?.unwrap_or_else(unnamed);
     let meets_every = table.optional_span("meets-every")?;
     if let Some(meets) = meets_every.as_ref().filter(|meets| meets.value < MEETS_EVERY_MIN) {
-        return Err(Mistake::at(meets.line, "'meets-every' is at least \"1m\"; without it they are always linked"));
+        return Err(Mistake::at(
+            meets.line,
+            "'meets-every' is at least \"1m\"; without it they are always linked",
+        ));
     }
     let meets_every = meets_every.map(|meets| meets.value);
     let quota = table.optional_decimal("quota-mb-per-day")?;
+    if meets_every.is_some() || quota.is_some() {
+        let problem = "'meets-every' and 'quota-mb-per-day' are for simulated drills; run it with --sim, or take them out";
+        simulated.get_or_insert(LiveRefusal { line: table.line(), problem: problem.to_owned() });
+    }
     let quota_bytes_per_day = quota.map(|quota| (quota.value * 1e6) as u64);
     Ok(Common { profile, profile_name, meets_every, quota_bytes_per_day })
 }
@@ -134,8 +143,12 @@ fn mesh(table: &mut Fields<'_>, names: &Names) -> Result<Vec<[usize; 2]>, Mistak
             let other = names.members(std::slice::from_ref(other))?;
             Ok(across(&shape.value, by_area, &one, &other, names))
         }
-        (true, _, _) => Err(table.mistake(&format!("of shape '{}' takes 'of' and no 'between'", shape.value))),
-        (false, _, _) => Err(table.mistake(&format!("of shape '{}' takes 'between' and no 'of'", shape.value))),
+        (true, _, _) => {
+            Err(table.mistake(&format!("of shape '{}' takes 'of' and no 'between'", shape.value)))
+        }
+        (false, _, _) => {
+            Err(table.mistake(&format!("of shape '{}' takes 'between' and no 'of'", shape.value)))
+        }
     }
 }
 
@@ -155,7 +168,9 @@ fn inside(shape: &str, group: &[usize]) -> Vec<[usize; 2]> {
         (_, [] | [_]) => Vec::new(),
         ("hub", [hub, others @ ..]) => others.iter().map(|other| [*hub, *other]).collect(),
         ("ring", [one, other]) => vec![[*one, *other]],
-        ("ring", _) => (0..group.len()).map(|place| [group[place], group[(place + 1) % group.len()]]).collect(),
+        ("ring", _) => {
+            (0..group.len()).map(|place| [group[place], group[(place + 1) % group.len()]]).collect()
+        }
         (_, _) => {
             let pairs = |place: usize| group[place + 1..].iter().map(move |other| [group[place], *other]);
             (0..group.len()).flat_map(pairs).collect()
@@ -164,9 +179,7 @@ fn inside(shape: &str, group: &[usize]) -> Vec<[usize; 2]> {
 }
 
 fn across(shape: &str, by_area: bool, one: &[usize], other: &[usize], names: &Names) -> Vec<[usize; 2]> {
-    let near = |a: usize, b: usize| {
-        a != b && (!by_area || !names.areas[a].is_disjoint(&names.areas[b]))
-    };
+    let near = |a: usize, b: usize| a != b && (!by_area || !names.areas[a].is_disjoint(&names.areas[b]));
     let mut pairs = Vec::new();
     let mut taken: BTreeMap<usize, usize> = BTreeMap::new();
     for a in one {

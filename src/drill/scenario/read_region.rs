@@ -42,7 +42,8 @@ pub(super) fn replicas(
         let begin = plans.len();
         let members = fleet(table, &name)?;
         if plans.len() + members.len() > REPLICAS_MAX {
-            let problem = format!("with this fleet there are more than {REPLICAS_MAX} replicas; say less in 'count'");
+            let problem =
+                format!("with this fleet there are more than {REPLICAS_MAX} replicas; say less in 'count'");
             return Err(Mistake::at(name.line, problem));
         }
         if let Some(twice) = members.iter().find(|member| plans.iter().any(|plan| plan.name == member.name)) {
@@ -104,7 +105,10 @@ fn fleet(mut table: Fields<'_>, name: &At<String>) -> Result<Vec<ReplicaPlan>, M
     let (store, reserve) = (store(&mut table)?, reserve(&mut table)?);
     let sample = table.optional_number("disk-sample")?;
     if let Some(sample) = sample.as_ref().filter(|_| store == StorePlan::Disk) {
-        return Err(Mistake::at(sample.line, "'disk-sample' is for a fleet with store = \"memory\"; add that, or leave it out"));
+        return Err(Mistake::at(
+            sample.line,
+            "'disk-sample' is for a fleet with store = \"memory\"; add that, or leave it out",
+        ));
     }
     let sample = sample.map_or(0, |sample| usize::try_from(sample.value).unwrap_or(usize::MAX)).min(count);
     table.finish()?;

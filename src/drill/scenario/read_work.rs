@@ -52,7 +52,9 @@ pub(super) fn workloads(
         let until = table.optional_span("until")?;
         let line = until.as_ref().map_or(table.line(), |until| until.line);
         let Some(until) = until.map(|until| until.value).or(lasts) else {
-            return Err(table.missing("until", "needs 'until', or [clock] lasts = \"72h\" for the whole drill"));
+            return Err(
+                table.missing("until", "needs 'until', or [clock] lasts = \"72h\" for the whole drill")
+            );
         };
         if until <= from {
             return Err(Mistake::at(line, "ends before it begins; 'from' and 'until' count from time zero"));

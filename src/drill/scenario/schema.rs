@@ -15,7 +15,8 @@ const DATE_TIME: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}
 /// Returns the schema of scenario files, made from the tables of keys by which they are read.
 pub fn schema() -> Value {
     let events = EVENTS.iter().map(|kind| variant(("do", kind.name), kind.does, EVENT, kind.keys));
-    let expectations = EXPECTATIONS.iter().map(|kind| variant(("name", kind.name), kind.does, EXPECT, kind.keys));
+    let expectations =
+        EXPECTATIONS.iter().map(|kind| variant(("name", kind.name), kind.does, EXPECT, kind.keys));
     let mut schema = object(TOP);
     let more = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -133,7 +134,9 @@ mod tests {
                 }
             }
             match value {
-                Value::Object(members) => members.iter().for_each(|(key, value)| walk(value, &format!("{place}/{key}"))),
+                Value::Object(members) => {
+                    members.iter().for_each(|(key, value)| walk(value, &format!("{place}/{key}")))
+                }
                 Value::Array(items) => items.iter().for_each(|item| walk(item, place)),
                 _ => {}
             }

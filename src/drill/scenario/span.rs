@@ -8,8 +8,7 @@ use super::key::SPAN_S_MAX;
 pub const SPAN_FORM: &str = "a span of time such as \"2d 4h30m\", \"90m\" or \"45s\"";
 
 /// The units, longest first, in milliseconds.
-const UNITS: [(&str, u64); 5] =
-    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// Reads a span: whole numbers with the units d, h, m, s and ms, each at most once, longest first; none when it is
 /// something else, or longer than a year.
@@ -61,9 +60,14 @@ mod tests {
 
     #[test]
     fn spans_are_read_and_written() {
-        for (text, seconds) in
-            [("2d 4h30m", 189_000), ("90m", 5_400), ("16h", 57_600), ("45s", 45), ("0s", 0), (" 1h 1s ", 3_601)]
-        {
+        for (text, seconds) in [
+            ("2d 4h30m", 189_000),
+            ("90m", 5_400),
+            ("16h", 57_600),
+            ("45s", 45),
+            ("0s", 0),
+            (" 1h 1s ", 3_601),
+        ] {
             assert_eq!(read_span(text), Some(Duration::from_secs(seconds)), "{text}");
         }
         assert_eq!(read_span("1s250ms"), Some(Duration::from_millis(1_250)));
@@ -74,7 +78,9 @@ mod tests {
 
     #[test]
     fn what_is_no_span_is_none() {
-        for text in ["", "5", "m", "4m 2h", "1h 1h", "-3m", "2 h", "1.5h", "1w", "400d", "99999999999999999999s"] {
+        for text in
+            ["", "5", "m", "4m 2h", "1h 1h", "-3m", "2 h", "1.5h", "1w", "400d", "99999999999999999999s"]
+        {
             assert_eq!(read_span(text), None, "{text}");
         }
     }

@@ -132,7 +132,9 @@ impl<'s> Walk<'s> {
         let name = self.name(at);
         match self.replicas[at] {
             Standing::Runs | Standing::Unsure => Ok(()),
-            Standing::Down => Err(format!("asks '{name}', which is down at that time; add an event 'start' at it before")),
+            Standing::Down => {
+                Err(format!("asks '{name}', which is down at that time; add an event 'start' at it before"))
+            }
             Standing::Destroyed | Standing::Lost => Err(format!(
                 "asks '{name}', whose disk is gone at that time; add events 'restore' and 'start' at it before"
             )),
@@ -162,7 +164,10 @@ impl<'s> Walk<'s> {
         let found: Vec<usize> = whom.members.iter().filter(there).copied().collect();
         match found.is_empty() {
             false => Ok(found),
-            true => Err(format!("concerns '{}', which is lost at that time; take it out, or restore it before", whom.called)),
+            true => Err(format!(
+                "concerns '{}', which is lost at that time; take it out, or restore it before",
+                whom.called
+            )),
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::record::{RecordView, kana};
 use crate::replica::Replica;
 use crate::replica::answer::{GroupHeads, Status};
 use crate::replica::heads;
+use crate::replica::restoring::restore_into;
 
 /// Lost writes that are named one by one.
 const LOST_NAMED_MAX: usize = 200;
@@ -77,7 +78,10 @@ fn lost_writes(world: &World<'_>) -> Lost {
     for (node, it) in world.nodes.iter().enumerate() {
         let Some(replica) = &it.replica else { continue };
         for (number, write) in world.ledger.writes().iter().enumerate() {
-            if write.forgiven || !holds(world, node, &write.area) || alike.is_read_elsewhere(node, &write.area) {
+            if write.forgiven
+                || !holds(world, node, &write.area)
+                || alike.is_read_elsewhere(node, &write.area)
+            {
                 continue;
             }
             match look(replica, write) {
@@ -157,7 +161,8 @@ fn holds(world: &World<'_>, node: usize, area: &Area) -> bool {
 
 /// Counts on how many machines each write is, and returns the least.
 fn held_by_least(world: &World<'_>) -> Option<u64> {
-    let present: Vec<usize> = (0..world.nodes.len()).filter(|node| world.nodes[*node].replica.is_some()).collect();
+    let present: Vec<usize> =
+        (0..world.nodes.len()).filter(|node| world.nodes[*node].replica.is_some()).collect();
     let mut holders: BTreeMap<&Area, Vec<usize>> = BTreeMap::new();
     for write in world.ledger.writes() {
         if !holders.contains_key(&write.area) {
@@ -194,9 +199,11 @@ fn disputes(world: &World<'_>) -> (Vec<Dispute>, Vec<String>) {
             let view = RecordView::of(&facts);
             for substance in positive(world, person, record, *node) {
                 let wanted = kana::fold(&substance);
-                let mut shown = view.allergies.active.iter().flat_map(|allergy| {
-                    std::iter::once(&allergy.substance).chain(&allergy.also)
-                });
+                let mut shown = view
+                    .allergies
+                    .active
+                    .iter()
+                    .flat_map(|allergy| std::iter::once(&allergy.substance).chain(&allergy.also));
                 if !shown.any(|name| kana::fold(name) == wanted) {
                     let name = &world.scenario.replicas[*node].name;
                     missing.push(format!("{name} does not show an allergy of record {}", record.short()));
@@ -222,7 +229,8 @@ fn positive(world: &World<'_>, person: PersonNo, record: RecordId, node: usize) 
             answered.extend(to.iter().copied());
         }
     }
-    let about = world.ledger.about(person).filter(|(number, write)| held(write) && !answered.contains(number));
+    let about =
+        world.ledger.about(person).filter(|(number, write)| held(write) && !answered.contains(number));
     about
         .filter_map(|(_, write)| match &write.said {
             Said::Allergic(substance) if !write.forgiven => Some(substance.clone()),
@@ -237,9 +245,10 @@ fn of_view(world: &World<'_>, person: PersonNo, area: &Area, view: &RecordView) 
         let harm = if section == "medication" || section == "allergies" { "caution" } else { "none" };
         (section, conflict.kind, harm.to_owned(), &conflict.statements, conflict.open)
     });
-    let alerts = view.alerts.iter().map(|alert| {
-        ("alerts".to_owned(), alert.kind, json_name(&alert.severity), &alert.statements, true)
-    });
+    let alerts = view
+        .alerts
+        .iter()
+        .map(|alert| ("alerts".to_owned(), alert.kind, json_name(&alert.severity), &alert.statements, true));
     conflicts
         .chain(alerts)
         .filter_map(|(section, kind, harm, statements, open)| {
@@ -286,15 +295,8 @@ fn backup_restores(world: &mut World<'_>) -> Option<Result<String, String>> {
     let store = std::sync::Arc::new(crate::store::MemoryStore::new());
     let bucket = Bucket::Memory(world.bucket.clone());
     let role = world.scenario.replicas[gateway].role;
-    let restoring = crate::replica::restoring::restore_into(
-        store,
-        &bucket,
-        &kit,
-        "rehearsal",
-        role,
-        environment,
-        &mut |_| {},
-    );
+    let mut unheard = |_| {};
+    let restoring = restore_into(store, &bucket, &kit, "rehearsal", role, environment, &mut unheard);
     let restored = match now_or_never(restoring) {
         Ok(Ok((replica, _))) => replica,
         Ok(Err(error)) => return Some(Err(error.to_string())),
@@ -306,7 +308,10 @@ fn backup_restores(world: &mut World<'_>) -> Option<Result<String, String>> {
     for (lane, size) in &backed_up {
         let held = lanes.get(*lane).map_or(0, crate::lane::LaneState::size);
         if held < **size {
-            return Some(Err(format!("lane {}: {size} entries were backed up, {held} came back", lane.short())));
+            return Some(Err(format!(
+                "lane {}: {size} entries were backed up, {held} came back",
+                lane.short()
+            )));
         }
         for node in world.nodes.iter().filter_map(|node| node.replica.as_ref()) {
             let root = |replica: &Replica| crate::store::api::root_at(replica.store(), lane, **size).ok();
@@ -491,7 +496,8 @@ fn look_into(
     let mut views = BTreeMap::new();
     for (record, _) in world.people.all() {
         let Ok(shown) = replica.show(&record) else { continue };
-        let handover = shown.charts.iter().map(|chart| chart.handover.as_str()).collect::<Vec<_>>().join("\n");
+        let handover =
+            shown.charts.iter().map(|chart| chart.handover.as_str()).collect::<Vec<_>>().join("\n");
         if charts.contains(&record) {
             disk.handovers.insert(record, handover.clone());
         }
@@ -507,7 +513,8 @@ impl World<'_> {
             return;
         }
         let names = |node: usize| -> ReplicaName { self.scenario.replicas[node].name.clone() };
-        let running = (0..self.nodes.len()).filter_map(|node| Some((node, self.nodes[node].replica.clone()?)));
+        let running =
+            (0..self.nodes.len()).filter_map(|node| Some((node, self.nodes[node].replica.clone()?)));
         let looked = running.map(|(node, replica)| (names(node), status(self, node, &replica)));
         self.before_heal = looked.collect();
     }

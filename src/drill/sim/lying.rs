@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::base::LaneId;
-use crate::lane::tree::Frontier;
 use crate::lane::state::LaneState;
+use crate::lane::tree::Frontier;
 use crate::lane::{Entry, EntryKind, Run};
 use crate::store::{
     Arrival, Batch, Committed, DamagedRun, KeyedValue, Posting, Store, StoreError, StoreStats, Token,

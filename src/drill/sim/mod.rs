@@ -29,6 +29,8 @@ mod run;
 mod stage;
 mod surroundings;
 mod talking;
+#[cfg(test)]
+mod tests;
 mod trace;
 mod watch;
 mod world;

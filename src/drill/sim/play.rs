@@ -50,12 +50,7 @@ impl World<'_> {
     fn receive(&mut self, at: usize, person: PersonNo) -> bool {
         let Some(replica) = self.replica(at) else { return false };
         let Some(known) = self.script.people.get(person.0 as usize).cloned() else { return false };
-        let patient = NewPatient {
-            name: known.person.name,
-            kana: known.person.kana,
-            birth_date: known.person.birth_date,
-            sex: known.person.sex,
-        };
+        let patient = NewPatient::from(known.person);
         let own = self.scenario.replicas[at].areas.contains(&known.area);
         let registered = replica.register(&patient, own.then_some(known.area), self.author(at));
         drop(replica);

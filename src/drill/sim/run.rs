@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::finish;
 use super::world::{SMALL_MAX, World};
-use crate::base::planted::{Plant, plant};
 use crate::base::Digest;
+use crate::base::planted::{Plant, plant};
 use crate::drill::chance::Chance;
 use crate::drill::course::Course;
 use crate::drill::error::{DrillError, StepFailure};

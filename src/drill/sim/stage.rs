@@ -261,9 +261,10 @@ impl World<'_> {
             others.any(|size| size > seq) || bucket.get(lane).is_some_and(|size| *size > seq)
         };
         let here = |lane: &LaneId, seq: u64| nodes[at].knowledge.size(lane) > seq;
-        let behind = self.ledger.writes().iter().filter(|write| {
-            write.member == at && bucket.get(&write.lane).copied().unwrap_or(0) <= write.seq
-        });
+        let behind =
+            self.ledger.writes().iter().filter(|write| {
+                write.member == at && bucket.get(&write.lane).copied().unwrap_or(0) <= write.seq
+            });
         let behind = behind.count() as u64;
         let lost_entries =
             self.ledger.forgive(|write| here(&write.lane, write.seq) && !elsewhere(&write.lane, write.seq));
@@ -271,7 +272,14 @@ impl World<'_> {
         self.nodes[at].lost_at = Some(self.now);
         self.grid.nodes[at].disk = false;
         let (lost, point) = (self.now, self.bucket_at);
-        self.recorder.restores.push(RestoreCourse { member: at, lost, back: lost, point, behind, lost_entries });
+        self.recorder.restores.push(RestoreCourse {
+            member: at,
+            lost,
+            back: lost,
+            point,
+            behind,
+            lost_entries,
+        });
         self.surroundings_changed(at);
     }
 
@@ -286,7 +294,8 @@ impl World<'_> {
         let gateway = gateway.ok_or_else(|| StepFailure("no replica is the gateway".to_owned()))?;
         let replica = self.running(gateway)?;
         let bucket = Bucket::Memory(self.bucket.clone());
-        let backed_up = now_or_never(replica.backup_to(&bucket, BUCKET, &mut |_| {}))?;
+        let mut unheard = |_| {};
+        let backed_up = now_or_never(replica.backup_to(&bucket, BUCKET, &mut unheard))?;
         match backed_up {
             Ok(done) => {
                 self.recorder.backup_bytes += done.bytes;
@@ -307,13 +316,17 @@ impl World<'_> {
     }
 
     fn restore(&mut self, at: usize) -> Result<(), StepFailure> {
-        let kit = self.nodes[at].kit.clone().ok_or_else(|| StepFailure("its site has no recovery kit".to_owned()))?;
+        let kit = self.nodes[at]
+            .kit
+            .clone()
+            .ok_or_else(|| StepFailure("its site has no recovery kit".to_owned()))?;
         let store = self.nodes[at].new_disk().map_err(|error| failed(error.into()))?;
         let plan = &self.scenario.replicas[at];
         let (name, role) = (format!("{}-2", plan.name), plan.role);
         let environment = self.nodes[at].environment.clone();
         let bucket = Bucket::Memory(self.bucket.clone());
-        let restoring = restore_into(store, &bucket, &kit, &name, role, environment, &mut |_| {});
+        let mut unheard = |_| {};
+        let restoring = restore_into(store, &bucket, &kit, &name, role, environment, &mut unheard);
         let (replica, restored) = now_or_never(restoring)?.map_err(failed)?;
         drop(replica);
         self.grid.nodes[at].disk = true;
@@ -333,7 +346,10 @@ impl World<'_> {
         self.acknowledge(at, None, Act::Other, Said::Other, None);
         match imported.problems.first() {
             None => Ok(()),
-            Some(problem) => Err(StepFailure(format!("{} resources were skipped, first: {}", imported.skipped, problem.reason))),
+            Some(problem) => Err(StepFailure(format!(
+                "{} resources were skipped, first: {}",
+                imported.skipped, problem.reason
+            ))),
         }
     }
 
@@ -382,7 +398,12 @@ impl World<'_> {
     ///
     /// # Errors
     /// [`StepFailure`] when the machine is down, does not know the person, or refuses.
-    pub(super) fn write(&mut self, at: usize, person: PersonNo, write: Write) -> Result<Written, StepFailure> {
+    pub(super) fn write(
+        &mut self,
+        at: usize,
+        person: PersonNo,
+        write: Write,
+    ) -> Result<Written, StepFailure> {
         let replica = self.running(at)?;
         let record = self.record_at(at, person).ok_or_else(|| {
             StepFailure(format!("{} does not know this patient", self.scenario.replicas[at].name))
@@ -448,7 +469,20 @@ impl World<'_> {
             self.trace.note(self.now, "acknowledged", at as u64, &leaf.map_or([0; 32], |leaf| leaf.0));
             let resource_id = resource_id.clone().filter(|_| named == Some((lane, seq)));
             let (now, said) = (self.now, said.clone());
-            self.ledger.note(Acknowledged { at: now, member: at, person, record, act, said, area, lane, seq, leaf, resource_id, forgiven: false });
+            self.ledger.note(Acknowledged {
+                at: now,
+                member: at,
+                person,
+                record,
+                act,
+                said,
+                area,
+                lane,
+                seq,
+                leaf,
+                resource_id,
+                forgiven: false,
+            });
         }
         self.has_changed(at);
     }
@@ -486,7 +520,8 @@ impl World<'_> {
     /// # Errors
     /// [`StepFailure`] when it does not run.
     pub(super) fn running(&self, at: usize) -> Result<Arc<Replica>, StepFailure> {
-        self.replica(at).ok_or_else(|| StepFailure(format!("{} does not run", self.scenario.replicas[at].name)))
+        self.replica(at)
+            .ok_or_else(|| StepFailure(format!("{} does not run", self.scenario.replicas[at].name)))
     }
 
     pub(super) fn author(&self, at: usize) -> Author {

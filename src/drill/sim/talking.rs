@@ -27,7 +27,8 @@ impl World<'_> {
             // Whoever waits dials again when the line is back.
             self.lines[line].wanted = true;
             let flaps = self.grid.lines[line].next_up(self.now);
-            if let Some(up) = flaps.filter(|_| self.grid.lines[line].ends.iter().all(|end| self.grid.runs(*end)))
+            if let Some(up) =
+                flaps.filter(|_| self.grid.lines[line].ends.iter().all(|end| self.grid.runs(*end)))
                 && !std::mem::replace(&mut self.lines[line].dialling, true)
             {
                 self.queue.push(up, Due::Dial { line });
@@ -35,11 +36,11 @@ impl World<'_> {
             return;
         }
         let ends = self.grid.lines[line].ends;
-        let mut begin = |end: usize| {
+        let begin = |end: usize| {
             let (here, there) = (&self.nodes[ends[end]], &self.nodes[ends[1 - end]]);
             let (replica, peer) = (here.replica.clone()?, there.replica.as_ref()?.me().device);
             let remote = self.scenario.replicas[ends[1 - end]].name.to_string();
-            Exchange::begin(replica, peer, remote, end == 0).ok()
+            Some(Exchange::begin(replica, peer, remote, end == 0))
         };
         let (Some(one), Some(other)) = (begin(0), begin(1)) else { return };
         let it = &mut self.lines[line];

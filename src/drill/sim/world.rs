@@ -32,13 +32,7 @@ const SCRUB_EVERY: Duration = Duration::from_secs(6 * 3_600);
 /// Something that is due.
 pub(super) enum Due {
     /// A message arrives at an end of a line.
-    Deliver {
-        line: usize,
-        epoch: u64,
-        end: usize,
-        number: u64,
-        message: Vec<u8>,
-    },
+    Deliver { line: usize, epoch: u64, end: usize, number: u64, message: Vec<u8> },
     /// Somebody dials.
     Dial { line: usize },
     /// Two that meet from time to time meet.

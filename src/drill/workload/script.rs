@@ -172,7 +172,7 @@ impl Author<'_> {
             true => people::person(number as u64, chance),
             false => {
                 let place = self.scenario.replicas[member].site.clone();
-                people::unnamed(number as u64, &place, chance)
+                people::unnamed(&place, number as u64, chance)
             }
         };
         self.script.people.push(ScriptPerson { person, area, named });

@@ -3,8 +3,16 @@
 use crate::drill::chance::Chance;
 
 /// Substances that people are said to react to; some are also prescribed.
-pub(super) const SUBSTANCES: [&str; 8] =
-    ["アモキシシリン", "ロキソプロフェン", "アスピリン", "セフカペン", "ヨード造影剤", "そば", "鶏卵", "ラテックス"];
+pub(super) const SUBSTANCES: [&str; 8] = [
+    "アモキシシリン",
+    "ロキソプロフェン",
+    "アスピリン",
+    "セフカペン",
+    "ヨード造影剤",
+    "そば",
+    "鶏卵",
+    "ラテックス",
+];
 
 /// Drugs that are prescribed, with two doses each.
 pub(super) const DRUGS: [(&str, [&str; 2]); 8] = [
@@ -19,10 +27,24 @@ pub(super) const DRUGS: [(&str, [&str; 2]); 8] = [
 ];
 
 const FOUND: [&str; 8] = [
-    "意識清明", "呼吸苦あり", "右前腕に挫創", "下腿の腫脹", "頭部打撲後、嘔吐なし", "胸部圧迫感", "脱水傾向", "歩行可",
+    "意識清明",
+    "呼吸苦あり",
+    "右前腕に挫創",
+    "下腿の腫脹",
+    "頭部打撲後、嘔吐なし",
+    "胸部圧迫感",
+    "脱水傾向",
+    "歩行可",
 ];
 const DONE: [&str; 8] = [
-    "圧迫止血", "補液を開始", "洗浄し被覆", "三角巾で固定", "経過をみる", "酸素2L開始", "搬送を依頼", "家族に説明",
+    "圧迫止血",
+    "補液を開始",
+    "洗浄し被覆",
+    "三角巾で固定",
+    "経過をみる",
+    "酸素2L開始",
+    "搬送を依頼",
+    "家族に説明",
 ];
 
 /// Composes a note of one line.

@@ -1,5 +1,6 @@
 //! Running a drill in virtual time from its scenario file to its report.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use super::course::Course;
 use super::error::DrillError;
 use super::expectations::{self, Run, Twice};
 use super::report::DrillReport;
-use super::scenario::{Expectation, Mistake, Scenario, write_span};
+use super::scenario::{Expectation, Mistake, Scenario};
 use super::sim::{SimOptions, simulate};
 use super::story::Timeline;
 use crate::base::planted::Plant;
@@ -36,27 +37,38 @@ pub struct SimDrill {
     pub report: DrillReport,
 }
 
-/// Simulates a drill; `on_event` hears each line of the story with its virtual time.
+/// A line of the story, as it happens.
+#[derive(Debug, Clone, Copy)]
+pub struct SimLine<'l> {
+    /// The virtual time; none for a line outside of the story.
+    pub at: Option<Duration>,
+    /// How far the drill is, of 100; none where the scenario does not say when it ends.
+    pub percent: Option<u64>,
+    /// The line.
+    pub text: &'l str,
+}
+
+/// Simulates a drill; `on_event` hears each line of the story.
 ///
 /// # Errors
 /// [`DrillError`] when the drill could not be run at all. What goes wrong in it is in the report.
 pub fn run_sim(
     options: &SimDrillOptions,
-    on_event: &mut dyn FnMut(Option<Duration>, &str),
+    on_event: &mut dyn FnMut(&SimLine<'_>),
 ) -> Result<SimDrill, DrillError> {
     let plant = options.sabotage.as_deref().map(plant_named).transpose()?;
     let scenario = read_simulated(&options.scenario_path)?;
     let (seed, mut timeline) = (options.seed, Timeline::begin(&scenario));
-    on_event(None, &timeline.opening());
+    on_event(&SimLine::outside(&timeline.opening()));
     let sim = SimOptions { seed, plant };
     let run = simulate(&scenario, sim, &mut |at, line| {
         timeline.tell(at, line);
-        on_event(Some(at), line);
+        on_event(&SimLine::of(&scenario, at, line));
     })?;
     let twice = match options.twice || scenario.expectations.contains(&Expectation::SameTrace) {
         false => None,
         true => {
-            on_event(None, "The same again, to compare the traces.");
+            on_event(&SimLine::outside("The same again, to compare the traces."));
             let again = simulate(&scenario, sim, &mut |_, _| {})?;
             Some(Twice { first: run.trace, second: again.trace })
         }
@@ -66,6 +78,31 @@ pub fn run_sim(
     let report =
         DrillReport::of_sim(&scenario, seed, (&run.course, &run.seen, run.trace), judged, timeline);
     Ok(SimDrill { course: run.course, report, scenario })
+}
+
+impl<'l> SimLine<'l> {
+    /// Makes a line outside of the story.
+    pub fn outside(text: &'l str) -> Self {
+        Self { at: None, percent: None, text }
+    }
+
+    /// Makes a line of a scenario's story.
+    pub fn of(scenario: &Scenario, at: Duration, text: &'l str) -> Self {
+        Self { at: Some(at), percent: percent_done(at, scenario), text }
+    }
+}
+
+impl fmt::Display for SimLine<'_> {
+    /// Writes `T+16:32  (12 %)  what happened`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(at) = self.at {
+            write!(f, "{}  ", virtual_clock(at))?;
+        }
+        if let Some(percent) = self.percent {
+            write!(f, "({percent} %)  ")?;
+        }
+        f.write_str(self.text)
+    }
 }
 
 /// Reads a scenario that is to be simulated.
@@ -93,7 +130,7 @@ pub(super) fn plant_named(name: &str) -> Result<Plant, DrillError> {
 }
 
 /// Writes a virtual time for people: `T+16:32`, with seconds where they matter, and days as hours.
-pub fn virtual_clock(at: Duration) -> String {
+fn virtual_clock(at: Duration) -> String {
     let seconds = at.as_secs();
     let (hours, minutes, rest) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     match rest {
@@ -103,14 +140,9 @@ pub fn virtual_clock(at: Duration) -> String {
 }
 
 /// Tells how far a drill is, where the scenario says when it ends: a part of 100.
-pub fn percent_done(at: Duration, scenario: &Scenario) -> Option<u64> {
+fn percent_done(at: Duration, scenario: &Scenario) -> Option<u64> {
     let lasts = scenario.lasts.filter(|lasts| !lasts.is_zero())?;
     Some((at.as_secs_f64() / lasts.as_secs_f64() * 100.0).min(100.0) as u64)
-}
-
-/// Tells how long a drill lasts, for its first line.
-pub(super) fn length(scenario: &Scenario) -> String {
-    scenario.lasts.map(write_span).unwrap_or_else(|| "until all is done".to_owned())
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ use super::course::Course;
 use super::error::DrillError;
 use super::expectations::{Run, judge, judge_course};
 use super::judge::Judged;
-use super::pages::{
+use super::patch::changed;
+use super::report::{
     Compared, Measures, compare_html, compare_json, compare_text, sweep_html, sweep_json, sweep_text,
 };
-use super::patch::changed;
 use super::scenario::{Scenario, Told};
 use super::sim::{SimOptions, simulate};
 use super::sim_run::{SimLine, read_simulated};

@@ -30,13 +30,10 @@ mod judge_tests;
 pub mod ledger;
 pub mod live;
 pub mod observer;
-pub mod pages;
 mod patch;
 pub mod people;
 pub mod report;
 mod report_sim;
-#[cfg(test)]
-mod report_tests;
 mod run;
 pub mod scenario;
 pub mod sim;

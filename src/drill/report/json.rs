@@ -2,11 +2,14 @@
 
 use serde::Serialize;
 
-use super::judge::{Judged, Observations};
-use super::observer::{AlertCount, ConflictCount, count_alerts, count_conflicts};
-use super::scenario::Scenario;
-use super::story::Timeline;
+use super::findings::{Finding, findings};
+use super::measures::Measures;
 use crate::base::{Area, Digest, Part};
+use crate::drill::course::Course;
+use crate::drill::judge::{Judged, Observations};
+use crate::drill::observer::{AlertCount, ConflictCount, count_alerts, count_conflicts};
+use crate::drill::scenario::{ReplicaPlan, Scenario, role_name};
+use crate::drill::story::Timeline;
 
 /// The result of a drill. As JSON it has exactly the fields that `musubi drill --json` promises.
 #[derive(Debug, Clone, Serialize)]
@@ -41,6 +44,10 @@ pub struct DrillReport {
     pub expectations: Vec<Judged>,
     /// Whether every expectation holds.
     pub passed: bool,
+    /// What the run measures; none when no course of it was recorded.
+    pub measures: Option<Measures>,
+    /// What the measures mean, ranked; empty when no course was recorded.
+    pub findings: Vec<Finding>,
     /// What happened, line by line.
     #[serde(skip)]
     pub timeline: Timeline,
@@ -106,7 +113,7 @@ pub struct RestoreReport {
 impl DrillReport {
     /// Makes the report of a run.
     pub fn of(scenario: &Scenario, seed: u64, seen: &Observations, timeline: Timeline) -> Self {
-        let replica = |plan: &super::scenario::ReplicaPlan| {
+        let replica = |plan: &ReplicaPlan| {
             let status = seen.at_end.get(&plan.name);
             let area = |group: &crate::replica::answer::GroupHeads| AreaReport {
                 area: group.area.clone(),
@@ -115,7 +122,7 @@ impl DrillReport {
             };
             ReplicaReport {
                 name: plan.name.to_string(),
-                role: super::scenario::role_name(plan.role).to_owned(),
+                role: role_name(plan.role).to_owned(),
                 records: status.map_or(0, |status| status.records),
                 entries: status.map_or(0, |status| status.entries),
                 heads_before_heal: seen.before_heal.get(&plan.name).map(|status| status.heads),
@@ -146,7 +153,17 @@ impl DrillReport {
                 .map(|restore| RestoreReport { ok: restore.ok(), heads: restore.restored }),
             passed: expectations.iter().all(|judged| judged.ok),
             expectations,
+            measures: None,
+            findings: Vec::new(),
             timeline,
         }
+    }
+
+    /// Adds what a recorded course measures, and the findings.
+    pub fn with_course(mut self, course: &Course) -> Self {
+        let measures = Measures::of(course);
+        self.findings = findings(course, &measures);
+        self.measures = Some(measures);
+        self
     }
 }

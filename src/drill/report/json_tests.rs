@@ -3,11 +3,11 @@
 use crate::drill::story::clock;
 use std::time::Duration;
 
-use super::fixtures::{good_run, name};
-use super::judge::Observations;
-use super::report::DrillReport;
-use super::scenario::Scenario;
-use super::story::{Outcome, Timeline};
+use super::json::DrillReport;
+use crate::drill::fixtures::{good_run, name};
+use crate::drill::judge::Observations;
+use crate::drill::scenario::Scenario;
+use crate::drill::story::{Outcome, Timeline};
 
 /// Tells the whole scenario, each event a second after the other.
 fn timeline(scenario: &Scenario, outcome: impl Fn(usize) -> Outcome) -> Timeline {
@@ -52,7 +52,7 @@ fn the_json_has_exactly_the_promised_fields() {
     };
     let mut promised: Vec<&str> =
         "scenario mode seed trace replicas writes converged converge_after_heal_s bytes \
-        conflicts alerts quarantined restore expectations passed"
+        conflicts alerts quarantined restore expectations passed measures findings"
             .split_whitespace()
             .collect();
     promised.sort_unstable();
@@ -74,7 +74,7 @@ fn the_json_has_exactly_the_promised_fields() {
 fn one_failure_fails_the_drill_and_is_listed_first() {
     let failed = report(|seen| {
         let detail = "step 2 (wait-converged): still different after 15s".to_owned();
-        seen.failures.push(super::judge::Judged { name: "step".to_owned(), ok: false, detail });
+        seen.failures.push(crate::drill::judge::Judged { name: "step".to_owned(), ok: false, detail });
     });
     assert!(!failed.passed && failed.expectations[0].name == "step");
     let lost = report(|seen| drop(seen.disks.get_mut(&name("south")).unwrap().resources.pop_first()));
@@ -126,4 +126,14 @@ Two hospitals are cut off from each other.
 ";
     let lines = report.timeline.lines.iter().map(|(at, line)| format!("  {}  {line}\n", clock(*at)));
     assert_eq!(format!("{}\n\n{}", report.timeline.opening(), lines.collect::<String>()), expected);
+}
+
+#[test]
+fn a_course_adds_measures_and_findings_and_the_json_stays_small() {
+    let json = serde_json::to_string(&report(|_| {}).with_course(&super::fixtures::large())).unwrap();
+    assert!(json.len() < 1_000_000, "{} bytes", json.len());
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(value["measures"]["availability"]["all"]["read"].as_f64().unwrap() < 1.0);
+    assert!(value["findings"][0]["kind"].is_string() && value["findings"][0]["told"]["ja"].is_string());
+    assert!(serde_json::to_value(report(|_| {})).unwrap()["measures"].is_null());
 }

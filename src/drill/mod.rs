@@ -35,6 +35,7 @@ mod run;
 pub mod scenario;
 pub mod sim;
 pub mod story;
+pub mod swarm;
 pub mod workload;
 
 pub use error::{DrillError, StepFailure};

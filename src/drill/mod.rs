@@ -39,6 +39,7 @@ pub mod scenario;
 pub mod sim;
 mod sim_run;
 pub mod story;
+pub mod swarm;
 pub mod workload;
 
 pub use error::{DrillError, StepFailure};

@@ -11,7 +11,8 @@
 pub mod args;
 pub mod backend;
 pub mod commands;
-pub mod engine;
+pub mod drilling;
+mod engine;
 pub mod failure;
 pub mod key;
 pub mod logging;

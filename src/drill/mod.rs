@@ -45,4 +45,4 @@ pub mod workload;
 pub use error::{DrillError, StepFailure};
 pub use report::DrillReport;
 pub use run::{DrillOptions, SEED, run};
-pub use sim_run::{SimDrill, SimDrillOptions, SimLine, run_sim};
+pub use sim_run::{SimDrill, SimDrillOptions, SimLine, plant_named, run_sim};

@@ -35,7 +35,7 @@ impl DrillReport {
         }
         report.passed = judged.iter().all(|judged| judged.ok);
         report.expectations = judged;
-        report
+        report.with_course(course)
     }
 }
 

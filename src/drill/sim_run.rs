@@ -124,7 +124,7 @@ pub(super) fn read_simulated(path: &Path) -> Result<Scenario, DrillError> {
 ///
 /// # Errors
 /// [`DrillError::Sabotage`] when no fault has that name.
-pub(super) fn plant_named(name: &str) -> Result<Plant, DrillError> {
+pub fn plant_named(name: &str) -> Result<Plant, DrillError> {
     let known = || Plant::ALL.map(Plant::name).join(", ");
     Plant::by_name(name).ok_or_else(|| DrillError::Sabotage { name: name.to_owned(), known: known() })
 }

@@ -147,7 +147,8 @@ pub(super) fn swarmed(wanted: DrillSwarm, progress: &OnProgress) -> Result<Drill
     if let Some(folder) = &wanted.shrink_to {
         for failure in report.failures.iter().filter(|failure| !failure.scenario.is_empty()) {
             let path = failure.write(folder).map_err(|error| unwritten(folder, &error))?;
-            let sabotage = plant.map(|plant| format!(" --sabotage {}", Plant::name(plant))).unwrap_or_default();
+            let sabotage =
+                plant.map(|plant| format!(" --sabotage {}", Plant::name(plant))).unwrap_or_default();
             let again = format!("musubi drill {} --sim --seed {}{sabotage}", quoted(&path), failure.seed);
             text.push_str(&format!("shortened to {} events: {again}\n", failure.events));
         }
@@ -158,7 +159,9 @@ pub(super) fn swarmed(wanted: DrillSwarm, progress: &OnProgress) -> Result<Drill
 fn step_told(step: SweepProgress, seeds: u64) -> Progress {
     let unit = "regions".to_owned();
     match step {
-        SweepProgress::Ran { done, failed: 0 } => Progress { doing: "running".to_owned(), done, of: seeds, unit },
+        SweepProgress::Ran { done, failed: 0 } => {
+            Progress { doing: "running".to_owned(), done, of: seeds, unit }
+        }
         SweepProgress::Ran { done, failed } => {
             Progress { doing: format!("running ({failed} failed)"), done, of: seeds, unit }
         }
@@ -194,7 +197,8 @@ impl PageFile {
         for (number, page) in pages.iter().enumerate() {
             let mut path = self.0.clone();
             if number > 0 {
-                let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+                let part =
+                    |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
                 let (stem, ending) = (part(path.file_stem()), part(path.extension()));
                 path.set_file_name(format!("{stem}-{}.{ending}", number + 1));
             }
@@ -221,9 +225,8 @@ impl From<DrillError> for Failure {
             DrillError::Sabotage { .. } => Failure::wrong_call(message),
             DrillError::Work { .. } => Failure::not_done(message)
                 .hint("check that the temporary folder (TMPDIR) can be written and has room"),
-            DrillError::SetUp { .. } => {
-                Failure::not_done(message).hint("nothing was rehearsed; run it again with MUSUBI_LOG=debug to see more")
-            }
+            DrillError::SetUp { .. } => Failure::not_done(message)
+                .hint("nothing was rehearsed; run it again with MUSUBI_LOG=debug to see more"),
         }
     }
 }

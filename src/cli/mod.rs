@@ -11,8 +11,8 @@
 pub mod args;
 pub mod backend;
 pub mod commands;
-pub mod drilling;
-mod engine;
+mod drilling;
+pub mod engine;
 pub mod failure;
 pub mod key;
 pub mod logging;

@@ -195,7 +195,8 @@ expect = [{ name = "availability", of = "read" }, { name = "no-acknowledged-writ
         let dir = tempfile::tempdir().unwrap();
         let dish = dir.path().join("dish.toml");
         // The line is there again right after the cut, as one by satellite would be.
-        let text = "[title]\nen = \"with a dish\"\n[[event]]\ndo = \"heal\"\nwhat = \"links\"\ntime = \"61m\"\n";
+        let text =
+            "[title]\nen = \"with a dish\"\n[[event]]\ndo = \"heal\"\nwhat = \"links\"\ntime = \"61m\"\n";
         std::fs::write(&dish, text).unwrap();
         let options = options(dir.path(), vec![Against::Central, Against::File(dish)], None);
         let ways = ways(&options).unwrap();

@@ -47,7 +47,8 @@ pub fn judge(run: Run<'_>, seen: &Observations, twice: Option<Twice>) -> Vec<Jud
     let evidence = Evidence { scenario: run.scenario, course: run.course, seen };
     let by_exports = seen.judge(run.scenario);
     let mut judged = seen.failures.clone();
-    for (expectation, by_exports) in run.scenario.expectations.iter().zip(&by_exports[seen.failures.len()..]) {
+    for (expectation, by_exports) in run.scenario.expectations.iter().zip(&by_exports[seen.failures.len()..])
+    {
         let found = match by_course(run, expectation).or_else(|| by_sight(&evidence, expectation)) {
             Some(finding) => named(expectation.name(), finding),
             None if *expectation == Expectation::SameTrace => continue,
@@ -99,12 +100,12 @@ fn by_course(run: Run<'_>, expectation: &Expectation) -> Option<Finding> {
             Some(holds(acknowledged >= *at_least, format!("{acknowledged} acknowledged, {at_least} wanted")))
         }
         Expectation::QuotaKept => Some(quota_kept(course)),
-        Expectation::Rto { at_most } => Some(restored(course, *at_most, |one| {
-            (one.back > one.lost).then(|| one.back - one.lost)
-        })),
-        Expectation::Rpo { at_most } => Some(restored(course, *at_most, |one| {
-            one.point.map(|point| one.lost.saturating_sub(point))
-        })),
+        Expectation::Rto { at_most } => {
+            Some(restored(course, *at_most, |one| (one.back > one.lost).then(|| one.back - one.lost)))
+        }
+        Expectation::Rpo { at_most } => {
+            Some(restored(course, *at_most, |one| one.point.map(|point| one.lost.saturating_sub(point))))
+        }
         Expectation::HeadsDifferBeforeHeal
         | Expectation::HeadsEqualAfterHeal
         | Expectation::NoAcknowledgedWriteLost
@@ -133,7 +134,9 @@ fn by_sight(evidence: &Evidence<'_>, expectation: &Expectation) -> Option<Findin
             let told = |told| format!("{told}; by heads, too many to read every export");
             Some(heads_equal(evidence).map(told))
         }
-        Expectation::ConflictOpen { section, kind, .. } if is_large => Some(in_disputes(course, section, kind)),
+        Expectation::ConflictOpen { section, kind, .. } if is_large => {
+            Some(in_disputes(course, section, kind))
+        }
         Expectation::AlertOpen { kind, .. } if is_large => Some(in_disputes(course, "alerts", kind)),
         Expectation::RestoredHeadsEqual => Some(restores_complete(course)),
         Expectation::Converged { within } => Some(converged(evidence, *within)),
@@ -219,13 +222,18 @@ fn restores_complete(course: &Course) -> Finding {
 fn converged(evidence: &Evidence<'_>, within: Duration) -> Finding {
     let equal = evidence.seen.sim.as_ref().is_some_and(|sim| sim.equal);
     match evidence.course.reunions.last() {
-        None => holds(equal, "nothing was ever whole again; those in reach of each other at the end".to_owned()),
+        None => {
+            holds(equal, "nothing was ever whole again; those in reach of each other at the end".to_owned())
+        }
         Some(last) => match last.converged {
             Some(converged) => {
                 let took = converged.saturating_sub(last.healed);
                 holds(took <= within && equal, format!("{} after the last fault", span(took)))
             }
-            None => Err(format!("not equal {} after the last fault", span(evidence.course.lasted.saturating_sub(last.healed)))),
+            None => Err(format!(
+                "not equal {} after the last fault",
+                span(evidence.course.lasted.saturating_sub(last.healed))
+            )),
         },
     }
 }
@@ -340,7 +348,8 @@ fn staleness(course: &Course, at_most: Duration, share: f64) -> Finding {
     }
     let fresh = course.decisions.iter().filter(|one| one.read && one.stale <= at_most).count();
     let found = fresh as f64 / decisions as f64;
-    let told = format!("{:.2} % of {decisions} decisions on knowledge of at most {}", found * 100.0, span(at_most));
+    let told =
+        format!("{:.2} % of {decisions} decisions on knowledge of at most {}", found * 100.0, span(at_most));
     holds(found >= share, told)
 }
 

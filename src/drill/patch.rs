@@ -32,9 +32,7 @@ pub(super) fn changed(scenario: &Path, by: &Path) -> Result<Scenario, DrillError
     let path = fs::canonicalize(scenario).unwrap_or_else(|_| scenario.to_owned());
     Scenario::parse(&path, &text).map_err(|error| match error {
         // Lines of the joined text are nobody's.
-        ScenarioError::Wrong { problem, .. } => {
-            wrong(format!("laid over {}, {problem}", scenario.display()))
-        }
+        ScenarioError::Wrong { problem, .. } => wrong(format!("laid over {}, {problem}", scenario.display())),
         ScenarioError::Read { .. } => DrillError::Scenario(error),
     })
 }
@@ -45,7 +43,9 @@ fn table(path: &Path) -> Result<Table, DrillError> {
     text.parse::<Table>().map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
-        DrillError::Scenario(Mistake::at(line, format!("this is not TOML: {}", error.message())).of_file(path))
+        DrillError::Scenario(
+            Mistake::at(line, format!("this is not TOML: {}", error.message())).of_file(path),
+        )
     })
 }
 

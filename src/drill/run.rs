@@ -9,8 +9,8 @@ use super::error::DrillError;
 use super::live::{DrillBucket, Live, Musubi, Region, observe};
 use super::report::DrillReport;
 use super::scenario::Scenario;
-use super::story::{Timeline, clock};
 use super::sim_run::plant_named;
+use super::story::{Timeline, clock};
 
 /// The seed of a drill that is given none.
 pub const SEED: u64 = 1;

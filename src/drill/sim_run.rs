@@ -75,8 +75,7 @@ pub fn run_sim(
     };
     let told = Run { scenario: &scenario, seed, course: &run.course };
     let judged = expectations::judge(told, &run.seen, twice);
-    let report =
-        DrillReport::of_sim(&scenario, seed, (&run.course, &run.seen, run.trace), judged, timeline);
+    let report = DrillReport::of_sim(&scenario, seed, (&run.course, &run.seen, run.trace), judged, timeline);
     Ok(SimDrill { course: run.course, report, scenario })
 }
 

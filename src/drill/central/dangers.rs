@@ -96,7 +96,8 @@ fn contradiction(
 ) -> Option<Dispute> {
     let has = |what: fn(&Says) -> bool| standing.iter().any(|one| what(&one.says));
     let given = has(|says| matches!(says, Says::Starts(..) | Says::Changes(..)));
-    let (held, stopped) = (has(|says| matches!(says, Says::Holds(_))), has(|says| matches!(says, Says::Stops(_))));
+    let (held, stopped) =
+        (has(|says| matches!(says, Says::Holds(_))), has(|says| matches!(says, Says::Stops(_))));
     let doses = standing.iter().filter_map(|one| match &one.says {
         Says::Starts(_, dose) | Says::Changes(_, dose) => Some(dose),
         _ => None,

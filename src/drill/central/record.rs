@@ -99,7 +99,14 @@ impl Statement {
 
 impl Record {
     /// Notes what somebody says about a person: on a screen, or on paper. Returns its number.
-    pub(super) fn say(&mut self, at: Duration, member: usize, person: u64, says: Says, on_screen: bool) -> usize {
+    pub(super) fn say(
+        &mut self,
+        at: Duration,
+        member: usize,
+        person: u64,
+        says: Says,
+        on_screen: bool,
+    ) -> usize {
         let number = self.statements.len();
         self.steps += 1;
         let entered = on_screen.then_some((at, self.steps));
@@ -148,7 +155,12 @@ impl Record {
     }
 
     /// Returns when the statements about a person were made that others wrote and a site cannot see.
-    pub(super) fn unknown(&self, member: usize, person: u64, reaches: bool) -> impl Iterator<Item = Duration> {
+    pub(super) fn unknown(
+        &self,
+        member: usize,
+        person: u64,
+        reaches: bool,
+    ) -> impl Iterator<Item = Duration> {
         let hidden = move |one: &&Statement| one.member != member && !(reaches && one.entered.is_some());
         self.said(person).filter(hidden).map(|one| one.made)
     }

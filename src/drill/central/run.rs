@@ -109,9 +109,11 @@ impl Player<'_> {
                 Due::Look => self.looking = false,
             }
             // Deeds of one time are one change.
-            if self.queue.first_key_value().is_none_or(|((next, _), due)| {
-                *next > at || !matches!(due, Due::Deed(_))
-            }) {
+            if self
+                .queue
+                .first_key_value()
+                .is_none_or(|((next, _), due)| *next > at || !matches!(due, Due::Deed(_)))
+            {
                 self.settle();
             }
         }
@@ -236,7 +238,9 @@ fn remarks(scenario: &Scenario, centre: usize, on_paper: u64) -> Vec<Told> {
     let site = scenario.replicas.get(centre).map_or("?", |plan| plan.site.as_str());
     let mut remarks = vec![
         Told {
-            ja: format!("中央システムは{site}にあるものとした。回線がつながる間だけ読み書きでき、紙の記録は復旧と同時にすべて入力されるものとした。"),
+            ja: format!(
+                "中央システムは{site}にあるものとした。回線がつながる間だけ読み書きでき、紙の記録は復旧と同時にすべて入力されるものとした。"
+            ),
             en: format!(
                 "The central system stands at {site}. It is read and written while a line leads there; what was \
                  written on paper is typed in, all of it, the moment the line is back."

@@ -70,7 +70,10 @@ fn a_site_that_is_cut_off_reads_and_writes_nothing_and_catches_up_when_the_line_
         assert_eq!((one.read, one.written), (!dark, !dark), "{one:?}");
         assert!(dark || cut(one.at) || one.unknown == 0, "{one:?}");
     }
-    assert!(course.decisions.iter().any(|one| one.member != 1 && one.unknown > 0), "paper is unknown elsewhere");
+    assert!(
+        course.decisions.iter().any(|one| one.member != 1 && one.unknown > 0),
+        "paper is unknown elsewhere"
+    );
     let whole = central(&scenario("", ""), 1);
     assert_eq!(course.acknowledged, whole.acknowledged, "all paper was typed in");
     assert_eq!(course.decisions.len(), whole.decisions.len(), "the same script was played");
@@ -82,10 +85,7 @@ fn a_site_that_is_cut_off_reads_and_writes_nothing_and_catches_up_when_the_line_
 
 #[test]
 fn the_centre_takes_everybody_down_with_it() {
-    for event in [
-        "do = \"s3-outage\"\nfor = \"3h\"",
-        "do = \"crash\"\nat = \"hospital\"\nfor = \"3h\"",
-    ] {
+    for event in ["do = \"s3-outage\"\nfor = \"3h\"", "do = \"crash\"\nat = \"hospital\"\nfor = \"3h\""] {
         let course = central(&scenario("", &format!("[[event]]\n{event}\ntime = \"3h\"\n")), 1);
         assert_eq!([0, 1, 2].map(|member| read_while_cut(&course, member)), [0.0; 3], "{event}");
         assert!(course.able.iter().rev().take(3).all(|from| from.at == 6 * HOUR && from.able.read));

@@ -143,8 +143,7 @@ struct Inventor {
 impl Inventor {
     fn new(seed: u64) -> Self {
         let mut chance = Chance::of_seed(seed).fork("swarm region");
-        let classes: BTreeSet<Class> =
-            Class::ALL.into_iter().filter(|_| chance.share(CLASS_SHARE)).collect();
+        let classes: BTreeSet<Class> = Class::ALL.into_iter().filter(|_| chance.share(CLASS_SHARE)).collect();
         let begins = if classes.contains(&Class::SiteLost) { SETTLED + minutes(2) } else { minutes(3) };
         let ends = begins + minutes(60 + chance.below(91));
         let region = Region {
@@ -212,7 +211,8 @@ impl Inventor {
         let mut linked: BTreeSet<[usize; 2]> = BTreeSet::new();
         for area in AREAS {
             let holds = |site: &&Site| site.areas.contains(&area);
-            let holders: Vec<usize> = self.region.replicas.iter().filter(holds).map(|site| site.number).collect();
+            let holders: Vec<usize> =
+                self.region.replicas.iter().filter(holds).map(|site| site.number).collect();
             for place in 1..holders.len() {
                 let other = self.chance.below(place as u64) as usize;
                 linked.insert([holders[other], holders[place]]);
@@ -398,11 +398,16 @@ impl Inventor {
             Class::OneWay => {
                 let Some([one, other]) = self.a_pair() else { return };
                 let between = format!("[\"{}\", \"{}\"]", name_of(one), name_of(other));
-                let event = Happens::at(time, "one-way").key("between", between).text("towards", name_of(one));
+                let event =
+                    Happens::at(time, "one-way").key("between", between).text("towards", name_of(one));
                 event.text("for", self.span(10, 1_800))
             }
             Class::Degrade => {
-                let to = ["\"weak-mobile\"", "\"narrow-23k\"", "{ delay_ms = 900, loss_up = 0.3, loss_down = 0.4 }"];
+                let to = [
+                    "\"weak-mobile\"",
+                    "\"narrow-23k\"",
+                    "{ delay_ms = 900, loss_up = 0.3, loss_down = 0.4 }",
+                ];
                 let to = to[self.chance.below(3) as usize];
                 let event = Happens::at(time, "degrade").key("to", to).text("for", self.span(60, 3_600));
                 self.somewhere(event)

@@ -1,7 +1,9 @@
 //! `musubi drill`: what is asked of the layers below, and what is told.
 
 use crate::backup::BucketUrl;
+use crate::cli::engine::DrillMode;
 use crate::cli::fixtures::{Asked, Fake, text};
+use crate::drill::compare::Against;
 
 fn report(ok: bool) -> serde_json::Value {
     serde_json::json!({
@@ -24,8 +26,7 @@ fn report(ok: bool) -> serde_json::Value {
 #[test]
 fn a_drill_that_passed_is_told_from_the_report() {
     let fake = Fake::answering(report(true));
-    let outcome =
-        fake.run(&["drill", "scenarios/q.toml", "--seed", "7", "--bucket", "file:///b"]).unwrap();
+    let outcome = fake.run(&["drill", "scenarios/q.toml", "--seed", "7", "--bucket", "file:///b"]).unwrap();
     assert_eq!(outcome.status, 0);
     let expected = "\
 drill      miura-quake (live, seed 7)
@@ -49,7 +50,7 @@ PASSED";
     assert_eq!(text(&outcome), expected);
     let asked = fake.asked();
     let [Asked::Drill(drill)] = asked.as_slice() else { panic!("{asked:?}") };
-    assert_eq!((drill.seed, drill.live, &drill.sabotage), (Some(7), false, &None));
+    assert_eq!((drill.seed, drill.mode, &drill.sabotage), (Some(7), DrillMode::AsItCan, &None));
     assert!(matches!(drill.bucket, Some(BucketUrl::File { .. })));
 }
 
@@ -82,4 +83,71 @@ fn sabotage_is_passed_on_and_hidden() {
     let mut command = crate::cli::args::Cli::command();
     let help = command.find_subcommand_mut("drill").unwrap().render_long_help().to_string();
     assert!(!help.contains("sabotage"), "{help}");
+}
+
+#[test]
+fn a_simulated_drill_tells_its_trace_and_the_command_that_repeats_it() {
+    let mut answer = report(true);
+    answer["command"] = "musubi drill q.toml --sim --seed 7".into();
+    answer["page"] = "q.html".into();
+    let fake = Fake::answering(answer);
+    let outcome = fake.run(&["drill", "q.toml", "--sim", "--twice", "--report", "q.html"]).unwrap();
+    let end = "PASSED\ntrace 00\nagain musubi drill q.toml --sim --seed 7\npage  q.html";
+    assert!(text(&outcome).ends_with(end), "{}", text(&outcome));
+    let asked = fake.asked();
+    let [Asked::Drill(drill)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!((drill.mode, drill.twice), (DrillMode::Sim, true));
+    assert_eq!(drill.report.as_deref(), Some("q.html".as_ref()));
+}
+
+#[test]
+fn ways_to_run_that_exclude_each_other_are_refused() {
+    let fake = Fake::answering(report(true));
+    for words in [
+        &["drill", "q.toml", "--sim", "--live"][..],
+        &["drill", "q.toml", "--sim", "--bucket", "file:///b"],
+        &["drill", "q.toml", "--live", "--report", "q.html"],
+        &["drill", "q.toml", "--twice"],
+        &["drill", "q.toml", "--schema"],
+        &["drill"],
+        &["drill", "compare", "q.toml", "--sweep", "0"],
+    ] {
+        assert_eq!(fake.run(words).unwrap_err().status, 2, "{words:?}");
+    }
+    assert!(fake.asked().is_empty());
+}
+
+#[test]
+fn the_schema_is_printed_without_a_scenario() {
+    let fake = Fake::answering(report(true));
+    let outcome = fake.run(&["drill", "--schema"]).unwrap();
+    assert_eq!(outcome.status, 0);
+    let schema: serde_json::Value = serde_json::from_str(text(&outcome)).unwrap();
+    assert!(schema["properties"]["event"].is_object());
+}
+
+#[test]
+fn a_comparison_is_with_a_central_system_unless_something_else_is_named() {
+    let against = |words: &[&str]| {
+        let fake = Fake::answering(serde_json::json!({ "passed": false }));
+        let outcome = fake.run(&[&["drill", "compare", "q.toml"], words].concat()).unwrap();
+        assert_eq!((outcome.status, text(&outcome)), (1, "told"));
+        let asked = fake.asked();
+        let [Asked::Compare(wanted)] = asked.as_slice() else { panic!("{asked:?}") };
+        (wanted.against.clone(), wanted.sweep)
+    };
+    assert_eq!(against(&[]), (vec![Against::Central], None));
+    assert_eq!(against(&["--with", "dish.toml"]), (vec![Against::File("dish.toml".into())], None));
+    assert_eq!(against(&["--sweep", "9"]), (vec![], Some(9)));
+}
+
+#[test]
+fn a_swarm_takes_its_seeds_and_threads() {
+    let fake = Fake::answering(serde_json::json!({ "passed": true }));
+    let words = ["drill", "swarm", "--seeds", "3", "--from", "7", "--threads", "2", "--shrink-to", "found"];
+    assert_eq!(fake.run(&words).unwrap().status, 0);
+    let asked = fake.asked();
+    let [Asked::Swarm(wanted)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!((wanted.first_seed, wanted.seeds, wanted.threads), (7, 3, 2));
+    assert_eq!(wanted.shrink_to.as_deref(), Some("found".as_ref()));
 }

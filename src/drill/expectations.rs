@@ -3,11 +3,12 @@
 //! Expectations about exports are judged as in a live run where the region is small enough to be read whole; those
 //! about time, people and links are judged from the [`Course`], and so for a central system, too.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::chance::Chance;
 use super::convergence::differences;
-use super::course::Course;
+use super::course::{Course, Dispute, RestoreCourse};
 use super::deed::Deed;
 use super::invariants::{self, Evidence, Finding};
 use super::judge::{Judged, Observations};
@@ -185,7 +186,7 @@ fn nothing_lost(evidence: &Evidence<'_>) -> Finding {
 /// Every replica that still has a disk holds the same.
 fn heads_equal(evidence: &Evidence<'_>) -> Finding {
     let (scenario, course, seen) = (evidence.scenario, evidence.course, evidence.seen);
-    let gone = |place: usize| course.restores.iter().any(|one| one.member == place && one.back == one.lost);
+    let gone = |place: usize| gone(course).contains(&place);
     let unseen = scenario.replicas.iter().enumerate();
     let unseen = unseen.filter(|(place, plan)| !seen.at_end.contains_key(&plan.name) && !gone(*place));
     let unseen: Vec<String> = unseen.map(|(_, plan)| plan.name.to_string()).collect();
@@ -200,15 +201,33 @@ fn heads_equal(evidence: &Evidence<'_>) -> Finding {
 }
 
 fn in_disputes(course: &Course, section: &str, kind: &str) -> Finding {
-    let open = |one: &&super::course::Dispute| {
+    let open = |one: &&Dispute| {
         one.decided.is_none() && one.section == section && one.kind == kind && one.seen.is_some()
     };
     let count = course.disputes.iter().filter(open).count();
     holds(count > 0, format!("{count} open, of whatever patient: too many replicas to ask each"))
 }
 
+/// The members whose disks were lost and never replaced.
+fn gone(course: &Course) -> BTreeSet<usize> {
+    let lost = course.restores.iter().map(|one| one.member);
+    lost.filter(|member| course.members[*member].entries == 0).collect()
+}
+
+/// The losses of disks after which the member came back: each but the last loss of one that is gone.
+pub(super) fn came_back(course: &Course) -> Vec<&RestoreCourse> {
+    let gone = gone(course);
+    let last =
+        |place: usize, member: usize| course.restores[place + 1..].iter().all(|later| later.member != member);
+    let restores = course.restores.iter().enumerate();
+    restores
+        .filter(|(place, one)| !(gone.contains(&one.member) && last(*place, one.member)))
+        .map(|(_, one)| one)
+        .collect()
+}
+
 fn restores_complete(course: &Course) -> Finding {
-    let restored: Vec<_> = course.restores.iter().filter(|one| one.back > one.lost).collect();
+    let restored = came_back(course);
     if restored.is_empty() {
         return Err("nothing was restored".to_owned());
     }
@@ -241,9 +260,9 @@ fn converged(evidence: &Evidence<'_>, within: Duration) -> Finding {
 fn restored(
     course: &Course,
     at_most: Duration,
-    measure: impl Fn(&super::course::RestoreCourse) -> Option<Duration>,
+    measure: impl Fn(&RestoreCourse) -> Option<Duration>,
 ) -> Finding {
-    let restored: Vec<_> = course.restores.iter().filter(|one| one.back > one.lost).collect();
+    let restored = came_back(course);
     if restored.is_empty() {
         return Err("nothing was restored".to_owned());
     }

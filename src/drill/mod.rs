@@ -22,6 +22,8 @@ mod error;
 pub mod events;
 pub mod expectations;
 #[cfg(test)]
+mod expectations_tests;
+#[cfg(test)]
 mod fixtures;
 pub mod invariants;
 pub mod judge;

@@ -1,6 +1,7 @@
 //! The after-action report of a simulated drill.
 
 use super::course::Course;
+use super::expectations::came_back;
 use super::judge::{Judged, Observations};
 use super::observer::{AlertCount, ConflictCount};
 use super::report::{DrillReport, RestoreReport, Writes};
@@ -27,8 +28,7 @@ impl DrillReport {
         if seen.views.is_empty() {
             (report.conflicts, report.alerts) = counts(course);
         }
-        let restored = course.restores.iter().rev().find(|restore| restore.back > restore.lost);
-        if let (None, Some(restore)) = (&report.restore, restored) {
+        if let (None, Some(restore)) = (&report.restore, came_back(course).last()) {
             let name = &scenario.replicas[restore.member].name;
             let heads = seen.at_end.get(name).map(|status| status.heads);
             report.restore = Some(RestoreReport { ok: restore.behind == 0, heads });

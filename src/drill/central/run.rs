@@ -251,6 +251,13 @@ fn remarks(scenario: &Scenario, centre: usize, on_paper: u64) -> Vec<Told> {
             en: "Its bytes are not counted, and imported data are not looked into.".to_owned(),
         },
     ];
+    if scenario.events.iter().all(|plan| plan.time.is_none()) {
+        remarks.push(Told {
+            ja: "この台本には時刻がなく、出来事はすぐ続いて起きる。時間の割合はほとんど意味を持たない。".to_owned(),
+            en: "The scenario names no times: one event follows the other at once, and shares of time say little."
+                .to_owned(),
+        });
+    }
     if on_paper > 0 {
         remarks.push(Told {
             ja: format!("{on_paper}件の記入は最後まで紙のままだった。"),

@@ -140,7 +140,7 @@ fn recovery_is_measured_from_the_loss_and_the_backup() {
     };
     let failing = |change: &dyn Fn(&mut Course)| {
         let (mut course, seen) = good(&scenario);
-        course.restores.push(restore);
+        course.restores.push(restore.clone());
         course.members[1].entries = 1;
         change(&mut course);
         let run = Run { scenario: &scenario, seed: 1, course: &course };

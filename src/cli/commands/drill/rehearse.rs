@@ -30,7 +30,7 @@ Examples:
   musubi drill scenarios/miura-quake.toml --bucket \"s3://drill/miura?endpoint=http://127.0.0.1:8333\"
   musubi drill compare scenarios/miura-quake.toml --report with-and-without.html
   musubi drill swarm --seeds 200
-  musubi drill --schema > scenario.schema.json
+  musubi drill --schema
 ")]
 pub struct DrillCommand {
     #[command(subcommand)]

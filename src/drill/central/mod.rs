@@ -15,7 +15,7 @@
 //! 3. A site can read and write while a path of usable lines joins it to the centre. Slow, lossy and metered lines are
 //!    as good as fast ones, and a flapping line is looked at once a minute. Two who only meet from time to time have
 //!    no line for a screen; when they meet, paper is handed over.
-//! 4. Cut off, people decide without the record and write on paper ([`record`]). Nothing of it is acknowledged then.
+//! 4. Cut off, people decide without the record and write on paper (`record`). Nothing of it is acknowledged then.
 //!    All of it is typed in, without a mistake, at the very moment the line is back, and is acknowledged by that.
 //!    Paper that never reaches a line is never acknowledged, and is counted in a remark. Without power nothing is
 //!    written at all, as with Musubi.
@@ -24,7 +24,7 @@
 //! 6. A contradiction or danger arises when its second statement is made. It is seen when all of it is in the centre,
 //!    or at once when the one who made the second statement knew of the first; whoever did not is
 //!    `late_by_split`. No harm is assumed: the warning only came too late to prevent it. As with Musubi, what counts
-//!    is what is left at the end, and contradictions that somebody settled ([`dangers`]).
+//!    is what is left at the end, and contradictions that somebody settled (`dangers`).
 //! 7. Imports, waiting, backups and restores take no time. What was imported is not looked into.
 
 mod dangers;

@@ -37,8 +37,8 @@ fn read_while_cut(course: &Course, member: usize) -> f64 {
     let mut seconds = 0;
     for second in (3 * 3_600)..(6 * 3_600) {
         let at = Duration::from_secs(second);
-        let before = course.able.iter().filter(|from| from.member == member && from.at <= at);
-        seconds += u32::from(before.last().is_some_and(|from| from.able.read));
+        let mut before = course.able.iter().filter(|from| from.member == member && from.at <= at);
+        seconds += u32::from(before.next_back().is_some_and(|from| from.able.read));
     }
     f64::from(seconds) / (3.0 * 3_600.0)
 }

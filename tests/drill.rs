@@ -23,9 +23,14 @@ static TWO_AT_ONCE: Semaphore = Semaphore::const_new(2);
 
 /// Runs the drill and returns its exit status and its report.
 async fn drill(arguments: &[&str]) -> (i32, Value) {
+    run(&[&["--live"], arguments].concat()).await
+}
+
+/// Runs the drill in one mode or the other.
+async fn run(arguments: &[&str]) -> (i32, Value) {
     let _turn = TWO_AT_ONCE.acquire().await.expect("never closed");
     let mut command = Command::new(env!("CARGO_BIN_EXE_musubi"));
-    command.arg("drill").arg(scenario()).args(["--live", "--json"]).args(arguments);
+    command.arg("drill").arg(scenario()).arg("--json").args(arguments);
     command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
     command.stdin(Stdio::null()).kill_on_drop(true);
     let output = timeout(DRILL_WITHIN, command.output()).await.expect("the drill ends").expect("it runs");
@@ -105,4 +110,25 @@ async fn a_forgotten_lane_makes_the_drill_fail() {
     assert_eq!((status, &report["passed"], &report["converged"]), (1, &false.into(), &false.into()));
     let failing = failing(&report).join("\n");
     assert!(failing.contains("heads-equal-after-heal"), "{failing}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_drill_passes_in_virtual_time_and_has_a_page() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let page = dir.path().join("report.html");
+    let page_name = page.to_str().expect("a name");
+    let (status, report) = run(&["--sim", "--seed", "3", "--report", page_name]).await;
+    assert_passed(status, &report);
+    assert_eq!((&report["mode"], &report["page"]), (&"sim".into(), &page_name.into()));
+    let command = report["command"].as_str().expect("a command");
+    assert!(command.starts_with("musubi drill ") && command.ends_with(" --sim --seed 3"), "{command}");
+    assert_eq!((report["converged"].as_bool(), report["writes"]["lost"].as_u64()), (Some(true), Some(0)));
+    assert!(std::fs::read_to_string(page).expect("the page").contains("訓練 DRILL"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_write_makes_the_simulated_drill_fail() {
+    let (status, report) = run(&["--sim", "--sabotage", "drop-acknowledged-write"]).await;
+    assert_eq!((status, &report["passed"]), (1, &Value::Bool(false)));
+    assert!(report["writes"]["lost"].as_u64() > Some(0), "{}", report["writes"]);
 }

@@ -1,17 +1,17 @@
 //! The one place where commands meet the layers below.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use super::engine::{Backend, Drill, Engine, OnProgress, Restore, Serving};
+use super::drilling;
+use super::engine::{
+    Backend, Drill, DrillCompare, DrillSwarm, DrillTold, Engine, OnProgress, Restore, Serving,
+};
 use super::failure::Failure;
 use super::key::KeyChoice;
-use super::text::printable;
-use crate::drill::{self, DrillOptions};
 use crate::identity::DeviceRole;
 use crate::replica::asking::{self, Surroundings};
 use crate::replica::config::ReplicaConfig;
@@ -81,28 +81,15 @@ impl Engine for Replicas {
     }
 
     fn drill(&self, wanted: Drill, _progress: &OnProgress) -> Result<Value, Failure> {
-        let exe = std::env::current_exe()
-            .map_err(|error| Failure::not_done(format!("finding this program's own file: {error}")))?;
-        let options = DrillOptions {
-            scenario_path: wanted.scenario,
-            work_dir: None,
-            bucket: wanted.bucket.map(|url| url.to_string()),
-            seed: wanted.seed.unwrap_or(drill::SEED),
-            sabotage: wanted.sabotage,
-            exe,
-        };
-        // The story is told as it happens; who stops reading it does not stop the drill.
-        let mut told = |line: &str| {
-            let line = printable(line);
-            let _ = match wanted.json {
-                true => writeln!(std::io::stderr(), "{line}"),
-                false => writeln!(std::io::stdout(), "{line}"),
-            };
-        };
-        let report = runtime()?
-            .block_on(drill::run(options, &mut told))
-            .map_err(|error| Failure::wrong_call(error.to_string()))?;
-        to_json(&report)
+        drilling::drill(wanted)
+    }
+
+    fn drill_compare(&self, wanted: DrillCompare, _progress: &OnProgress) -> Result<DrillTold, Failure> {
+        drilling::compared(wanted)
+    }
+
+    fn drill_swarm(&self, wanted: DrillSwarm, progress: &OnProgress) -> Result<DrillTold, Failure> {
+        drilling::swarmed(wanted, progress)
     }
 }
 
@@ -147,7 +134,7 @@ impl From<ReplicaError> for Failure {
     }
 }
 
-fn runtime() -> Result<Runtime, Failure> {
+pub(super) fn runtime() -> Result<Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -161,7 +148,7 @@ fn source(key: &KeyChoice) -> KeySource {
     }
 }
 
-fn to_json(answer: &impl serde::Serialize) -> Result<Value, Failure> {
+pub(super) fn to_json(answer: &impl serde::Serialize) -> Result<Value, Failure> {
     serde_json::to_value(answer).map_err(|error| Failure::not_done(format!("the answer: {error}")))
 }
 

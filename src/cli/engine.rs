@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::failure::Failure;
 use super::key::KeyChoice;
 use crate::backup::BucketUrl;
+use crate::drill::compare::Against;
 use crate::replica::config::ReplicaConfig;
 use crate::replica::realm::{NewDevice, RecoveryKit};
 use crate::replica::request::{Progress, Request};
@@ -63,6 +64,18 @@ pub trait Engine {
     /// # Errors
     /// [`Failure`] when the scenario is wrong or the drill could not be run.
     fn drill(&self, wanted: Drill, progress: &OnProgress) -> Result<Value, Failure>;
+
+    /// Runs a drill beside what would have been.
+    ///
+    /// # Errors
+    /// [`Failure`] when a file is wrong or a drill could not be run.
+    fn drill_compare(&self, wanted: DrillCompare, progress: &OnProgress) -> Result<DrillTold, Failure>;
+
+    /// Runs random regions.
+    ///
+    /// # Errors
+    /// [`Failure`] when no such fault can be planted, or a shortened region cannot be written.
+    fn drill_swarm(&self, wanted: DrillSwarm, progress: &OnProgress) -> Result<DrillTold, Failure>;
 }
 
 /// A replica that peers can reach.
@@ -96,14 +109,70 @@ pub struct Restore {
 pub struct Drill {
     /// The scenario file.
     pub scenario: PathBuf,
-    /// Whether `--live` was said: real processes over a real network.
-    pub live: bool,
-    /// The seed of the links' fates; without it, the drill's own.
+    /// How it is run.
+    pub mode: DrillMode,
+    /// Whether a simulation is run twice and the traces are compared.
+    pub twice: bool,
+    /// The seed of everything random; without it, the drill's own.
     pub seed: Option<u64>,
     /// The bucket, in place of a folder of the drill's own.
     pub bucket: Option<BucketUrl>,
+    /// Where the page of the report is written.
+    pub report: Option<PathBuf>,
     /// The fault to plant; none in builds without sabotage.
     pub sabotage: Option<String>,
     /// Whether standard output is kept for the JSON report, so that the story goes to standard error.
     pub json: bool,
+}
+
+/// How a drill is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DrillMode {
+    /// With real processes where the scenario can, else in virtual time.
+    AsItCan,
+    /// With real processes.
+    Live,
+    /// In virtual time.
+    Sim,
+}
+
+/// A comparison that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrillCompare {
+    /// The scenario file.
+    pub scenario: PathBuf,
+    /// With what.
+    pub against: Vec<Against>,
+    /// The seed; without it, the drill's own.
+    pub seed: Option<u64>,
+    /// How many seeds, for a sweep.
+    pub sweep: Option<u64>,
+    /// Where the page is written.
+    pub report: Option<PathBuf>,
+}
+
+/// A sweep of random regions that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrillSwarm {
+    /// The first seed.
+    pub first_seed: u64,
+    /// How many.
+    pub seeds: u64,
+    /// How many run at once.
+    pub threads: usize,
+    /// The fault to plant; none in builds without sabotage.
+    pub sabotage: Option<String>,
+    /// The folder into which shortened regions are written.
+    pub shrink_to: Option<PathBuf>,
+}
+
+/// What came of a comparison or a sweep.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DrillTold {
+    /// For tools.
+    pub json: Value,
+    /// For people.
+    pub text: String,
+    /// Whether everything that was expected holds.
+    pub passed: bool,
 }

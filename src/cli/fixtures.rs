@@ -9,7 +9,9 @@ use clap::Parser as _;
 use serde_json::Value;
 
 use super::args::{Cli, Context};
-use super::engine::{Backend, Drill, Engine, OnProgress, Restore, Serving};
+use super::engine::{
+    Backend, Drill, DrillCompare, DrillSwarm, DrillTold, Engine, OnProgress, Restore, Serving,
+};
 use super::failure::Failure;
 use super::key::KeyChoice;
 use super::outcome::{Outcome, Output};
@@ -31,6 +33,8 @@ pub enum Asked {
     Serve(ReplicaConfig, KeyChoice),
     Restore(Restore),
     Drill(Drill),
+    Compare(DrillCompare),
+    Swarm(DrillSwarm),
 }
 
 /// An engine that answers one thing.
@@ -73,6 +77,11 @@ impl Fake {
         });
         let [request] = requests.collect::<Vec<_>>().try_into().expect("one request");
         request
+    }
+
+    fn told(&self) -> DrillTold {
+        let json = self.answer.clone();
+        DrillTold { text: "told".into(), passed: json["passed"] == true, json }
     }
 
     fn tell(&self, asked: Asked) {
@@ -140,5 +149,15 @@ impl Engine for Fake {
     fn drill(&self, wanted: Drill, _progress: &OnProgress) -> Result<Value, Failure> {
         self.tell(Asked::Drill(wanted));
         Ok(self.answer.clone())
+    }
+
+    fn drill_compare(&self, wanted: DrillCompare, _progress: &OnProgress) -> Result<DrillTold, Failure> {
+        self.tell(Asked::Compare(wanted));
+        Ok(self.told())
+    }
+
+    fn drill_swarm(&self, wanted: DrillSwarm, _progress: &OnProgress) -> Result<DrillTold, Failure> {
+        self.tell(Asked::Swarm(wanted));
+        Ok(self.told())
     }
 }

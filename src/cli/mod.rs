@@ -11,6 +11,7 @@
 pub mod args;
 pub mod backend;
 pub mod commands;
+mod drilling;
 pub mod engine;
 pub mod failure;
 pub mod key;

@@ -12,12 +12,17 @@
 //! [`scenario`] says what happens and knows nothing of how; [`live`] makes it happen; [`judge`], [`convergence`]
 //! and [`ledger`] are pure and decide whether it went well; [`report`] and [`story`] tell it.
 
+pub mod central;
 pub mod chance;
+pub mod compare;
 pub mod convergence;
 pub mod course;
 pub mod deed;
 mod error;
 pub mod events;
+pub mod expectations;
+#[cfg(test)]
+mod expectations_tests;
 #[cfg(test)]
 mod fixtures;
 pub mod invariants;
@@ -27,14 +32,19 @@ mod judge_tests;
 pub mod ledger;
 pub mod live;
 pub mod observer;
+mod patch;
 pub mod people;
 pub mod report;
+mod report_sim;
 mod run;
 pub mod scenario;
 pub mod sim;
+mod sim_run;
 pub mod story;
+pub mod swarm;
 pub mod workload;
 
 pub use error::{DrillError, StepFailure};
 pub use report::DrillReport;
 pub use run::{DrillOptions, SEED, run};
+pub use sim_run::{SimDrill, SimDrillOptions, SimLine, plant_named, run_sim};

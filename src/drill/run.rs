@@ -9,8 +9,8 @@ use super::error::DrillError;
 use super::live::{DrillBucket, Live, Musubi, Region, observe};
 use super::report::DrillReport;
 use super::scenario::Scenario;
+use super::sim_run::plant_named;
 use super::story::{Timeline, clock};
-use crate::base::planted::Plant;
 
 /// The seed of a drill that is given none.
 pub const SEED: u64 = 1;
@@ -26,7 +26,7 @@ pub struct DrillOptions {
     pub bucket: Option<String>,
     /// The seed of the links' fates.
     pub seed: u64,
-    /// The fault to plant in the replicas, by the name of a [`Plant`].
+    /// The fault to plant in the replicas, by the name of a [`Plant`](crate::base::planted::Plant).
     pub sabotage: Option<String>,
     /// The `musubi` binary whose processes are the replicas.
     pub exe: PathBuf,
@@ -37,10 +37,7 @@ pub struct DrillOptions {
 /// # Errors
 /// [`DrillError`] when the drill could not be run at all. What goes wrong in it is in the report.
 pub async fn run(options: DrillOptions, on_event: &mut dyn FnMut(&str)) -> Result<DrillReport, DrillError> {
-    if let Some(name) = options.sabotage.as_ref().filter(|name| Plant::by_name(name).is_none()) {
-        let known = Plant::ALL.map(Plant::name).join(", ");
-        return Err(DrillError::Sabotage { name: name.clone(), known });
-    }
+    options.sabotage.as_deref().map(plant_named).transpose()?;
     let scenario = Scenario::read(&options.scenario_path)?;
     scenario.check_live(&options.scenario_path)?;
     let run = format!("drill-{}-{}", scenario.name, now_ms());

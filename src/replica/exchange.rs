@@ -133,7 +133,7 @@ impl Exchange {
     }
 
     fn head_changed(&mut self, name: LaneName, head: Head) {
-        if self.forgotten != Some(name.id()) {
+        if self.forgotten.is_none_or(|forgotten| forgotten != name.id()) {
             self.inputs.push_back(Input::HeadChanged { name, head });
         }
     }

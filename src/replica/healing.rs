@@ -60,6 +60,9 @@ impl Replica {
 
     /// Returns the head to tell of a lane: of a damaged one, as if it ended before the damage.
     pub(super) fn told_head(&self, state: &LaneState, damaged: &[DamagedRun]) -> Head {
+        if damaged.is_empty() {
+            return state.head();
+        }
         let id = state.id();
         let start = damaged.iter().filter(|run| run.lane == id).map(|run| run.start).min();
         let cut = start.and_then(|size| {

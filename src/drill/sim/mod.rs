@@ -35,5 +35,6 @@ mod trace;
 mod watch;
 mod world;
 
+pub(in crate::drill) use play::act_of;
 pub use run::{SimOptions, SimRun, simulate};
 pub use trace::Trace;

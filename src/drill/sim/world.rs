@@ -26,6 +26,8 @@ use crate::replica::answer::Status;
 use crate::sync::Streams;
 use crate::transport::Options;
 
+/// Compression contexts that wait for their next session: as many as talk at one time in a region of hundreds.
+const STREAMS_IDLE_MAX: usize = 512;
 /// How often everything on a disk is read, as running replicas do.
 const SCRUB_EVERY: Duration = Duration::from_secs(6 * 3_600);
 
@@ -91,7 +93,7 @@ pub(super) struct World<'s> {
 impl<'s> World<'s> {
     /// Makes the world of a scenario at time zero, with machines that are switched off.
     pub(super) fn new(scenario: &'s Scenario, chance: Chance) -> Self {
-        let (time, streams) = (TrueTime::default(), Streams::default());
+        let (time, streams) = (TrueTime::default(), Streams::keeping(STREAMS_IDLE_MAX));
         time.set(scenario.begins.0);
         let node = |(number, plan): (usize, &crate::drill::scenario::ReplicaPlan)| {
             Node::new(&time, &streams, chance.fork(&format!("node {number}")), plan.store)

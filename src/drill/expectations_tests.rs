@@ -1,0 +1,171 @@
+//! Judging simulated runs: each expectation holds on a good course and fails on the one thing that it is there for.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::central::central;
+use super::course::{Course, RestoreCourse, Reunion};
+use super::expectations::{Run, Twice, judge, judge_course};
+use super::judge::{Judged, Observations, SimSeen};
+use super::scenario::Scenario;
+use crate::base::Digest;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// Two sites, of which the shelter has a battery for an hour.
+fn scenario(events: &str, expected: &str) -> Scenario {
+    let text = format!(
+        r#"
+realm = "r"
+title = {{ en = "t" }}
+story = {{ en = "s" }}
+clock = {{ lasts = "10h" }}
+backup = {{ gateway = "north" }}
+replica = [
+  {{ name = "north", site = "N", kind = "hospital", role = "hospital", areas = ["shared/m"], author = {{ name = "佐藤", role = "doctor" }} }},
+  {{ name = "shelter", site = "S", kind = "shelter", role = "tablet", areas = ["shared/m"], author = {{ name = "小川", role = "nurse" }}, battery-h = 1 }},
+]
+link = [{{ between = ["north", "shelter"], quota-mb-per-day = 1 }}]
+workload = [{{ at = ["north", "shelter"], from = "0s", until = "10h", arrivals-per-hour = 1, notes-per-hour = 4 }}]
+event = [{events}]
+expect = [{expected}]
+"#
+    );
+    Scenario::parse(Path::new("/two.toml"), &text).unwrap()
+}
+
+const CUT: &str = r#"{ do = "backup", time = "1h" }, { do = "cut", what = "links", time = "4h" }, { do = "heal", what = "links", time = "6h" }"#;
+const ALL: &str = r#"{ name = "availability", of = "read", at-least = 0.7 }, { name = "staleness", at-most = "1h", share = 0.7 },
+  { name = "writes", at-least = 5 }, { name = "quota-kept" }, { name = "no-acknowledged-write-lost" }, { name = "held-by", at-least = 2 },
+  { name = "converged", within = "30m" }, { name = "backup-restores-equal" }, { name = "no-positive-allergy-missing" }"#;
+
+/// A course and observations in which everything of [`ALL`] holds, and more was done.
+fn good(scenario: &Scenario) -> (Course, Observations) {
+    let mut course = central(scenario, 1);
+    course.reunions = vec![Reunion { healed: 6 * HOUR, converged: Some(6 * HOUR + HOUR / 60) }];
+    course.held_by_least = Some(2);
+    course.links[0].bytes_by_hour = vec![40_000; 10];
+    let sim = SimSeen {
+        acknowledged: course.acknowledged,
+        backup_restores: Some(Ok("equal".into())),
+        equal: true,
+        groups: 1,
+        ..SimSeen::default()
+    };
+    (course, Observations { sim: Some(sim), ..Observations::default() })
+}
+
+fn judged(change: impl Fn(&mut Course, &mut Observations)) -> Vec<Judged> {
+    let scenario = scenario(CUT, ALL);
+    let (mut course, mut seen) = good(&scenario);
+    change(&mut course, &mut seen);
+    judge(Run { scenario: &scenario, seed: 1, course: &course }, &seen, None)
+}
+
+fn failing(change: impl Fn(&mut Course, &mut Observations)) -> Vec<String> {
+    judged(change).into_iter().filter(|judged| !judged.ok).map(|judged| judged.name).collect()
+}
+
+#[test]
+fn everything_holds_on_a_good_run_and_nothing_is_judged_twice() {
+    let all = judged(|_, _| {});
+    assert!(all.iter().all(|judged| judged.ok), "{all:#?}");
+    let lost = all.iter().filter(|judged| judged.name == "no-acknowledged-write-lost");
+    assert_eq!(lost.count(), 1);
+    assert!(all.iter().any(|judged| judged.name == "converges-in-bounded-time"), "the invariants are there");
+}
+
+#[test]
+fn each_expectation_notices_what_it_is_there_for() {
+    let blind = |course: &mut Course, _: &mut Observations| {
+        course.able.iter_mut().for_each(|from| from.able.read = false);
+    };
+    assert_eq!(failing(blind), ["availability"]);
+    let old = |course: &mut Course, _: &mut Observations| {
+        course.decisions.iter_mut().for_each(|one| one.stale = 2 * HOUR);
+    };
+    assert_eq!(failing(old), ["staleness"]);
+    assert_eq!(
+        failing(|course, _| course.decisions.iter_mut().for_each(|one| one.read = false)),
+        ["staleness"]
+    );
+    assert_eq!(failing(|course, _| course.acknowledged = 4), ["writes"]);
+    assert_eq!(failing(|course, _| course.links[0].bytes_by_hour[9] = 2_000_000), ["quota-kept"]);
+    assert_eq!(failing(|course, _| course.held_by_least = Some(1)), ["held-by"]);
+    let late = |course: &mut Course, _: &mut Observations| course.reunions[0].converged = Some(7 * HOUR);
+    assert_eq!(failing(late), ["converged"]);
+    let lost = |_: &mut Course, seen: &mut Observations| seen.sim.as_mut().unwrap().lost = 1;
+    assert_eq!(failing(lost), ["no-acknowledged-write-lost"]);
+    let none = |_: &mut Course, seen: &mut Observations| seen.sim.as_mut().unwrap().backup_restores = None;
+    assert_eq!(failing(none), ["backup-restores-equal"]);
+    let hidden = |_: &mut Course, seen: &mut Observations| {
+        seen.sim.as_mut().unwrap().allergies_missing = vec!["north".into()];
+    };
+    assert_eq!(failing(hidden), ["no-positive-allergy-missing"]);
+}
+
+#[test]
+fn a_quota_is_one_of_each_day() {
+    let two_days = |course: &mut Course, _: &mut Observations| {
+        course.links[0].bytes_by_hour = [vec![0; 23], vec![900_000, 900_000]].concat();
+    };
+    assert_eq!(failing(two_days), Vec::<String>::new());
+}
+
+#[test]
+fn time_without_power_is_not_counted_against_anybody() {
+    let dark = r#"{ do = "power-failure", at = "shelter", time = "2h", for = "5h" }"#;
+    let crash = r#"{ do = "crash", at = "shelter", time = "3h", for = "4h" }"#;
+    for (event, wanted) in [(dark, true), (crash, false)] {
+        let scenario = scenario(event, r#"{ name = "availability", of = "write" }"#);
+        let course = central(&scenario, 1);
+        let found = judge_course(Run { scenario: &scenario, seed: 1, course: &course });
+        assert_eq!((found.len(), found[0].ok), (1, wanted), "{found:?}");
+    }
+}
+
+#[test]
+fn recovery_is_measured_from_the_loss_and_the_backup() {
+    let events = r#"{ do = "backup", time = "1h" }, { do = "destroy-disk", at = "shelter", time = "2h" },
+      { do = "restore", at = "shelter", time = "3h" }, { do = "start", at = "shelter" }"#;
+    let expected = r#"{ name = "rto", at-most = "1h" }, { name = "rpo", at-most = "1h" }, { name = "restored-heads-equal" }"#;
+    let scenario = scenario(events, expected);
+    let restore = RestoreCourse {
+        member: 1,
+        lost: 2 * HOUR,
+        back: 3 * HOUR,
+        point: Some(HOUR),
+        behind: 0,
+        lost_entries: 0,
+    };
+    let failing = |change: &dyn Fn(&mut Course)| {
+        let (mut course, seen) = good(&scenario);
+        course.restores.push(restore.clone());
+        course.members[1].entries = 1;
+        change(&mut course);
+        let run = Run { scenario: &scenario, seed: 1, course: &course };
+        let judged = judge(run, &seen, None).into_iter().take(3);
+        judged.filter(|judged| !judged.ok).map(|judged| judged.name).collect::<Vec<_>>()
+    };
+    assert_eq!(failing(&|_| {}), Vec::<String>::new());
+    assert_eq!(failing(&|course| course.restores[0].back = 4 * HOUR), ["rto"]);
+    assert_eq!(failing(&|course| course.restores[0].point = None), ["rpo"]);
+    assert_eq!(failing(&|course| course.restores[0].behind = 3), ["restored-heads-equal"]);
+    assert_eq!(failing(&|course| course.members[1].entries = 0), ["rto", "rpo", "restored-heads-equal"]);
+}
+
+#[test]
+fn two_traces_are_compared() {
+    let scenario = scenario(CUT, r#"{ name = "same-trace" }"#);
+    let (course, seen) = good(&scenario);
+    let run = Run { scenario: &scenario, seed: 1, course: &course };
+    let same = |second| {
+        let twice = Twice { first: Digest([1; 32]), second: Digest([second; 32]) };
+        let judged = judge(run, &seen, Some(twice));
+        let found: Vec<bool> =
+            judged.iter().filter(|judged| judged.name == "same-trace").map(|judged| judged.ok).collect();
+        found
+    };
+    assert_eq!((same(1), same(2)), (vec![true], vec![false]));
+    assert!(judge(run, &seen, None).iter().all(|judged| judged.name != "same-trace"));
+}

@@ -143,8 +143,7 @@ struct Inventor {
 impl Inventor {
     fn new(seed: u64) -> Self {
         let mut chance = Chance::of_seed(seed).fork("swarm region");
-        let classes: BTreeSet<Class> =
-            Class::ALL.into_iter().filter(|_| chance.share(CLASS_SHARE)).collect();
+        let classes: BTreeSet<Class> = Class::ALL.into_iter().filter(|_| chance.share(CLASS_SHARE)).collect();
         let begins = if classes.contains(&Class::SiteLost) { SETTLED + minutes(2) } else { minutes(3) };
         let ends = begins + minutes(60 + chance.below(91));
         let region = Region {
@@ -212,7 +211,8 @@ impl Inventor {
         let mut linked: BTreeSet<[usize; 2]> = BTreeSet::new();
         for area in AREAS {
             let holds = |site: &&Site| site.areas.contains(&area);
-            let holders: Vec<usize> = self.region.replicas.iter().filter(holds).map(|site| site.number).collect();
+            let holders: Vec<usize> =
+                self.region.replicas.iter().filter(holds).map(|site| site.number).collect();
             for place in 1..holders.len() {
                 let other = self.chance.below(place as u64) as usize;
                 linked.insert([holders[other], holders[place]]);
@@ -292,11 +292,17 @@ impl Inventor {
             for _ in 0..2 + self.chance.below(3) {
                 let parted = self.parted(argued, [one, other]);
                 self.region.events.extend(parted);
-                for at in [one, other] {
-                    let event = self.argument(argued, at, &patient);
+                // As often as not it is what must never be decided by the clock: an allergy, and no allergy.
+                let opposed = self.chance.share(0.5);
+                for (at, first) in [(one, 0), (other, 2)] {
+                    let kind = if opposed { first } else { self.chance.below(6) };
+                    let event = argument(kind, argued, at, &patient);
                     self.region.events.push(event);
                 }
-                argued = self.within(argued + minutes(1), self.region.ends - minutes(1));
+                if argued + minutes(3) >= self.region.ends {
+                    break;
+                }
+                argued = self.within(argued + minutes(2), self.region.ends - minutes(1));
             }
         }
     }
@@ -310,17 +316,6 @@ impl Inventor {
         let cut = Happens::at(time - minutes(1), "cut").key("between", &between);
         let heal = Happens::at(time + Duration::from_secs(30), "heal").key("between", &between);
         vec![cut, heal]
-    }
-
-    fn argument(&mut self, time: Duration, at: usize, patient: &str) -> Happens {
-        let about = |event| Happens::at(time, event).text("at", name_of(at)).text("patient", patient);
-        match self.chance.below(6) {
-            0 | 1 => about("allergy").text("substance", "そば").text("criticality", "high"),
-            2 => about("allergy").text("substance", "そば").text("refute", "問診で否定"),
-            3 => about("medication").text("action", "start").text("drug", "ワルファリン").text("dose", "2mg"),
-            4 => about("medication").text("action", "stop").text("drug", "ワルファリン"),
-            _ => about("handover").text("text", format!("{}より、夜間は見守り。", name_of(at))),
-        }
     }
 
     fn faults(&mut self) {
@@ -398,11 +393,16 @@ impl Inventor {
             Class::OneWay => {
                 let Some([one, other]) = self.a_pair() else { return };
                 let between = format!("[\"{}\", \"{}\"]", name_of(one), name_of(other));
-                let event = Happens::at(time, "one-way").key("between", between).text("towards", name_of(one));
+                let event =
+                    Happens::at(time, "one-way").key("between", between).text("towards", name_of(one));
                 event.text("for", self.span(10, 1_800))
             }
             Class::Degrade => {
-                let to = ["\"weak-mobile\"", "\"narrow-23k\"", "{ delay_ms = 900, loss_up = 0.3, loss_down = 0.4 }"];
+                let to = [
+                    "\"weak-mobile\"",
+                    "\"narrow-23k\"",
+                    "{ delay_ms = 900, loss_up = 0.3, loss_down = 0.4 }",
+                ];
                 let to = to[self.chance.below(3) as usize];
                 let event = Happens::at(time, "degrade").key("to", to).text("for", self.span(60, 3_600));
                 self.somewhere(event)
@@ -528,5 +528,17 @@ impl Inventor {
                 skew.text("for", self.span(60, 7_200))
             }
         }
+    }
+}
+
+/// What somebody writes about a patient about whom others write at the same time; `kind` is below 6.
+fn argument(kind: u64, time: Duration, at: usize, patient: &str) -> Happens {
+    let about = |event| Happens::at(time, event).text("at", name_of(at)).text("patient", patient);
+    match kind {
+        0 | 1 => about("allergy").text("substance", "そば").text("criticality", "high"),
+        2 => about("allergy").text("substance", "そば").text("refute", "問診で否定"),
+        3 => about("medication").text("action", "start").text("drug", "ワルファリン").text("dose", "2mg"),
+        4 => about("medication").text("action", "stop").text("drug", "ワルファリン"),
+        _ => about("handover").text("text", format!("{}より、夜間は見守り。", name_of(at))),
     }
 }

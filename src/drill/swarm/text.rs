@@ -74,7 +74,8 @@ impl Region {
             to.table("[link]", Some(Part::Link(place)), &link(line));
         }
         if let (Some(every), Some(gateway)) = (self.backup_every, self.replicas.first()) {
-            let keys = [format!("gateway = \"{}\"", gateway.name()), format!("every = \"{}\"", write_span(every))];
+            let keys =
+                [format!("gateway = \"{}\"", gateway.name()), format!("every = \"{}\"", write_span(every))];
             to.table("backup", None, &keys);
         }
         let all = format!("at = [{}]", list(self.replicas.iter().map(Site::name)));

@@ -244,7 +244,8 @@ fn a_run_whose_key_rotted_is_named_and_heals() {
     let store = open_store(&sample.disk).unwrap();
     assert_eq!(store.scrub(10).unwrap(), [DamagedRun { lane: id, start: 9, end: 13 }]);
     let mut again = SampleLane::new(2);
-    let parts = (0..3).map(|part| again.append((0..4).map(|index| format!("lane 1 part {part} entry {index}"))));
+    let parts =
+        (0..3).map(|part| again.append((0..4).map(|index| format!("lane 1 part {part} entry {index}"))));
     let last = parts.last().unwrap().remove(0).run;
     store.heal(last).unwrap();
     assert_eq!(store.scrub(10).unwrap(), []);

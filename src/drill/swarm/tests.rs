@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::invent::invent;
-use super::region::{Happens, Line, Region, Shift, Site};
+use super::region::{Happens, Line, QUIET, Region, Shift, Site};
 use super::shrink::{ShrinkOptions, remarks, shrink};
 use super::sweep::{SweepOptions, SweepProgress, sweep};
 use super::verdict::judge;
@@ -41,7 +41,7 @@ fn small() -> Region {
         events: events.collect(),
         ends: minutes(10),
         afterwards: Vec::new(),
-        quiet: minutes(61),
+        quiet: QUIET,
         expects: vec!["no-acknowledged-write-lost"],
     }
 }
@@ -103,6 +103,19 @@ fn what_the_reader_refuses_is_taken_out() {
         (1, 15),
         "the link to r3 and the crash are gone"
     );
+}
+
+#[test]
+fn a_region_whose_parts_are_not_joined_is_not_fair() {
+    let whole = small();
+    assert!(whole.is_fair());
+    let mut parted = whole.clone();
+    parted.links.remove(1);
+    let mut hasty = whole.clone();
+    hasty.quiet = minutes(1);
+    let mut rotten = whole;
+    rotten.events.push(Happens::at(minutes(9), "disk-corrupt").text("at", "r1"));
+    assert!(!parted.is_fair() && !hasty.is_fair() && !rotten.is_fair());
 }
 
 #[test]

@@ -181,6 +181,9 @@ impl Node {
 
     /// Destroys the disk.
     pub(super) fn destroy(&mut self) {
+        if let Some(device) = self.device() {
+            device.crash();
+        }
         self.halt();
         self.past = self.counters();
         self.drive = None;

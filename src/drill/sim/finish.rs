@@ -22,6 +22,7 @@ use crate::replica::answer::{GroupHeads, Status};
 use crate::replica::heads;
 use crate::replica::restoring::restore_into;
 use crate::store::api::root_at;
+use crate::store::faulty::FaultDisk;
 
 /// Lost writes that are named one by one.
 const LOST_NAMED_MAX: usize = 200;
@@ -39,6 +40,8 @@ pub(super) fn finish(mut world: World<'_>) -> SimRun {
     let held_by_least = held_by_least(&world);
     world.trace.note(now, "end", lost.total as u64, &heads_of_all(&world));
     let seen = observations(&mut world, &lost, held_by_least, allergies_missing, backup_restores, damage);
+    // Nothing is written any more: a database that closes on what a bug or rot has left of its disk may panic.
+    world.nodes.iter().filter_map(|node| node.device()).for_each(FaultDisk::crash);
     let World { scenario, recorder, ledger, trace, .. } = world;
     let remarks = remarks(scenario.replicas.len(), &members);
     let course = Course {

@@ -25,6 +25,7 @@ mod pipe;
 mod play;
 mod queue;
 mod recorder;
+mod replacing;
 mod run;
 mod stage;
 mod surroundings;

@@ -62,6 +62,8 @@ pub(super) struct Node {
     pub(super) index_due: bool,
     /// When its disk was destroyed, until it is back.
     pub(super) lost_at: Option<Duration>,
+    /// Its disk rotted beyond use and was thrown away; a new one is filled when the bucket can be reached.
+    pub(super) awaits_disk: bool,
     /// Counters of disks that are gone.
     pub(super) past: FaultCounters,
     /// Compression contexts that all machines share.
@@ -86,6 +88,7 @@ impl Node {
             unindexed: 0,
             index_due: false,
             lost_at: None,
+            awaits_disk: false,
             past: FaultCounters::default(),
             streams: streams.clone(),
             chance,
@@ -178,6 +181,9 @@ impl Node {
 
     /// Destroys the disk.
     pub(super) fn destroy(&mut self) {
+        if let Some(device) = self.device() {
+            device.crash();
+        }
         self.halt();
         self.past = self.counters();
         self.drive = None;

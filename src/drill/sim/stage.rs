@@ -92,7 +92,12 @@ impl World<'_> {
                 self.destroy(*at);
                 Ok(())
             }
-            Deed::Restore { at } => self.restore(*at),
+            // A new disk may be in already, after rot.
+            Deed::Restore { at } if self.grid.nodes[*at].disk => Ok(()),
+            Deed::Restore { at } => {
+                self.nodes[*at].awaits_disk = false;
+                self.restore(*at)
+            }
             Deed::Path { link, state } => {
                 self.path(*link, state.clone());
                 Ok(())
@@ -220,11 +225,19 @@ impl World<'_> {
         }
     }
 
-    fn start(&mut self, at: usize) -> Result<(), StepFailure> {
+    pub(super) fn start(&mut self, at: usize) -> Result<(), StepFailure> {
+        if self.nodes[at].awaits_disk {
+            return self.replace_disk(at);
+        }
         if self.grid.nodes[at].up || self.nodes[at].drive.is_none() {
             return Ok(());
         }
-        self.nodes[at].start().map_err(failed)?;
+        if let Err(error) = self.nodes[at].start() {
+            return match self.condemn(at) {
+                true => Ok(()),
+                false => Err(failed(error)),
+            };
+        }
         self.grid.nodes[at].up = true;
         self.learn_all(at);
         if let (Some(lost), true) = (self.nodes[at].lost_at.take(), true)
@@ -246,7 +259,7 @@ impl World<'_> {
         Ok(())
     }
 
-    fn destroy(&mut self, at: usize) {
+    pub(super) fn destroy(&mut self, at: usize) {
         if !self.grid.nodes[at].disk {
             return;
         }
@@ -315,7 +328,7 @@ impl World<'_> {
         }
     }
 
-    fn restore(&mut self, at: usize) -> Result<(), StepFailure> {
+    pub(super) fn restore(&mut self, at: usize) -> Result<(), StepFailure> {
         let kit = self.nodes[at]
             .kit
             .clone()

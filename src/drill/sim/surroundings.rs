@@ -182,7 +182,13 @@ impl World<'_> {
                     }
                 }
             }
-            Err(_) => self.see_to(node),
+            Err(_) => {
+                drop(replica);
+                self.see_to(node);
+                if self.grid.nodes[node].up {
+                    self.condemn(node);
+                }
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::region::{Happens, Line, Region, Shift, Site, name_of};
+use super::region::{Happens, Line, QUIET, QUIET_ROT, Region, Shift, Site, name_of};
 use crate::drill::chance::Chance;
 use crate::drill::scenario::{Scenario, write_span};
 
@@ -19,10 +19,6 @@ const CLASS_SHARE: f64 = 0.5;
 const AREAS: [&str; 2] = ["shared/east", "shared/west"];
 /// Everybody is on record by then, and a backup was written: nothing is lost for good before.
 const SETTLED: Duration = minutes(32);
-/// Time after the last fault when nothing rotted: converging may take an hour.
-const QUIET: Duration = minutes(65);
-/// Time after the last fault when something rotted: it is found at a scrub, which there is every six hours.
-const QUIET_ROT: Duration = minutes(7 * 60 + 10);
 /// How long a lull may take, until something rots: all must hold the same first.
 const LULL: Duration = minutes(60);
 
@@ -112,7 +108,7 @@ pub fn invent(seed: u64) -> Option<(Region, Scenario)> {
     // Stable: what follows something else stays behind it.
     region.events = in_order(region.events);
     let scenario = region.legalise()?;
-    Some((region, scenario))
+    region.is_fair().then_some((region, scenario))
 }
 
 /// Sorts events by their times; one without a time stays behind the one before it.
@@ -236,8 +232,7 @@ impl Inventor {
             let meets_every = self.chance.share(0.15).then(|| minutes(3 + self.chance.below(12)));
             self.region.links.push(Line { ends, profile, meets_every });
         }
-        let meets = self.region.links.iter().filter_map(|line| line.meets_every).max().unwrap_or_default();
-        self.region.quiet += meets * 2;
+        self.region.quiet += self.region.meets_max() * 2;
     }
 
     fn someone(&mut self) -> usize {
@@ -292,11 +287,17 @@ impl Inventor {
             for _ in 0..2 + self.chance.below(3) {
                 let parted = self.parted(argued, [one, other]);
                 self.region.events.extend(parted);
-                for at in [one, other] {
-                    let event = self.argument(argued, at, &patient);
+                // As often as not it is what must never be decided by the clock: an allergy, and no allergy.
+                let opposed = self.chance.share(0.5);
+                for (at, first) in [(one, 0), (other, 2)] {
+                    let kind = if opposed { first } else { self.chance.below(6) };
+                    let event = argument(kind, argued, at, &patient);
                     self.region.events.push(event);
                 }
-                argued = self.within(argued + minutes(1), self.region.ends - minutes(1));
+                if argued + minutes(3) >= self.region.ends {
+                    break;
+                }
+                argued = self.within(argued + minutes(2), self.region.ends - minutes(1));
             }
         }
     }
@@ -312,24 +313,13 @@ impl Inventor {
         vec![cut, heal]
     }
 
-    fn argument(&mut self, time: Duration, at: usize, patient: &str) -> Happens {
-        let about = |event| Happens::at(time, event).text("at", name_of(at)).text("patient", patient);
-        match self.chance.below(6) {
-            0 | 1 => about("allergy").text("substance", "そば").text("criticality", "high"),
-            2 => about("allergy").text("substance", "そば").text("refute", "問診で否定"),
-            3 => about("medication").text("action", "start").text("drug", "ワルファリン").text("dose", "2mg"),
-            4 => about("medication").text("action", "stop").text("drug", "ワルファリン"),
-            _ => about("handover").text("text", format!("{}より、夜間は見守り。", name_of(at))),
-        }
-    }
-
     fn faults(&mut self) {
         let (begins, ends) = (self.begins, self.region.ends);
         let mut lull = None;
         let rotting = if self.has(Class::DiskCorrupt) { self.a_disk_that_may_rot() } else { None };
         if let Some(disk) = rotting {
             // People write before the lull and after it; during it all come to hold the same, and then a disk rots.
-            let meets = self.region.quiet - QUIET;
+            let meets = self.region.meets_max() * 2;
             let at = self.within(begins + minutes(15), ends);
             self.lull(at, disk);
             let over = at + LULL + meets;
@@ -533,5 +523,17 @@ impl Inventor {
                 skew.text("for", self.span(60, 7_200))
             }
         }
+    }
+}
+
+/// What somebody writes about a patient about whom others write at the same time; `kind` is below 6.
+fn argument(kind: u64, time: Duration, at: usize, patient: &str) -> Happens {
+    let about = |event| Happens::at(time, event).text("at", name_of(at)).text("patient", patient);
+    match kind {
+        0 | 1 => about("allergy").text("substance", "そば").text("criticality", "high"),
+        2 => about("allergy").text("substance", "そば").text("refute", "問診で否定"),
+        3 => about("medication").text("action", "start").text("drug", "ワルファリン").text("dose", "2mg"),
+        4 => about("medication").text("action", "stop").text("drug", "ワルファリン"),
+        _ => about("handover").text("text", format!("{}より、夜間は見守り。", name_of(at))),
     }
 }

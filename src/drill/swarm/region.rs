@@ -1,5 +1,6 @@
 //! What a random region is: a scenario whose parts can be taken out one by one.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A random small region, and what happens in it.
@@ -75,6 +76,48 @@ pub struct Happens {
     pub event: &'static str,
     /// Its keys and their values, as the file writes them.
     pub keys: Vec<(&'static str, String)>,
+}
+
+/// Time after the last fault when nothing rotted: converging may take an hour.
+pub const QUIET: Duration = Duration::from_secs(65 * 60);
+/// Time after the last fault when something rotted: it is found at a scrub, which there is every six hours.
+pub const QUIET_ROT: Duration = Duration::from_secs((7 * 60 + 10) * 60);
+
+impl Region {
+    /// Says whether Musubi's promises can be kept in it: whoever holds an area can reach the others in the end, there
+    /// is time enough, and nothing rots before all hold the same.
+    pub fn is_fair(&self) -> bool {
+        let areas: BTreeSet<&str> =
+            self.replicas.iter().flat_map(|site| site.areas.iter().copied()).collect();
+        let rots = |happens: &Happens| happens.event == "disk-corrupt";
+        let waits =
+            |pair: &[Happens]| !rots(&pair[1]) || matches!(pair[0].event, "wait-converged" | "disk-corrupt");
+        let quiet = if self.events.iter().any(rots) { QUIET_ROT } else { QUIET };
+        self.quiet >= quiet + self.meets_max() * 2
+            && self.events.windows(2).all(waits)
+            && !self.events.first().is_some_and(rots)
+            && areas.into_iter().map(Some).chain([None]).all(|area| self.is_joined(area))
+    }
+
+    /// Returns the longest time between two meetings of a link.
+    pub fn meets_max(&self) -> Duration {
+        self.links.iter().filter_map(|line| line.meets_every).max().unwrap_or_default()
+    }
+
+    /// Says whether all holders of an area, or all replicas, are joined by links of theirs.
+    fn is_joined(&self, area: Option<&str>) -> bool {
+        let holds = |site: &&Site| area.is_none_or(|area| site.areas.contains(&area));
+        let mut apart: BTreeSet<usize> = self.replicas.iter().filter(holds).map(|site| site.number).collect();
+        let all = apart.clone();
+        let mut open: Vec<usize> = apart.pop_first().into_iter().collect();
+        while let Some(number) = open.pop() {
+            for line in self.links.iter().filter(|line| line.ends.contains(&number)) {
+                let joined = line.ends.into_iter().filter(|end| all.contains(end));
+                open.extend(joined.filter(|end| apart.remove(end)));
+            }
+        }
+        apart.is_empty()
+    }
 }
 
 impl Site {

@@ -3,14 +3,12 @@
 
 use std::time::Duration;
 
-use super::region::{Region, Shift};
+use super::region::{QUIET, Region, Shift};
 use super::verdict::{Broken, judge};
 use crate::base::planted::Plant;
 
 /// Runs that one shrinking may take, unless its options say otherwise.
 pub const RUNS_MAX: u32 = 400;
-/// Shortest time that is left after the last fault.
-const QUIET_MIN: Duration = Duration::from_secs(60);
 
 /// How a region is shortened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +91,7 @@ impl Shrinker<'_> {
             return false;
         }
         let Some(scenario) = region.legalise() else { return false };
-        if region == self.best.region {
+        if region == self.best.region || !region.is_fair() {
             return false;
         }
         self.best.runs += 1;
@@ -136,7 +134,7 @@ impl Shrinker<'_> {
             let ends = last(region).unwrap_or_default() + Duration::from_secs(60);
             cut_off(region, ends);
         });
-        while self.best.region.quiet > QUIET_MIN * 2 && self.tries(|region| region.quiet /= 2) {}
+        self.tries(|region| region.quiet = QUIET + region.meets_max() * 2);
         for _ in 0..4 {
             let ends = self.best.region.ends / 2;
             if !self.tries(|region| {

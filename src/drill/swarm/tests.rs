@@ -1,34 +1,173 @@
 //! A handful of seeds; the sweep of the command line runs many.
 
-use super::invent::invent;
+use std::collections::BTreeSet;
+use std::time::Duration;
 
-#[test]
-fn tell() {
-    let seed = std::env::var("MUSUBI_SWARM_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
-    let (region, _) = invent(seed).unwrap();
-    println!("{}", region.text(""));
+use super::invent::invent;
+use super::region::{Happens, Line, QUIET, Region, Shift, Site};
+use super::shrink::{ShrinkOptions, remarks, shrink};
+use super::sweep::{SweepOptions, SweepProgress, sweep};
+use super::verdict::judge;
+use crate::base::planted::Plant;
+use crate::drill::scenario::Scenario;
+
+const fn minutes(minutes: u64) -> Duration {
+    Duration::from_secs(minutes * 60)
+}
+
+/// A quarter of an hour of two clinics that write, with a few things that do no harm.
+fn small() -> Region {
+    let site = |number| Site { number, disk: false, areas: vec!["shared/east"], battery_h: None };
+    let between = "[\"r1\", \"r2\"]";
+    let events = (2..9).flat_map(|minute| {
+        let cut = Happens::at(minutes(minute), "cut").key("between", between);
+        let heal = Happens::at(minutes(minute) + Duration::from_secs(20), "heal").key("between", between);
+        [cut, heal]
+    });
+    Region {
+        seed: 1,
+        replicas: (1..=3).map(site).collect(),
+        links: [[1, 2], [2, 3]]
+            .map(|ends| Line { ends, profile: "satellite".to_owned(), meets_every: None })
+            .to_vec(),
+        backup_every: None,
+        people: 2,
+        shifts: vec![Shift {
+            from: minutes(1),
+            until: minutes(9),
+            arrivals_per_hour: 12.0,
+            notes_per_hour: 30.0,
+        }],
+        events: events.collect(),
+        ends: minutes(10),
+        afterwards: Vec::new(),
+        quiet: QUIET,
+        expects: vec!["no-acknowledged-write-lost"],
+    }
 }
 
 #[test]
-fn explore() {
-    let get = |name: &str| std::env::var(name).ok();
-    let number = |name: &str, usual: u64| get(name).and_then(|text| text.parse().ok()).unwrap_or(usual);
-    let options = super::SweepOptions {
-        first_seed: number("FIRST", 1),
-        seeds: number("SEEDS", 3),
-        plant: get("PLANT").map(|name| crate::base::planted::Plant::by_name(&name).unwrap()),
-        threads: number("THREADS", 1) as usize,
-        shrink: get("SHRINK").is_some(),
-    };
-    let report = super::sweep(&options, &mut |progress| {
-        if get("LOUD").is_some() {
-            println!("{progress:?}");
-        }
-    });
-    println!("{report}");
-    if get("SHRINK").is_some() {
-        for failure in report.failures.iter().take(3) {
-            println!("{}\n{} events", failure.scenario, failure.events);
-        }
+fn a_seed_gives_one_region_that_the_reader_takes_and_another_seed_another() {
+    let text = |seed| invent(seed).unwrap().0.text("the same");
+    assert_eq!(text(7), text(7));
+    assert_ne!(text(7), text(8));
+    let scenario = Scenario::parse(std::path::Path::new("/seed-7.toml"), &text(7)).unwrap();
+    assert!(scenario.replicas.len() >= 2 && scenario.events.len() > 3);
+}
+
+#[test]
+fn every_kind_of_fault_is_in_some_region_and_none_in_all() {
+    let regions: Vec<Region> = (1..=40).map(|seed| invent(seed).unwrap().0).collect();
+    let kinds = |region: &Region| region.events.iter().map(|event| event.event).collect::<BTreeSet<_>>();
+    for kind in [
+        "cut",
+        "heal",
+        "flap",
+        "one-way",
+        "degrade",
+        "power-failure",
+        "power-loss",
+        "crash",
+        "kill-in-mid-write",
+        "freeze",
+        "stop",
+        "disk-full",
+        "disk-corrupt",
+        "site-lost",
+        "restore",
+        "clock-skew",
+        "clock-jump",
+        "s3-outage",
+        "duplicate-registration",
+        "surge",
+        "lie",
+        "second-quake",
+        "allergy",
+        "medication",
+        "handover",
+    ] {
+        assert!(regions.iter().any(|region| kinds(region).contains(kind)), "no region has '{kind}'");
     }
+    let disks = regions.iter().flat_map(|region| &region.replicas).filter(|site| site.disk).count();
+    assert!(disks > 30, "{disks}");
+}
+
+#[test]
+fn what_the_reader_refuses_is_taken_out() {
+    let mut region = small();
+    region.events.insert(3, Happens::at(minutes(3), "crash").text("at", "r9").text("for", "1m"));
+    region.replicas.remove(2);
+    let scenario = region.legalise().unwrap();
+    assert_eq!(
+        (scenario.links.len(), scenario.events.len()),
+        (1, 15),
+        "the link to r3 and the crash are gone"
+    );
+}
+
+#[test]
+fn a_region_whose_parts_are_not_joined_is_not_fair() {
+    let whole = small();
+    assert!(whole.is_fair());
+    let mut parted = whole.clone();
+    parted.links.remove(1);
+    let mut hasty = whole.clone();
+    hasty.quiet = minutes(1);
+    let mut rotten = whole;
+    rotten.events.push(Happens::at(minutes(9), "disk-corrupt").text("at", "r1"));
+    assert!(!parted.is_fair() && !hasty.is_fair() && !rotten.is_fair());
+}
+
+#[test]
+fn a_planted_bug_is_found_and_its_region_shortened() {
+    let mut region = small();
+    let scenario = region.legalise().unwrap();
+    assert_eq!(judge(&scenario, region.seed, None).broken, [], "without the bug all is well");
+    let plant = Some(Plant::DropAcknowledgedWrite);
+    let broken = judge(&scenario, region.seed, plant).broken.remove(0);
+    let mut heard = 0;
+    let options = ShrinkOptions { plant, runs_max: 60 };
+    let shrunk = shrink(&region, &broken, &options, &mut |_, _| heard += 1);
+    assert_eq!(shrunk.broken.invariant, broken.invariant);
+    assert!(shrunk.region.events.len() <= 6 && shrunk.region.replicas.len() < 3, "{:?}", shrunk.region);
+    assert!(shrunk.runs <= 60 && heard == shrunk.runs);
+    let text = shrunk.region.text(&remarks(1, &shrunk.broken, plant));
+    assert!(text.contains("seed 1") && text.contains(&broken.invariant), "{text}");
+    let again = Scenario::parse(std::path::Path::new("/seed-1.toml"), &text).unwrap();
+    assert!(judge(&again, 1, plant).breaks(&broken.invariant), "the file fails in the same way");
+}
+
+#[test]
+fn a_sweep_runs_its_seeds_once_and_tells_how_far_it_is() {
+    let options = SweepOptions { first_seed: CHEAP, seeds: 1, plant: None, threads: 2, shrink: false };
+    let mut heard = Vec::new();
+    let report = sweep(&options, &mut |progress| heard.push(progress));
+    assert!(report.passed(), "{report}");
+    assert_eq!(heard, [SweepProgress::Ran { done: 1, failed: 0 }]);
+    assert_eq!((report.seeds, report.run_twice), (1, 1));
+    assert!(report.events > 0 && report.to_string().contains("everything held"));
+}
+
+/// A seed with a region that takes little time.
+const CHEAP: u64 = 3;
+
+/// What `tests/mutants` runs: so many seeds, by environment variables; without them one. A bug may be planted in all
+/// of them, and the regions that fail be shortened.
+#[test]
+fn mutant_catcher() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    let (seeds, plant) = (number("MUSUBI_SWARM_SEEDS"), std::env::var("MUSUBI_SWARM_PLANT").ok());
+    let options = SweepOptions {
+        first_seed: number("MUSUBI_SWARM_FIRST").unwrap_or(if seeds.is_some() { 1 } else { CHEAP }),
+        seeds: seeds.unwrap_or(1),
+        plant: plant.map(|name| Plant::by_name(&name).expect("a planted bug has this name")),
+        threads: number("MUSUBI_SWARM_THREADS").unwrap_or(1) as usize,
+        shrink: number("MUSUBI_SWARM_SHRINK").is_some(),
+    };
+    let report = sweep(&options, &mut |_| {});
+    println!("{report}");
+    for failure in report.failures.iter().filter(|_| options.shrink) {
+        println!("{}", failure.scenario);
+    }
+    assert!(report.failures.is_empty(), "{report}");
 }

@@ -58,6 +58,9 @@ pub(super) fn walk(
     let mut position = start_of(first.value());
     let (low, high) = (*first.value(), run_key(lane.number, u64::MAX));
     for row in table.range::<&[u8; 12]>(&low..=&high)? {
+        if position >= size {
+            break;
+        }
         let (key, sealed) = row?;
         let start = start_of(key.value());
         if start != position {

@@ -224,6 +224,36 @@ fn rows_that_are_gone_are_damage_and_not_absence() {
     assert!(store.lane(&zero).unwrap().is_some(), "its id stands in its state too");
 }
 
+/// A scrub took a row whose key had rotted to a place beyond the lane's end for the end of the lane: what was lost
+/// was never named, and no peer was asked for it (found by the drill swarm, seed 18).
+#[test]
+fn a_run_whose_key_rotted_is_named_and_heals() {
+    let sample = Sample::new();
+    {
+        let value = sample.run_value(1, 9);
+        let database = database_on(&sample.disk);
+        let transaction = database.begin_write().unwrap();
+        {
+            let mut runs = transaction.open_table(RUNS).unwrap();
+            runs.remove(&run_key(1, 9)).unwrap();
+            runs.insert(&run_key(1, 9 | 1 << 40), value.as_slice()).unwrap();
+        }
+        transaction.commit().unwrap();
+    }
+    let id = sample.lanes[1].id();
+    let store = open_store(&sample.disk).unwrap();
+    assert_eq!(store.scrub(10).unwrap(), [DamagedRun { lane: id, start: 9, end: 13 }]);
+    let mut again = SampleLane::new(2);
+    let parts =
+        (0..3).map(|part| again.append((0..4).map(|index| format!("lane 1 part {part} entry {index}"))));
+    let last = parts.last().unwrap().remove(0).run;
+    store.heal(last).unwrap();
+    assert_eq!(store.scrub(10).unwrap(), []);
+    let held = store.runs(&id, 0, usize::MAX).unwrap();
+    assert_eq!(held.iter().map(|run| run.entries.len()).sum::<usize>(), 13);
+    assert!(store.runs(&id, 12, usize::MAX).is_ok(), "what is behind the lane's end is not read");
+}
+
 #[test]
 fn neighbouring_damaged_runs_heal_one_after_the_other() {
     let sample = Sample::new();

@@ -15,6 +15,7 @@
 //! [`region`] is what a region is, [`invent`] makes one from a seed, `text` writes and reads it; [`verdict`] runs one
 //! and judges it; [`mod@sweep`] does so with many; [`mod@shrink`] finds the smallest region that fails in the same way.
 
+pub mod class;
 pub mod invent;
 mod quiet;
 pub mod region;

@@ -12,9 +12,10 @@
 //!    one disk holds, and there is time enough. Whatever an invariant says then is a bug.
 //! 3. A sweep that finds nothing must have tried: every class of faults happened and had an effect, or it fails.
 //!
-//! [`region`] is what a region is, [`invent`] makes one from a seed, [`text`] writes and reads it; [`verdict`] runs
-//! one and judges it; [`sweep`] does so with many; [`shrink`] finds the smallest region that fails in the same way.
+//! [`region`] is what a region is, [`invent`] makes one from a seed, `text` writes and reads it; [`verdict`] runs one
+//! and judges it; [`mod@sweep`] does so with many; [`mod@shrink`] finds the smallest region that fails in the same way.
 
+pub mod class;
 pub mod invent;
 mod quiet;
 pub mod region;

@@ -1,6 +1,6 @@
 //! The set of verified certificates: grows only, and ends the same in whatever order they arrive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::certificate::{
     Certificate, CertificateError, DeviceCertificate, Genesis, SiteCertificate, Unverified,
@@ -30,6 +30,10 @@ pub struct Certificates {
     genesis: Genesis,
     roots: Vec<[u8; 32]>,
     verified: BTreeMap<Digest, (Certificate, Vec<u8>)>,
+    /// Where those stand that are looked up for every lane: a region has thousands.
+    rotations: BTreeSet<Digest>,
+    of_sites: BTreeMap<SiteId, BTreeSet<Digest>>,
+    of_devices: BTreeMap<DeviceId, BTreeSet<Digest>>,
     waiting: BTreeMap<Digest, (Unverified, Vec<u8>)>,
 }
 
@@ -52,6 +56,9 @@ impl Certificates {
             roots: vec![body.root],
             genesis: body,
             verified: BTreeMap::from([(read.hash, (read.certificate, genesis.to_vec()))]),
+            rotations: BTreeSet::new(),
+            of_sites: BTreeMap::new(),
+            of_devices: BTreeMap::new(),
             waiting: BTreeMap::new(),
         })
     }
@@ -105,7 +112,8 @@ impl Certificates {
         &'a self,
         device: &'a DeviceId,
     ) -> impl Iterator<Item = (&'a Digest, &'a DeviceCertificate)> {
-        self.devices().filter(move |(_, certificate)| certificate.device == *device)
+        let hashes = self.of_devices.get(device).into_iter().flatten();
+        hashes.filter_map(|hash| Some((hash, self.device(hash)?)))
     }
 
     /// Returns all verified device certificates, with their hashes.
@@ -126,27 +134,18 @@ impl Certificates {
 
     /// Returns a verified site certificate of a site (of several, the one that ends last).
     pub fn site(&self, site: &SiteId) -> Option<&SiteCertificate> {
-        self.sites().filter(|certificate| certificate.site() == *site).max_by_key(|c| c.not_after)
+        self.certificates_of(site).max_by_key(|certificate| certificate.not_after)
     }
 
     /// Returns the signed forms that a peer needs to verify a device certificate, issuers first: rotations,
     /// the site's certificates, then the device's own. The genesis is pinned and not among them.
     pub fn chain(&self, hash: &Digest) -> Vec<(Digest, &[u8])> {
         let Some(device) = self.device(hash) else { return Vec::new() };
-        let wanted = |certificate: &Certificate| match certificate {
-            Certificate::Genesis(_) | Certificate::Device(_) => false,
-            Certificate::Rotation(_) => true,
-            Certificate::Site(site) => site.site() == device.site,
-        };
-        let mut chain: Vec<_> = self
-            .verified
-            .iter()
-            .filter(|(_, (certificate, _))| wanted(certificate))
-            .map(|(hash, (certificate, signed))| (rank(certificate), *hash, signed.as_slice()))
-            .collect();
-        chain.sort();
+        let of_site = self.of_sites.get(&device.site).into_iter().flatten();
+        let above = self.rotations.iter().chain(of_site);
+        let above = above.filter_map(|hash| Some((*hash, self.verified.get(hash)?.1.as_slice())));
         let own = &self.verified[hash].1;
-        chain.into_iter().map(|(_, hash, signed)| (hash, signed)).chain([(*hash, own.as_slice())]).collect()
+        above.chain([(*hash, own.as_slice())]).collect()
     }
 
     /// Returns the signed form of every verified certificate but the genesis, issuers first.
@@ -172,17 +171,35 @@ impl Certificates {
                 Ok(self.roots.contains(&rotation.previous))
             }
             Certificate::Site(_) => Ok(by_a_root()),
-            Certificate::Device(device) => Ok(self.sites().any(|site| {
-                site.site() == device.site
-                    && device.areas.iter().all(|a| site.areas.contains(a) || *a == Area::common())
+            Certificate::Device(device) => Ok(self.certificates_of(&device.site).any(|site| {
+                device.areas.iter().all(|a| site.areas.contains(a) || *a == Area::common())
                     && read.verify(&site.key)
             })),
         }
     }
 
+    /// Returns the verified certificates of a site, by their hashes.
+    fn certificates_of(&self, site: &SiteId) -> impl Iterator<Item = &SiteCertificate> {
+        let hashes = self.of_sites.get(site).into_iter().flatten();
+        hashes.filter_map(|hash| match self.verified.get(hash) {
+            Some((Certificate::Site(site), _)) => Some(site),
+            Some(_) | None => None,
+        })
+    }
+
     fn accept(&mut self, read: Unverified, signed: Vec<u8>) {
-        if let Certificate::Rotation(rotation) = &read.certificate {
-            self.roots.push(rotation.next);
+        match &read.certificate {
+            Certificate::Genesis(_) => {}
+            Certificate::Rotation(rotation) => {
+                self.roots.push(rotation.next);
+                self.rotations.insert(read.hash);
+            }
+            Certificate::Site(site) => {
+                self.of_sites.entry(site.site()).or_default().insert(read.hash);
+            }
+            Certificate::Device(device) => {
+                self.of_devices.entry(device.device).or_default().insert(read.hash);
+            }
         }
         self.waiting.remove(&read.hash);
         self.verified.insert(read.hash, (read.certificate, signed));

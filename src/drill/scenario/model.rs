@@ -284,14 +284,20 @@ impl Scenario {
         let Some(plan) = self.events.get(event) else { return Vec::new() };
         let mut deeds = plan.event.deeds(self, &mut chance);
         // What a fault would still do or undo is over when all returns to normal; people go on writing.
-        let normal = |plan: &&EventPlan| std::ptr::eq(plan.event.kind(), &RETURN_TO_NORMAL);
-        let ends = self.events[event + 1..].iter().find(normal).and_then(|plan| plan.time);
-        if let (Some(begins), Some(ends)) = (plan.time, ends) {
+        let normal = |plan: &EventPlan| std::ptr::eq(plan.event.kind(), &RETURN_TO_NORMAL);
+        let ends = (event + 1..self.events.len()).find(|later| normal(&self.events[*later]));
+        if let Some(ends) = ends {
+            let (begins, ends) = (self.earliest(event), self.earliest(ends));
             let over =
                 |deed: &TimedDeed| deed.after > Duration::ZERO && begins.saturating_add(deed.after) >= ends;
             deeds.retain(|deed| deed.deed.is_writing() || !over(deed));
         }
         deeds
+    }
+
+    /// Returns the earliest time of an event: its own, or that of the last event above it that has one.
+    fn earliest(&self, event: usize) -> Duration {
+        self.events[..=event].iter().rev().find_map(|plan| plan.time).unwrap_or_default()
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::ledger::{PersonNo, Said};
 use super::world::World;
 use crate::drill::course::{Act, Decision};
+use crate::drill::error::StepFailure;
 use crate::drill::workload::Task;
+use crate::replica::answer::Written;
 use crate::replica::request::{MedicationAction, NewPatient, Write};
 
 impl World<'_> {
@@ -46,6 +48,24 @@ impl World<'_> {
         self.recorder.decisions.push(decision);
     }
 
+    /// Writes what an event says, and notes it as a decision like those of the script.
+    ///
+    /// # Errors
+    /// [`StepFailure`] as [`World::write`].
+    pub(super) fn decide(
+        &mut self,
+        at: usize,
+        person: PersonNo,
+        write: Write,
+    ) -> Result<Written, StepFailure> {
+        let read = self.record_at(at, person).is_some();
+        let mut decision = self.decision(at, person, super::stage::act_of(&write), read, false);
+        let written = self.write(at, person, write);
+        decision.written = written.is_ok();
+        self.recorder.decisions.push(decision);
+        written
+    }
+
     /// Opens a record of a person at a machine.
     fn receive(&mut self, at: usize, person: PersonNo) -> bool {
         let Some(replica) = self.replica(at) else { return false };
@@ -68,7 +88,14 @@ impl World<'_> {
     }
 
     /// What a decision about a person rests on, here and now.
-    fn decision(&self, at: usize, person: PersonNo, act: Act, read: bool, written: bool) -> Decision {
+    pub(super) fn decision(
+        &self,
+        at: usize,
+        person: PersonNo,
+        act: Act,
+        read: bool,
+        written: bool,
+    ) -> Decision {
         let unknown = self.ledger.about(person).map(|(_, write)| write);
         let unknown = unknown.filter(|write| self.nodes[at].knowledge.size(&write.lane) <= write.seq);
         let (mut count, mut oldest) = (0, self.now);

@@ -58,12 +58,14 @@ impl World<'_> {
                 let written = replica.register(patient, None, author).map_err(failed)?;
                 let person = self.people.of(written.record);
                 self.people.call(alias, person);
+                let decision = self.decision(*at, person, Act::Register, true, true);
+                self.recorder.decisions.push(decision);
                 self.acknowledge(*at, Some(person), Act::Register, Said::Other, Some(&written));
                 Ok(())
             }
             Deed::Write { at, patient, write } => {
                 let person = self.patient(*at, patient)?;
-                self.write(*at, person, write.clone()).map(drop)
+                self.decide(*at, person, write.clone()).map(drop)
             }
             Deed::Handover { at, patient, edit } => {
                 let person = self.patient(*at, patient)?;
@@ -343,6 +345,8 @@ impl World<'_> {
         let (replica, restored) = now_or_never(restoring)?.map_err(failed)?;
         drop(replica);
         self.grid.nodes[at].disk = true;
+        // Now somebody waits for it again: until it starts the region is not whole.
+        self.surroundings_changed(at);
         self.trace.note(self.now, "restored", restored.entries, &[]);
         match restored.problems.first() {
             None => Ok(()),
@@ -382,7 +386,7 @@ impl World<'_> {
                 (format!("{}{text}{}", &now[..place], &now[place..]), text.clone(), false)
             }
         };
-        let written = self.write(at, person, Write::Handover { text: whole })?;
+        let written = self.decide(at, person, Write::Handover { text: whole })?;
         self.typed.push(crate::drill::ledger::Typed {
             step: self.event,
             replica: self.scenario.replicas[at].name.clone(),
@@ -552,7 +556,7 @@ fn failed(error: ReplicaError) -> StepFailure {
     StepFailure(error.to_string())
 }
 
-fn act_of(write: &Write) -> Act {
+pub(super) fn act_of(write: &Write) -> Act {
     match write {
         Write::Note { .. } | Write::Handover { .. } | Write::Annotation { .. } => Act::Note,
         Write::Allergy { .. } => Act::Allergy,

@@ -9,7 +9,7 @@ use super::error::DrillError;
 use super::expectations::{self, Run, Twice};
 use super::report::DrillReport;
 use super::scenario::{Expectation, Mistake, Scenario};
-use super::sim::{SimOptions, simulate};
+use super::sim::{SimOptions, TIME_PASSES, simulate};
 use super::story::Timeline;
 use crate::base::planted::Plant;
 
@@ -62,14 +62,17 @@ pub fn run_sim(
     on_event(&SimLine::outside(&timeline.opening()));
     let sim = SimOptions { seed, plant };
     let run = simulate(&scenario, sim, &mut |at, line| {
-        timeline.tell(at, line);
+        if line != TIME_PASSES {
+            timeline.tell(at, line);
+        }
         on_event(&SimLine::of(&scenario, at, line));
     })?;
     let twice = match options.twice || scenario.expectations.contains(&Expectation::SameTrace) {
         false => None,
         true => {
             on_event(&SimLine::outside("The same again, to compare the traces."));
-            let again = simulate(&scenario, sim, &mut |_, _| {})?;
+            let again =
+                simulate(&scenario, sim, &mut |at, line| on_event(&SimLine::of(&scenario, at, line)))?;
             Some(Twice { first: run.trace, second: again.trace })
         }
     };

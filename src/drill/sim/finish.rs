@@ -6,19 +6,17 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::ledger::{Acknowledged, PersonNo, Said};
+use super::observing::observations;
 use super::run::SimRun;
 use super::stage::now_or_never;
 use super::world::World;
 use crate::backup::Bucket;
 use crate::base::{Area, Digest, LaneId, RecordId};
 use crate::drill::course::{Act, Course, DiskKind, Dispute, LostWrite, Member, Mode};
-use crate::drill::judge::{Damage, Observations, SimSeen};
-use crate::drill::ledger::{Disk, ResourceKey};
-use crate::drill::observer::RecordSeen;
-use crate::drill::scenario::{ReplicaName, StorePlan, Told, kind_name, role_name};
+use crate::drill::judge::Damage;
+use crate::drill::scenario::{StorePlan, Told, kind_name, role_name};
 use crate::record::{RecordView, kana};
 use crate::replica::Replica;
-use crate::replica::answer::{GroupHeads, Status};
 use crate::replica::heads;
 use crate::replica::restoring::restore_into;
 use crate::store::api::root_at;
@@ -67,11 +65,13 @@ pub(super) fn finish(mut world: World<'_>) -> SimRun {
     SimRun { course, seen, trace: trace.digest(), events: trace.events() }
 }
 
-struct Lost {
+/// What was acknowledged and is not there.
+pub(super) struct Lost {
     named: Vec<LostWrite>,
-    total: usize,
+    /// How many writes.
+    pub(super) total: usize,
     /// Entries that are there and are not what was acknowledged.
-    altered: u64,
+    pub(super) altered: u64,
 }
 
 /// Looks for every acknowledged write on every machine that should hold it.
@@ -368,7 +368,7 @@ fn heads_of_all(world: &World<'_>) -> Vec<u8> {
 }
 
 /// Counts the records that were opened in the run and that a machine holds.
-fn registered(world: &World<'_>, node: usize) -> u64 {
+pub(super) fn registered(world: &World<'_>, node: usize) -> u64 {
     let held = |write: &&Acknowledged| {
         write.act == Act::Register && world.nodes[node].knowledge.size(&write.lane) > write.seq
     };
@@ -392,142 +392,6 @@ fn members(world: &World<'_>) -> Vec<Member> {
         records: registered(world, node),
     };
     world.scenario.replicas.iter().enumerate().map(member).collect()
-}
-
-fn observations(
-    world: &mut World<'_>,
-    lost: &Lost,
-    held_by_least: Option<u64>,
-    allergies_missing: Vec<String>,
-    backup_restores: Option<Result<String, String>>,
-    damage: Vec<Damage>,
-) -> Observations {
-    let mut seen = Observations {
-        before_heal: std::mem::take(&mut world.before_heal),
-        patients: world.people.named(),
-        failures: std::mem::take(&mut world.failures),
-        sync_bytes: world.recorder.sync_bytes,
-        backup_bytes: world.recorder.backup_bytes,
-        converge_after_heal_s: world.recorder.reunions.last().and_then(|reunion| {
-            reunion.converged.map(|converged| (converged - reunion.healed).as_secs_f64())
-        }),
-        ..Observations::default()
-    };
-    for typed in std::mem::take(&mut world.typed) {
-        seen.ledger.typed(typed);
-    }
-    let groups = world.grid.groups(world.now);
-    for node in 0..world.nodes.len() {
-        let Some(replica) = world.nodes[node].replica.clone() else { continue };
-        let name = world.scenario.replicas[node].name.clone();
-        seen.at_end.insert(name.clone(), status(world, node, &replica));
-        if world.is_small() {
-            match look_into(world, &replica, &seen.ledger.typed_records()) {
-                Ok((disk, views)) => {
-                    seen.disks.insert(name.clone(), disk);
-                    seen.views.insert(name, views);
-                }
-                Err(failure) => {
-                    let detail = format!("reading {name}: {failure}");
-                    let name = "observer".to_owned();
-                    seen.failures.push(crate::drill::judge::Judged { name, ok: false, detail });
-                }
-            }
-        }
-    }
-    seen.sim = Some(SimSeen {
-        acknowledged: world.ledger.writes().len() as u64,
-        lost: lost.total as u64,
-        altered: lost.altered,
-        held_by_least,
-        allergies_missing,
-        backup_restores,
-        damage,
-        equal: world.are_equal(),
-        groups: groups.iter().flatten().collect::<BTreeSet<_>>().len() as u64,
-    });
-    seen
-}
-
-/// How a machine is; of a large region without reading every entry.
-fn status(world: &World<'_>, node: usize, replica: &Replica) -> Status {
-    if world.is_small()
-        && let Ok(status) = replica.status(Vec::new(), None)
-    {
-        return status;
-    }
-    let (me, groups) = (replica.me(), heads::groups(&replica.lanes()));
-    Status {
-        realm: me.realm_name.clone(),
-        site: me.site_certificate.name.clone(),
-        device: me.device_certificate.name.clone(),
-        device_id: me.device,
-        role: role_name(me.device_certificate.role).to_owned(),
-        areas: replica.areas().into_iter().collect(),
-        records: registered(world, node),
-        entries: groups.iter().map(|group: &GroupHeads| group.entries).sum(),
-        lanes: groups.iter().map(|group| group.lanes).sum(),
-        file_bytes: 0,
-        heads: heads::shared(&groups),
-        groups,
-        quarantined: 0,
-        damaged: replica.damaged().len() as u64,
-        forked: 0,
-        peers: Vec::new(),
-        horizon: Vec::new(),
-        backup: None,
-        backup_error: None,
-    }
-}
-
-/// Reads what a machine's disk holds and shows.
-fn look_into(
-    world: &World<'_>,
-    replica: &Replica,
-    charts: &BTreeSet<RecordId>,
-) -> Result<(Disk, BTreeMap<RecordId, RecordSeen>), String> {
-    let mut disk = Disk::default();
-    let mut unread = None;
-    let exported = replica.export_each(&mut |_, resource| match serde_json::from_str::<Value>(resource) {
-        Ok(value) => {
-            let field = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
-            let key = ResourceKey { resource_type: field("resourceType"), id: field("id") };
-            disk.resources.entry(key).or_default().push(value);
-        }
-        Err(error) => unread = Some(error.to_string()),
-    });
-    exported.map_err(|error| error.to_string())?;
-    if let Some(error) = unread {
-        return Err(error);
-    }
-    for versions in disk.resources.values_mut() {
-        versions.sort_by_key(Value::to_string);
-    }
-    let mut views = BTreeMap::new();
-    for (record, _) in world.people.all() {
-        let Ok(shown) = replica.show(&record) else { continue };
-        let handover =
-            shown.charts.iter().map(|chart| chart.handover.as_str()).collect::<Vec<_>>().join("\n");
-        if charts.contains(&record) {
-            disk.handovers.insert(record, handover.clone());
-        }
-        views.insert(record, RecordSeen { view: shown.view, handover });
-    }
-    Ok((disk, views))
-}
-
-impl World<'_> {
-    /// Looks at every machine before the first path heals after a cut: was the cut real?
-    pub(super) fn look_before_heal(&mut self) {
-        if self.grid.is_whole() {
-            return;
-        }
-        let names = |node: usize| -> ReplicaName { self.scenario.replicas[node].name.clone() };
-        let running =
-            (0..self.nodes.len()).filter_map(|node| Some((node, self.nodes[node].replica.clone()?)));
-        let looked = running.map(|(node, replica)| (names(node), status(self, node, &replica)));
-        self.before_heal = looked.collect();
-    }
 }
 
 fn remarks(count: usize, members: &[Member]) -> Vec<Told> {

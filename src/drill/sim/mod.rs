@@ -20,6 +20,7 @@ pub mod grid;
 pub mod ledger;
 mod lying;
 mod node;
+mod observing;
 mod people;
 mod pipe;
 mod play;
@@ -35,7 +36,8 @@ mod tests;
 mod trace;
 mod watch;
 mod world;
+mod writing;
 
 pub(in crate::drill) use play::act_of;
-pub use run::{SimOptions, SimRun, simulate};
+pub use run::{SimOptions, SimRun, TIME_PASSES, simulate};
 pub use trace::Trace;

@@ -24,18 +24,20 @@ const PAGE_CACHE_BYTES: usize = 1 << 20;
 /// Where a machine keeps its records.
 pub(super) enum Drive {
     /// The production store on a simulated disk.
-    Disk {
-        /// The disk.
-        device: FaultDisk,
-        /// The key under which its values are sealed.
-        key: DataKey,
-        /// Where its nonces come from.
-        chance: Chance,
-        /// How often it was opened.
-        openings: u64,
-    },
+    Disk(Box<SealedDisk>),
     /// The memory store: it survives a crash, as a perfect disk would.
     Memory(Arc<MemoryStore>),
+}
+
+/// A simulated disk with what opens the store on it.
+pub(super) struct SealedDisk {
+    device: FaultDisk,
+    /// The key under which its values are sealed.
+    key: DataKey,
+    /// Where its nonces come from.
+    chance: Chance,
+    /// How often it was opened.
+    openings: u64,
 }
 
 /// One machine.
@@ -117,7 +119,7 @@ impl Node {
                 let device = FaultDisk::new(chance.bits());
                 let nonces = nonces(chance.fork("nonces 0"));
                 let store = RedbStore::create_on(Arc::new(device.clone()), &key, nonces, options())?;
-                self.drive = Some(Drive::Disk { device, key, chance, openings: 0 });
+                self.drive = Some(Drive::Disk(Box::new(SealedDisk { device, key, chance, openings: 0 })));
                 Ok(Arc::new(store))
             }
         }
@@ -151,7 +153,8 @@ impl Node {
         let store: Arc<dyn Store> = match &mut self.drive {
             None => return Err(ReplicaError::Call("its disk is gone; restore it first".to_owned())),
             Some(Drive::Memory(store)) => store.clone(),
-            Some(Drive::Disk { device, key, chance, openings }) => {
+            Some(Drive::Disk(disk)) => {
+                let SealedDisk { device, key, chance, openings } = &mut **disk;
                 device.restore_power();
                 *openings += 1;
                 let nonces = nonces(chance.fork(&format!("nonces {openings}")));
@@ -193,7 +196,7 @@ impl Node {
     /// Returns the simulated disk, if it has one.
     pub(super) fn device(&self) -> Option<&FaultDisk> {
         match &self.drive {
-            Some(Drive::Disk { device, .. }) => Some(device),
+            Some(Drive::Disk(disk)) => Some(&disk.device),
             Some(Drive::Memory(_)) | None => None,
         }
     }

@@ -59,7 +59,7 @@ impl World<'_> {
         write: Write,
     ) -> Result<Written, StepFailure> {
         let read = self.record_at(at, person).is_some();
-        let mut decision = self.decision(at, person, super::stage::act_of(&write), read, false);
+        let mut decision = self.decision(at, person, super::writing::act_of(&write), read, false);
         let written = self.write(at, person, write);
         decision.written = written.is_ok();
         self.recorder.decisions.push(decision);

@@ -21,6 +21,11 @@ const SIGNATURES_MAX: usize = 1 << 20;
 /// How long a drill goes on after its last event when the scenario does not say: until all hold the same, or so long.
 const AFTERWARDS_MAX: Duration = Duration::from_secs(3_600);
 
+/// What is told when nothing but time has passed: it belongs to no story.
+pub const TIME_PASSES: &str = "time passes";
+/// How often that is told of a long drill.
+const TOLD_EVERY: Duration = Duration::from_secs(2 * 3_600);
+
 /// How a scenario is simulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SimOptions {
@@ -62,7 +67,7 @@ pub fn simulate(
     }
     let last = world.now;
     match scenario.lasts {
-        Some(lasts) => world.run_until(lasts.max(last)),
+        Some(lasts) => pass(&mut world, lasts.max(last), on_event),
         None => drop(world.run_until_equal(last + AFTERWARDS_MAX, Duration::from_secs(1))),
     }
     on_event(world.now, "Time is over; everything is looked at.");
@@ -74,7 +79,7 @@ fn play(world: &mut World<'_>, number: usize, plan: &EventPlan, on_event: &mut d
     world.event = number + 1;
     let outage = world.last_cut.map_or(Duration::ZERO, |cut| cut + plan.outage);
     let at = plan.time.unwrap_or(Duration::ZERO).max(world.now + plan.after).max(outage);
-    world.run_until(at);
+    pass(world, at, on_event);
     let kind = plan.event.kind().name;
     if !plan.tell.en.is_empty() {
         on_event(world.now, &plan.tell.en);
@@ -105,6 +110,15 @@ fn play(world: &mut World<'_>, number: usize, plan: &EventPlan, on_event: &mut d
         world.recorder.failed(&failure.0);
         world.failures.push(Judged { name: "event".to_owned(), ok: false, detail });
     }
+}
+
+/// Lets time pass, and tells of it where many take part.
+fn pass(world: &mut World<'_>, until: Duration, on_event: &mut dyn FnMut(Duration, &str)) {
+    while !world.is_small() && world.now + TOLD_EVERY < until {
+        world.run_until(world.now + TOLD_EVERY);
+        on_event(world.now, TIME_PASSES);
+    }
+    world.run_until(until);
 }
 
 /// Creates the realm and enrols every machine, each on a disk of its own.

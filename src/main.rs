@@ -4,6 +4,10 @@ use std::process::ExitCode;
 
 use musubi::cli;
 
+/// Sync and indexing live on small allocations; the system's allocator took a fifth of their time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     cli::panic::guarded(|| cli::run(std::env::args_os()))
 }

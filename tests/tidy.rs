@@ -32,6 +32,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("anyhow", &["cli", "main.rs"]),
     ("indicatif", &["cli"]),
     ("comfy_table", &["cli"]),
+    ("mimalloc", &["main.rs"]),
 ];
 /// What pure code does not touch: files, network, clock, randomness, runtime.
 const IMPURE: &[&str] = &[

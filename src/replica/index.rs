@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::core::{Inner, Replica};
 use super::error::ReplicaError;
+use super::terms_memo::remembered;
 use crate::base::{Hlc, RecordId};
 use crate::chart::ChartBody;
 use crate::lane::{CarryBody, Entry, EntryKind, Run};
@@ -124,7 +125,7 @@ impl Replica {
     /// Reads into the tail what has arrived; makes room when it is full.
     pub(super) fn refresh(&self, inner: &mut Inner) -> Result<Coverage, ReplicaError> {
         loop {
-            inner.coverage = inner.tail.refresh(&*self.store, &terms_of)?;
+            inner.coverage = inner.tail.refresh(&*self.store, &|run: &Run| remembered(run, terms_of))?;
             if inner.coverage == Coverage::Complete {
                 return Ok(inner.coverage);
             }

@@ -35,9 +35,11 @@ mod sealed_world_tests;
 pub mod serving;
 pub mod status;
 pub mod syncing;
+mod terms_memo;
 #[cfg(test)]
 mod tests;
 pub mod writing;
 
 pub use core::Replica;
 pub use error::{Kind, ReplicaError};
+pub use terms_memo::TermsMemo;

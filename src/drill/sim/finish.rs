@@ -29,6 +29,7 @@ const LOST_NAMED_MAX: usize = 200;
 pub(super) fn finish(mut world: World<'_>) -> SimRun {
     let now = world.now;
     world.recorder.end(now);
+    world.registered = registered(&world);
     let lost = lost_writes(&world);
     let (disputes, allergies_missing) = disputes(&world);
     let backup_restores = backup_restores(&mut world);
@@ -40,7 +41,9 @@ pub(super) fn finish(mut world: World<'_>) -> SimRun {
     let seen = observations(&mut world, &lost, held_by_least, allergies_missing, backup_restores, damage);
     // Nothing is written any more: a database that closes on what a bug or rot has left of its disk may panic.
     world.nodes.iter().filter_map(|node| node.device()).for_each(FaultDisk::crash);
-    let World { scenario, recorder, ledger, trace, .. } = world;
+    let World { scenario, recorder, ledger, trace, nodes, lines, .. } = world;
+    // Thousands of replicas take seconds to fall to dust; nobody waits for that.
+    drop(std::thread::spawn(move || drop((lines, nodes))));
     let remarks = remarks(scenario.replicas.len(), &members);
     let course = Course {
         mode: Mode::Sim,
@@ -367,12 +370,17 @@ fn heads_of_all(world: &World<'_>) -> Vec<u8> {
     replicas.flat_map(|replica| heads::shared(&heads::groups(&replica.lanes())).0).collect()
 }
 
-/// Counts the records that were opened in the run and that a machine holds.
-pub(super) fn registered(world: &World<'_>, node: usize) -> u64 {
-    let held = |write: &&Acknowledged| {
-        write.act == Act::Register && world.nodes[node].knowledge.size(&write.lane) > write.seq
-    };
-    world.ledger.writes().iter().filter(held).count() as u64
+/// Counts the records that were opened in the run and that each machine holds.
+fn registered(world: &World<'_>) -> Vec<u64> {
+    let mut counts = vec![0; world.nodes.len()];
+    let mut holders: BTreeMap<&Area, Vec<usize>> = BTreeMap::new();
+    for write in world.ledger.writes().iter().filter(|write| write.act == Act::Register) {
+        let of_area = || (0..world.nodes.len()).filter(|node| holds(world, *node, &write.area)).collect();
+        for node in holders.entry(&write.area).or_insert_with(of_area) {
+            counts[*node] += u64::from(world.nodes[*node].knowledge.size(&write.lane) > write.seq);
+        }
+    }
+    counts
 }
 
 fn members(world: &World<'_>) -> Vec<Member> {
@@ -389,7 +397,7 @@ fn members(world: &World<'_>) -> Vec<Member> {
             StorePlan::Memory => DiskKind::Memory,
         },
         entries: world.nodes[node].knowledge.entries(),
-        records: registered(world, node),
+        records: world.registered[node],
     };
     world.scenario.replicas.iter().enumerate().map(member).collect()
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::finish::{Lost, registered};
+use super::finish::Lost;
 use super::world::World;
 use crate::base::RecordId;
 use crate::drill::judge::{Damage, Observations, SimSeen};
@@ -86,7 +86,7 @@ fn status(world: &World<'_>, node: usize, replica: &Replica) -> Status {
         device_id: me.device,
         role: role_name(me.device_certificate.role).to_owned(),
         areas: replica.areas().into_iter().collect(),
-        records: registered(world, node),
+        records: world.registered[node],
         entries: groups.iter().map(|group: &GroupHeads| group.entries).sum(),
         lanes: groups.iter().map(|group| group.lanes).sum(),
         file_bytes: 0,

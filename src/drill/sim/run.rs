@@ -13,11 +13,14 @@ use crate::drill::error::{DrillError, StepFailure};
 use crate::drill::judge::{Judged, Observations};
 use crate::drill::scenario::{EventPlan, Scenario};
 use crate::identity::SignatureMemo;
+use crate::replica::TermsMemo;
 use crate::replica::environment::EnvironmentRng;
 use crate::replica::realm::{Enrolment, Realm, RecoveryKit};
 
 /// Signatures that one simulation remembers as verified: of each write and certificate a region of thousands has.
 const SIGNATURES_MAX: usize = 1 << 20;
+/// Runs whose search terms one simulation remembers.
+const TERMS_MAX: usize = 1 << 18;
 /// How long a drill goes on after its last event when the scenario does not say: until all hold the same, or so long.
 const AFTERWARDS_MAX: Duration = Duration::from_secs(3_600);
 
@@ -56,7 +59,8 @@ pub fn simulate(
     options: SimOptions,
     on_event: &mut dyn FnMut(Duration, &str),
 ) -> Result<SimRun, DrillError> {
-    let _memo = SignatureMemo::on_this_thread(SIGNATURES_MAX);
+    let _signatures = SignatureMemo::on_this_thread(SIGNATURES_MAX);
+    let _terms = TermsMemo::on_this_thread(TERMS_MAX);
     let _planted = options.plant.map(plant);
     let mut world = World::new(scenario, Chance::of_seed(options.seed));
     enrol(&mut world)?;

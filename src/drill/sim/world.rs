@@ -80,6 +80,8 @@ pub(super) struct World<'s> {
     common: Area,
     /// What was typed into hand-over texts and acknowledged.
     pub(super) typed: Vec<Typed>,
+    /// How many records each machine holds at the end.
+    pub(super) registered: Vec<u64>,
     /// What went wrong.
     pub(super) failures: Vec<Judged>,
     /// How each machine was before the first path healed.
@@ -118,6 +120,7 @@ impl<'s> World<'s> {
             last_cut: None,
             common: Area::common(),
             typed: Vec::new(),
+            registered: Vec::new(),
             failures: Vec::new(),
             before_heal: BTreeMap::new(),
             event: 0,

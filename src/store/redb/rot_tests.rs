@@ -162,6 +162,11 @@ fn a_damaged_run_is_named_hurts_no_other_and_heals() {
     assert!(store.entry(&lane.id(), 6).is_err() && store.entry(&lane.id(), 9).unwrap().is_some());
     assert_eq!(store.runs(&sample.lanes[0].id(), 0, usize::MAX).unwrap().len(), 4, "another lane");
     assert_eq!(store.scrub(10).unwrap(), [DamagedRun { lane: lane.id(), start: 5, end: 9 }]);
+    // What a replica tells its peers of the lane, so that they send what comes after; the run before knows it.
+    let mut whole = SampleLane::new(2);
+    whole.append((0..4).map(|index| format!("lane 1 part 0 entry {index}")));
+    assert_eq!(store.frontier_at(&lane.id(), 5).unwrap(), whole.state().frontier);
+    assert!(store.frontier_at(&lane.id(), 6).is_err());
 
     let mut tail = Tail::after(0);
     let extract = |run: &crate::lane::Run| {

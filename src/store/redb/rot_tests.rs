@@ -87,11 +87,15 @@ fn a_flipped_bit_is_an_error_or_nothing_but_never_another_answer() {
     let good = sample.disk.image();
     let expected = read_all(&open_store(&sample.disk).unwrap(), &sample.lanes);
     sample.disk.set_image(&good);
+    let value = sample.run_value(1, 5);
+    let live = sample.place_of(&value) + value.len() / 2;
+    sample.disk.set_image(&good);
     let used: Vec<usize> = (0..good.len()).filter(|at| good[*at] != 0).collect();
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let (mut refused, mut errors, mut unnoticed) = (0, 0, 0);
     for flip in 0..flips {
-        let at = used[rng.next_u64() as usize % used.len()];
+        // The first is in a run that is read; where the others are is for chance to say.
+        let at = if flip == 0 { live } else { used[rng.next_u64() as usize % used.len()] };
         let bit = 1_u8 << (rng.next_u32() % 8);
         let mut image = good.clone();
         image[at] ^= bit;

@@ -105,6 +105,8 @@ pub(super) struct Inner {
     pub(super) coverage: Coverage,
     /// What a scrub found that cannot be read, and no peer has given back yet.
     pub(super) damaged: Vec<DamagedRun>,
+    /// How many scrubs have found something.
+    pub(super) damage_found: u64,
     pub(super) writes: u64,
     /// What a planted fault has acknowledged and not yet written.
     pub(super) late: Vec<Batch>,
@@ -231,6 +233,7 @@ impl Replica {
             tail,
             coverage: Coverage::Behind,
             damaged: Vec::new(),
+            damage_found: 0,
             writes: 0,
             late: Vec::new(),
             writes_indexed: 0,

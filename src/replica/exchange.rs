@@ -39,7 +39,7 @@ pub struct Exchange {
     inputs: VecDeque<Input>,
     peer_sizes: BTreeMap<LaneId, u64>,
     forgotten: Option<LaneId>,
-    damaged_at_start: usize,
+    damage_at_start: u64,
 }
 
 impl Exchange {
@@ -54,7 +54,7 @@ impl Exchange {
             .collect();
         let (chain, streams) = (replica.own_chain(), replica.streams.clone());
         let config = SessionConfig { realm: me.realm, chain, subscription, initiator, streams };
-        let damaged = replica.damaged();
+        let (damage_at_start, damaged) = (replica.damage_found(), replica.damaged());
         let (heads, forgotten) = {
             let mut inner = replica.lock();
             inner.sessions += 1;
@@ -73,7 +73,7 @@ impl Exchange {
             inputs: VecDeque::from([Input::Start]),
             peer_sizes: BTreeMap::new(),
             forgotten,
-            damaged_at_start: damaged.len(),
+            damage_at_start,
         }
     }
 
@@ -96,8 +96,8 @@ impl Exchange {
 
     /// Learns that time has passed; at least once a second while something is under way.
     pub fn tick(&mut self) {
-        // New damage was found: a new session tells the peer what to send again.
-        let found = self.replica.damaged().len() > self.damaged_at_start;
+        // A scrub has found damage since: a new session tells the peer what to send again.
+        let found = self.replica.damage_found() > self.damage_at_start;
         self.inputs.push_back(if found { Input::Close(CloseCode::Shutdown) } else { Input::Tick });
     }
 

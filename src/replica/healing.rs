@@ -27,7 +27,11 @@ impl Replica {
             let lane = run.lane.short();
             tracing::error!(%lane, from = run.start, to = run.end, "entries cannot be read; the next peer is asked for them");
         }
-        self.lock().damaged.clone_from(&damaged);
+        {
+            let mut inner = self.lock();
+            inner.damaged.clone_from(&damaged);
+            inner.damage_found += u64::from(!damaged.is_empty());
+        }
         self.note_damage(!damaged.is_empty())?;
         Ok(damaged)
     }
@@ -56,6 +60,11 @@ impl Replica {
     /// Returns what is known to be damaged.
     pub fn damaged(&self) -> Vec<DamagedRun> {
         self.lock().damaged.clone()
+    }
+
+    /// Returns how many scrubs have found damage.
+    pub(super) fn damage_found(&self) -> u64 {
+        self.lock().damage_found
     }
 
     /// Returns the head to tell of a lane: of a damaged one, as if it ended before the damage.

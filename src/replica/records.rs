@@ -196,7 +196,7 @@ impl Replica {
         &self,
         mut each: impl FnMut(&LaneName, u64, &Entry),
     ) -> Result<u64, ReplicaError> {
-        let mut damaged = 0;
+        let (mut damaged, mut lost) = (0, None);
         for (lane, state) in self.lanes() {
             let mut next = 0;
             while let Err(error) = self.scan_lane(&state, next, &mut each) {
@@ -204,8 +204,12 @@ impl Replica {
                     return Err(error);
                 };
                 damaged += 1;
-                let lost = self.store().scrub(DAMAGED_MAX)?;
-                let after = lost.iter().find(|run| run.lane == lane && run.end > start);
+                if lost.is_none() {
+                    lost = Some(self.store().scrub(DAMAGED_MAX)?);
+                }
+                // What a scrub does not name is left out to the next that it names: this comes to an end.
+                let behind = start.max(next);
+                let after = lost.iter().flatten().find(|run| run.lane == lane && run.end > behind);
                 next = after.map_or(state.size(), |run| run.end.min(state.size()));
             }
         }

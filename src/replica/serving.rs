@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::{JoinSet, block_in_place};
@@ -21,8 +21,10 @@ use super::neighbours::Neighbours;
 use super::request::{Progress, Request};
 use super::syncing::{self, SessionState, Until};
 use crate::store::keys::KeySource;
-use crate::transport::{Backoff, Endpoint, Link, PeerKey};
+use crate::transport::{BACKOFF_MAX, Backoff, Endpoint, Link, PeerKey};
 
+/// A session that lasts longer was no failure: the next dial is made soon.
+pub(crate) const SESSION_SHORT: Duration = BACKOFF_MAX;
 /// How often the indexer looks for what has arrived.
 const INDEX_EVERY: Duration = Duration::from_millis(250);
 /// How often everything is read, to find what rotted: first when the replica starts.
@@ -213,8 +215,13 @@ async fn dial_once(
     let address = block_in_place(|| asking::resolve(&peer.address))?;
     let expected = peer.device.map(|device| PeerKey::new(device.0));
     let link = endpoint.connect(address, expected).await?;
-    backoff.reset();
-    session(replica.clone(), link, true, &peer.name, neighbours, stop).await
+    let begun = Instant::now();
+    let ended = session(replica.clone(), link, true, &peer.name, neighbours, stop).await;
+    // A session that breaks off at once (a full disk, a peer that refuses) is not begun again without a pause.
+    if begun.elapsed() >= SESSION_SHORT {
+        backoff.reset();
+    }
+    ended
 }
 
 async fn session(

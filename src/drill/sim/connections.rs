@@ -10,6 +10,8 @@ use crate::transport::Backoff;
 pub(super) struct Connection {
     /// Tells it from earlier ones over the same line.
     pub(super) epoch: u64,
+    /// When it began.
+    pub(super) begun: Duration,
     /// The exchange at each end of the line.
     pub(super) exchanges: [Exchange; 2],
     /// Whether the exchange at an end has ended.
@@ -39,8 +41,8 @@ pub(super) struct Line {
 
 impl Connection {
     /// Begins a conversation.
-    pub(super) fn new(epoch: u64, exchanges: [Exchange; 2]) -> Self {
-        Self { epoch, exchanges, ended: [false; 2], pipes: Default::default(), ticking: false }
+    pub(super) fn new(epoch: u64, begun: Duration, exchanges: [Exchange; 2]) -> Self {
+        Self { epoch, begun, exchanges, ended: [false; 2], pipes: Default::default(), ticking: false }
     }
 
     /// Says whether both ends hold the same and nothing is on its way.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::connections::Connection;
 use super::world::{Due, World};
 use crate::replica::exchange::{Effect, Exchange};
+use crate::replica::serving::SESSION_SHORT;
 
 /// How often a session under way is told that time has passed.
 const TICK: Duration = Duration::from_millis(500);
@@ -46,8 +47,7 @@ impl World<'_> {
         let it = &mut self.lines[line];
         it.epochs += 1;
         it.wanted = false;
-        it.backoff.reset();
-        it.connection = Some(Connection::new(it.epochs, [one, other]));
+        it.connection = Some(Connection::new(it.epochs, self.now, [one, other]));
         self.trace.note(self.now, "connected", line as u64, &[]);
         self.pump(line, 0);
         self.pump(line, 1);
@@ -57,6 +57,7 @@ impl World<'_> {
     /// Ends a conversation without a word: what is on its way is lost.
     pub(super) fn hang_up(&mut self, line: usize) {
         let Some(connection) = self.lines[line].connection.take() else { return };
+        self.has_lasted(line, connection.begun);
         let lost = connection.pipes.iter().flat_map(|pipe| pipe.waiting());
         let (mut messages, mut bytes) = (0, 0);
         for message in lost {
@@ -68,6 +69,13 @@ impl World<'_> {
         self.recorder.faults.connections_broken += 1;
         self.trace.note(self.now, "broken", line as u64, &[]);
         self.want(line);
+    }
+
+    /// Dials soon again when a conversation has lasted, as a running replica does; otherwise ever later.
+    fn has_lasted(&mut self, line: usize, begun: Duration) {
+        if self.now.saturating_sub(begun) >= SESSION_SHORT {
+            self.lines[line].backoff.reset();
+        }
     }
 
     /// Somebody wants to talk over a line that has no conversation.
@@ -175,7 +183,9 @@ impl World<'_> {
         let meets = self.scenario.links[line].meets_every.is_some();
         let Some(connection) = &mut self.lines[line].connection else { return };
         if connection.ended == [true; 2] {
+            let begun = connection.begun;
             self.lines[line].connection = None;
+            self.has_lasted(line, begun);
             self.trace.note(self.now, "parted", line as u64, &[]);
             if !meets {
                 self.dial_soon(line);

@@ -8,7 +8,7 @@ use super::region::{Happens, Line, QUIET, Region, Shift, Site};
 use super::shrink::{ShrinkOptions, remarks, shrink};
 use super::sweep::{SweepOptions, SweepProgress, sweep};
 use super::verdict::judge;
-use crate::base::planted::Plant;
+use crate::base::planted::{AVAILABLE, Plant};
 use crate::drill::scenario::Scenario;
 
 const fn minutes(minutes: u64) -> Duration {
@@ -164,6 +164,8 @@ fn mutant_catcher() {
         threads: number("MUSUBI_SWARM_THREADS").unwrap_or(1) as usize,
         shrink: number("MUSUBI_SWARM_SHRINK").is_some(),
     };
+    let can = options.plant.is_none() || AVAILABLE;
+    assert!(can, "bugs are planted in debug builds and with the feature sabotage only");
     let report = sweep(&options, &mut |_| {});
     println!("{report}");
     for failure in report.failures.iter().filter(|_| options.shrink) {

@@ -160,9 +160,18 @@ pub(super) fn frontier_at(
         return Err(StoreError::NotHeld { lane: *id, asked: seq, held }.into());
     }
     let Some(lane) = lane.filter(|_| seq > 0) else { return Ok(Frontier::default()) };
-    match covering(view, cache, &lane, seq)? {
-        Some(stored) => Ok(rules::frontier_within(&stored.before, &stored.run, seq)),
-        None => Ok(lane.state.frontier),
+    let lost = match covering(view, cache, &lane, seq) {
+        Ok(Some(stored)) => return Ok(rules::frontier_within(&stored.before, &stored.run, seq)),
+        Ok(None) => return Ok(lane.state.frontier),
+        Err(Fault::Store(lost @ StoreError::DamagedRun { .. })) => lost,
+        Err(fault) => return Err(fault),
+    };
+    // The run that ends there knows it, too: so a replica can say up to where a lane is whole that is damaged behind.
+    match covering(view, cache, &lane, seq - 1)? {
+        Some(stored) if stored.run.end() == seq => {
+            Ok(rules::frontier_within(&stored.before, &stored.run, seq))
+        }
+        Some(_) | None => Err(lost.into()),
     }
 }
 

@@ -15,6 +15,8 @@ pub(super) const META: [Sealed<&str>; 2] = [Sealed::new("meta"), Sealed::new("me
 pub(super) const IDS: Sealed<u32> = Sealed::new("ids");
 pub(super) const LANES: [Sealed<u32>; 2] = [Sealed::new("lanes"), Sealed::new("lanes-twin")];
 pub(super) const RUNS: Sealed<&[u8; 12]> = Sealed::new("runs");
+/// The table of runs while it is written anew.
+pub(super) const RUNS_IN_ORDER: Sealed<&[u8; 12]> = Sealed::new("runs-in-order");
 pub(super) const ARRIVALS: Sealed<u64> = Sealed::new("arrivals");
 pub(super) const NAMED: [Sealed<&[u8; 16]>; 2] = [Sealed::new("named"), Sealed::new("named-twin")];
 pub(super) const BLOBS: Sealed<&[u8; 24]> = Sealed::new("blobs");

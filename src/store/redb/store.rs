@@ -235,6 +235,13 @@ impl Store for RedbStore {
     }
 
     fn scrub(&self, limit: usize) -> Result<Vec<DamagedRun>, StoreError> {
+        if !self.engine.read("scrubbing", heal::is_in_order)? {
+            tracing::error!(
+                "runs on the disk are out of order: they are written anew, and what is lost is fetched again"
+            );
+            self.engine.write("putting runs in order", heal::put_in_order)?;
+            read::lock(&self.cache).clear();
+        }
         let ids = self.engine.read("scrubbing", |view| Ok(view.directory.ids.clone()))?;
         let mut found = Vec::new();
         for id in ids.iter().take_while(|_| limit > 0) {

@@ -10,6 +10,7 @@ use super::error::ReplicaError;
 use crate::base::planted::{Plant, is_planted};
 use crate::base::{DeviceId, Digest, LaneId, Part, cbor};
 use crate::lane::{ForkState, Head, LaneName, LaneState, Refusal, RefusalReason, Run};
+use crate::store::StoreError;
 use crate::sync::{CloseCode, Closed, Group, Input, Output, Session, SessionConfig};
 
 /// What an exchange asks of whoever carries its messages, in order.
@@ -149,7 +150,11 @@ impl Exchange {
                 }
             }
             Output::ReadRuns { lane, from, limit_bytes } => {
-                let runs = self.replica.store().runs(&lane, from, limit_bytes)?;
+                let runs = match self.replica.store().runs(&lane, from, limit_bytes) {
+                    // Only this lane stands still, until it is healed; the others go on.
+                    Err(StoreError::DamagedRun { .. }) => Vec::new(),
+                    read => read?,
+                };
                 let certificates = self.replica.certificates_of(&lane);
                 self.inputs.push_back(Input::Runs { lane, from, runs, certificates });
             }

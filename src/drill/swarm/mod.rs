@@ -12,6 +12,10 @@
 //!    one disk holds, and there is time enough. Whatever an invariant says then is a bug.
 //! 3. A sweep that finds nothing must have tried: every class of faults happened and had an effect, or it fails.
 //!
+//! Known limit: of the planted bugs, `last-write-wins-allergies` changes nothing here. People of a region assert and
+//! refute, and an assertion begins a thread of its own, so that no thread has concurrent sides that mean different
+//! things; the tests of `record` are those that catch it.
+//!
 //! [`region`] is what a region is, [`invent`] makes one from a seed, `text` writes and reads it; [`verdict`] runs one
 //! and judges it; [`mod@sweep`] does so with many; [`mod@shrink`] finds the smallest region that fails in the same way.
 

@@ -9,9 +9,9 @@
 //!    memory), its backup and restore. Simulated are only the sockets, the sectors, the clocks and the bucket.
 //! 3. What a replica acknowledged is in the simulation's own [`ledger`], and is looked for at the end.
 //!
-//! [`grid`] knows which lines and machines are up; [`pipe`] says when a message arrives; [`node`] is one machine;
-//! [`world`] moves time and carries out [deeds](super::deed); [`watch`] follows who knows what; [`recorder`]
-//! writes the [course](super::course); [`finish`] looks at everything when time is over.
+//! [`grid`] knows which lines and machines are up; `pipe` says when a message arrives; `node` is one machine;
+//! `world` moves time and carries out [deeds](super::deed); `watch` follows who knows what; `recorder`
+//! writes the [course](super::course); `finish` looks at everything when time is over.
 
 mod connections;
 mod environment;

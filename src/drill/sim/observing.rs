@@ -86,7 +86,7 @@ fn status(world: &World<'_>, node: usize, replica: &Replica) -> Status {
         device_id: me.device,
         role: role_name(me.device_certificate.role).to_owned(),
         areas: replica.areas().into_iter().collect(),
-        records: world.registered[node],
+        records: world.registered.get(node).copied().unwrap_or_default(),
         entries: groups.iter().map(|group: &GroupHeads| group.entries).sum(),
         lanes: groups.iter().map(|group| group.lanes).sum(),
         file_bytes: 0,

@@ -149,6 +149,17 @@ pub struct Allergies {
     pub none_known: Vec<NoneKnown>,
 }
 
+/// A planted fault: of all that is said about one substance, whoever has seen it, the latest alone counts.
+fn keep_latest_of_substance(section: &mut Allergies) {
+    let latest = |allergy: &Allergy| allergy.sides.iter().map(|side| side.source.time).max();
+    let refuted: Vec<_> =
+        section.inactive.iter().map(|one| (kana::fold(&one.substance), latest(one))).collect();
+    section.active.retain(|allergy| {
+        let name = kana::fold(&allergy.substance);
+        !refuted.iter().any(|(refuted, time)| *refuted == name && *time > latest(allergy))
+    });
+}
+
 /// Views the allergies of a record.
 pub fn view(facts: &Facts) -> (Allergies, Vec<Conflict>) {
     let mut section = Allergies {
@@ -174,6 +185,9 @@ pub fn view(facts: &Facts) -> (Allergies, Vec<Conflict>) {
         let Some(allergy) = allergy(&thread, &read, &standing) else { continue };
         conflicts.extend(conflict::find(&thread, Section::Allergies, |nodes| clash(&read, nodes)));
         if standing.is_empty() { section.inactive.push(allergy) } else { section.active.push(allergy) }
+    }
+    if is_planted(Plant::LastWriteWinsAllergies) {
+        keep_latest_of_substance(&mut section);
     }
     let order = |a: &Allergy| (std::cmp::Reverse(a.criticality), a.substance.clone(), a.position);
     section.active.sort_by_key(order);

@@ -105,6 +105,8 @@ pub(super) struct Inner {
     pub(super) coverage: Coverage,
     /// What a scrub found that cannot be read, and no peer has given back yet.
     pub(super) damaged: Vec<DamagedRun>,
+    /// A run that was lost together with those after it, which are still to come.
+    pub(super) gathered: Option<Run>,
     /// How many scrubs have found something.
     pub(super) damage_found: u64,
     pub(super) writes: u64,
@@ -233,6 +235,7 @@ impl Replica {
             tail,
             coverage: Coverage::Behind,
             damaged: Vec::new(),
+            gathered: None,
             damage_found: 0,
             writes: 0,
             late: Vec::new(),

@@ -88,16 +88,44 @@ impl Replica {
         if !inner.damaged.iter().any(overlaps) {
             return Ok(None);
         }
-        match self.store().heal(run.clone()) {
-            Ok(_) => {}
-            // Not what was lost here: admission decides about it.
-            Err(StoreError::BadBatch { .. }) => return Ok(None),
-            Err(error) => return Err(error.into()),
+        let mut healed = run.clone();
+        if !self.is_healed_by(&healed)? {
+            // Several runs in a row were lost: no tree is known between them, only before and after all.
+            let before = inner.gathered.take().filter(|before| before.lane == run.lane);
+            if let Some(joined) = before.and_then(|before| joined(before, run)) {
+                healed = joined;
+            }
+            if healed.start == run.start || !self.is_healed_by(&healed)? {
+                // Not what was lost here, or not all of it yet: admission decides about it.
+                inner.gathered = Some(healed);
+                return Ok(None);
+            }
         }
-        inner.damaged = remaining(&inner.damaged, &run.lane, run.start, run.end());
-        tracing::info!(lane = %run.lane.short(), from = run.start, to = run.end(), "entries were fetched again");
+        inner.damaged = remaining(&inner.damaged, &healed.lane, healed.start, healed.end());
+        tracing::info!(lane = %run.lane.short(), from = healed.start, to = healed.end(), "entries were fetched again");
         Ok(inner.lanes.get(&run.lane).map(|state| Outcome::Stored(state.head())))
     }
+}
+
+impl Replica {
+    /// Puts a run back where it was lost; says no when it is not what was lost there.
+    fn is_healed_by(&self, run: &Run) -> Result<bool, ReplicaError> {
+        match self.store().heal(run.clone()) {
+            Ok(_) => Ok(true),
+            Err(StoreError::BadBatch { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Joins a run to the one before it, unless something lies between them or they are too much for one.
+fn joined(mut before: Run, run: &Run) -> Option<Run> {
+    if before.end() != run.start {
+        return None;
+    }
+    before.entries.extend(run.entries.iter().cloned());
+    before.checkpoints.extend(&run.checkpoints);
+    before.check_shape().is_ok().then_some(before)
 }
 
 /// What is left of damaged ranges when `start..end` of a lane is whole again.
@@ -121,6 +149,19 @@ fn remaining(damaged: &[DamagedRun], lane: &LaneId, start: u64, end: u64) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lane::{Checkpoint, Entry, EntryKind};
+
+    #[test]
+    fn runs_in_a_row_are_joined_and_others_are_not() {
+        let run = |start: u64| {
+            let entry = Entry { kind: EntryKind::AUDIT, body: vec![start as u8] };
+            let checkpoints = vec![Checkpoint { size: start + 1, signature: [0; 64] }];
+            Run { lane: LaneId([1; 32]), start, entries: vec![entry], checkpoints }
+        };
+        let both = joined(run(4), &run(5)).unwrap();
+        assert_eq!((both.start, both.end(), both.checkpoints.len()), (4, 6, 2));
+        assert_eq!(joined(run(4), &run(6)), None);
+    }
 
     #[test]
     fn healing_the_middle_leaves_both_ends() {

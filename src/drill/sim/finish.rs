@@ -28,6 +28,10 @@ const LOST_NAMED_MAX: usize = 200;
 /// Ends a simulation.
 pub(super) fn finish(mut world: World<'_>) -> SimRun {
     let now = world.now;
+    if let Some(healed) = world.recorder.healing().filter(|_| world.are_equal()) {
+        // All hold the same since the last of them has heard anything new.
+        world.recorder.converged(world.last_heard.max(healed));
+    }
     world.recorder.end(now);
     world.registered = registered(&world);
     let lost = lost_writes(&world);

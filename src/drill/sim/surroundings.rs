@@ -137,6 +137,9 @@ impl World<'_> {
             it.untold.push(changed);
         }
         it.unindexed += entries;
+        if entries > 0 {
+            self.last_heard = now;
+        }
         let on_disk = it.device().is_some();
         if on_disk && entries > 0 && !std::mem::replace(&mut it.index_due, true) {
             self.queue.push(now + INDEX_AFTER, Due::Index { node });

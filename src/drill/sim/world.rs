@@ -80,6 +80,8 @@ pub(super) struct World<'s> {
     common: Area,
     /// What was typed into hand-over texts and acknowledged.
     pub(super) typed: Vec<Typed>,
+    /// When anybody last heard anything new.
+    pub(super) last_heard: Duration,
     /// How many records each machine holds at the end.
     pub(super) registered: Vec<u64>,
     /// What went wrong.
@@ -120,6 +122,7 @@ impl<'s> World<'s> {
             last_cut: None,
             common: Area::common(),
             typed: Vec::new(),
+            last_heard: Duration::ZERO,
             registered: Vec::new(),
             failures: Vec::new(),
             before_heal: BTreeMap::new(),

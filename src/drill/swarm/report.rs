@@ -163,7 +163,7 @@ impl fmt::Display for SweepReport {
             .collect();
         if !left_out.is_empty() {
             let told = left_out.join(", ");
-            writeln!(f, "a sweep of 200 and more leaves out seeds {told}: rot that is found and not mended")?;
+            writeln!(f, "a sweep of 200 and more leaves out seeds {told}: known and not mended")?;
         }
         writeln!(f, "what was done to them:")?;
         for (name, count) in kinds(&self.faults) {

@@ -5,7 +5,7 @@ use super::error::ReplicaError;
 use crate::base::{Digest, LaneId};
 use crate::identity::ControlItem;
 use crate::lane::{Admission, ForkState, Frontier, Head, LaneState, Refusal, Run, Wait, admit, admit_fork};
-use crate::store::{Batch, StoreLog};
+use crate::store::{Batch, StoreError, StoreLog};
 
 /// What became of an offered run or fork, durably.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,8 +58,12 @@ impl Replica {
             let pending = batch.advances.iter().rev().find(|(run, _, _)| run.lane == lane);
             let state = pending.map(|(_, _, state)| state).or_else(|| inner.lanes.get(&lane));
             let held = state.map(LaneState::head);
-            let decided = admit(state, &StoreLog(&*self.store), run, &inner.roster.certificates)?;
-            outcomes.push(self.take_admission(&mut inner, &mut batch, decided, held)?);
+            let outcome = match admit(state, &StoreLog(&*self.store), run, &inner.roster.certificates) {
+                // Only this lane stands still, until it is healed.
+                Err(StoreError::DamagedRun { lane, start }) => self.is_unreadable(&mut inner, lane, start)?,
+                decided => self.take_admission(&mut inner, &mut batch, decided?, held)?,
+            };
+            outcomes.push(outcome);
         }
         if !batch.is_empty() {
             self.commit(&mut inner, batch)?;

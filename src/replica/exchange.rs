@@ -24,8 +24,6 @@ pub enum Effect {
     Sent(u64),
     /// Something that the peer offered can never be admitted.
     Refused(LaneId),
-    /// Both sides hold the same.
-    InSync,
     /// The session is over: close the connection when everything is sent.
     Closed(Closed),
 }
@@ -186,7 +184,8 @@ impl Exchange {
             Output::GaveUp { lane, reason } => {
                 tracing::warn!(lane = %lane.short(), ?reason, peer = %self.remote, "a lane is given up for this session");
             }
-            Output::InSync => effects.push(Effect::InSync),
+            // The session itself is asked: see `is_in_sync`.
+            Output::InSync => {}
             Output::Close(closed) => effects.push(Effect::Closed(closed)),
             Output::Admit { .. } => unreachable!("admissions are gathered before"),
         }

@@ -7,7 +7,7 @@ use super::admit::Outcome;
 use super::core::{Inner, Replica};
 use super::error::ReplicaError;
 use crate::base::LaneId;
-use crate::lane::{Head, LaneState, Run};
+use crate::lane::{Frontier, Head, LaneState, Run};
 use crate::store::{Batch, DamagedRun, StoreError};
 
 /// Most damaged ranges that are remembered at a time; the next scrub names the others.
@@ -81,11 +81,10 @@ impl Replica {
         cut.unwrap_or_else(|| state.head())
     }
 
-    /// Puts back what was lost, if a run holds it.
+    /// Puts back what was lost, if a run holds it. Returns the outcome, unless admission has more to decide: where a run
+    /// overlaps what cannot be read, admission could not compare the two.
     pub(super) fn heal(&self, inner: &mut Inner, run: &Run) -> Result<Option<Outcome>, ReplicaError> {
-        let overlaps =
-            |lost: &DamagedRun| lost.lane == run.lane && run.start < lost.end && run.end() > lost.start;
-        if !inner.damaged.iter().any(overlaps) {
+        if !overlaps(&inner.damaged, run) {
             return Ok(None);
         }
         let mut healed = run.clone();
@@ -96,14 +95,42 @@ impl Replica {
                 healed = joined;
             }
             if healed.start == run.start || !self.is_healed_by(&healed)? {
-                // Not what was lost here, or not all of it yet: admission decides about it.
+                // Not what was lost here, or not all of it yet.
                 inner.gathered = Some(healed);
-                return Ok(None);
+                return Ok(self.stands(inner, &run.lane));
             }
         }
         inner.damaged = remaining(&inner.damaged, &healed.lane, healed.start, healed.end());
         tracing::info!(lane = %run.lane.short(), from = healed.start, to = healed.end(), "entries were fetched again");
-        Ok(inner.lanes.get(&run.lane).map(|state| Outcome::Stored(state.head())))
+        let goes_on = inner.lanes.get(&run.lane).is_some_and(|state| run.end() > state.size());
+        if goes_on && !overlaps(&inner.damaged, run) {
+            return Ok(None);
+        }
+        Ok(self.stands(inner, &run.lane))
+    }
+
+    /// Takes note that a run could not be read while another was admitted, and answers for that one. Sessions begin anew
+    /// with the lane told as if it ended there.
+    pub(super) fn is_unreadable(
+        &self,
+        inner: &mut Inner,
+        lane: LaneId,
+        start: u64,
+    ) -> Result<Outcome, ReplicaError> {
+        tracing::error!(lane = %lane.short(), from = start, "entries cannot be read; the next peer is asked for them");
+        let end = inner.lanes.get(&lane).map_or(u64::MAX, LaneState::size);
+        if inner.damaged.len() < DAMAGED_MAX {
+            inner.damaged.push(DamagedRun { lane, start, end });
+        }
+        inner.damage_found += 1;
+        self.note_damage(true)?;
+        let unknown = Head::Straight { size: 0, root: Frontier::default().root() };
+        Ok(self.stands(inner, &lane).unwrap_or(Outcome::Stored(unknown)))
+    }
+
+    /// The outcome of a run that brought nothing more than what the lane is told to hold.
+    fn stands(&self, inner: &Inner, lane: &LaneId) -> Option<Outcome> {
+        inner.lanes.get(lane).map(|state| Outcome::Stored(self.told_head(state, &inner.damaged)))
     }
 }
 
@@ -112,10 +139,18 @@ impl Replica {
     fn is_healed_by(&self, run: &Run) -> Result<bool, ReplicaError> {
         match self.store().heal(run.clone()) {
             Ok(_) => Ok(true),
-            Err(StoreError::BadBatch { .. }) => Ok(false),
+            Err(error @ StoreError::BadBatch { .. }) => {
+                tracing::debug!(%error, from = run.start, to = run.end(), "not what was lost here, or not all of it");
+                Ok(false)
+            }
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Says whether a run overlaps something damaged.
+fn overlaps(damaged: &[DamagedRun], run: &Run) -> bool {
+    damaged.iter().any(|lost| lost.lane == run.lane && run.start < lost.end && run.end() > lost.start)
 }
 
 /// Joins a run to the one before it, unless something lies between them or they are too much for one.

@@ -190,7 +190,7 @@ impl Driver {
             }
             Effect::Received(entries) => self.state.send_modify(|state| state.received += entries),
             Effect::Sent(entries) => self.state.send_modify(|state| state.sent += entries),
-            Effect::Refused(_) | Effect::InSync => {}
+            Effect::Refused(_) => {}
             Effect::Closed(closed) => self.closed = Some(closed),
         }
     }

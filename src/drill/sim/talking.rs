@@ -133,7 +133,8 @@ impl World<'_> {
             match stepped {
                 Ok(None) => return,
                 Ok(Some(effects)) => effects.into_iter().for_each(|effect| self.carry(line, end, effect)),
-                Err(_) => {
+                Err(error) => {
+                    tracing::debug!(%error, node, "a session ended because its own store failed");
                     self.trace.note(self.now, "store failed", node as u64, &[]);
                     self.hang_up(line);
                     self.see_to(node);
@@ -148,7 +149,7 @@ impl World<'_> {
         match effect {
             Effect::Send(message) => self.send(line, end, message),
             Effect::Received(_) => self.has_changed(node),
-            Effect::Sent(_) | Effect::InSync => {}
+            Effect::Sent(_) => {}
             Effect::Refused(_) => self.recorder.faults.lies_refused += 1,
             Effect::Closed(_) => {
                 if let Some(connection) = &mut self.lines[line].connection {

@@ -177,9 +177,10 @@ pub struct LinkCourse {
 pub struct Reunion {
     /// When the last fault stopped.
     pub healed: Duration,
-    /// When all replicas that could reach each other held the same; none when they did not before the end, or
-    /// before the next fault.
+    /// When all replicas that could reach each other held the same; none when they did not before `until`.
     pub converged: Option<Duration>,
+    /// When the next fault came, or the run ended, or all held the same.
+    pub until: Duration,
 }
 
 /// A restore from the backup.
@@ -189,14 +190,41 @@ pub struct RestoreCourse {
     pub member: usize,
     /// When it was lost.
     pub lost: Duration,
-    /// When it could be read and written again: the recovery time (RTO) counts from the loss.
-    pub back: Duration,
+    /// When it could be read and written again; none when that never was. The recovery time (RTO) counts from the loss.
+    pub back: Option<Duration>,
     /// When the backup that it came from was written: the recovery point (RPO) counts back from the loss.
     pub point: Option<Duration>,
     /// Entries that it had acknowledged and the backup did not hold.
     pub behind: u64,
     /// Of these, entries that no other replica held either: lost for good.
     pub lost_entries: u64,
+}
+
+impl Course {
+    /// Says whether a replica's disk was lost and the replica never came back.
+    pub fn is_lost(&self, member: usize) -> bool {
+        let last = self.restores.iter().rev().find(|restore| restore.member == member);
+        last.is_some_and(|restore| restore.back.is_none())
+    }
+}
+
+impl Reunion {
+    /// A reunion after which all came to hold the same.
+    pub fn converged(healed: Duration, at: Duration) -> Self {
+        Self { healed, converged: Some(at), until: at }
+    }
+
+    /// A reunion that the next fault, or the end of the run, broke off.
+    pub fn broken_off(healed: Duration, until: Duration) -> Self {
+        Self { healed, converged: None, until }
+    }
+}
+
+impl RestoreCourse {
+    /// Returns how long the replica was out, in a run that lasted so long.
+    pub fn out(&self, lasted: Duration) -> Duration {
+        self.back.unwrap_or(lasted).min(lasted).saturating_sub(self.lost)
+    }
 }
 
 /// What the simulated world did to the system; all zero in a live run.

@@ -3,7 +3,6 @@
 //! Expectations about exports are judged as in a live run where the region is small enough to be read whole; those
 //! about time, people and links are judged from the [`Course`], and so for a central system, too.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::chance::Chance;
@@ -102,7 +101,7 @@ fn by_course(run: Run<'_>, expectation: &Expectation) -> Option<Finding> {
         }
         Expectation::QuotaKept => Some(quota_kept(course)),
         Expectation::Rto { at_most } => {
-            Some(restored(course, *at_most, |one| (one.back > one.lost).then(|| one.back - one.lost)))
+            Some(restored(course, *at_most, |one| one.back.map(|back| back.saturating_sub(one.lost))))
         }
         Expectation::Rpo { at_most } => {
             Some(restored(course, *at_most, |one| one.point.map(|point| one.lost.saturating_sub(point))))
@@ -186,9 +185,9 @@ fn nothing_lost(evidence: &Evidence<'_>) -> Finding {
 /// Every replica that still has a disk holds the same.
 fn heads_equal(evidence: &Evidence<'_>) -> Finding {
     let (scenario, course, seen) = (evidence.scenario, evidence.course, evidence.seen);
-    let gone = |place: usize| gone(course).contains(&place);
     let unseen = scenario.replicas.iter().enumerate();
-    let unseen = unseen.filter(|(place, plan)| !seen.at_end.contains_key(&plan.name) && !gone(*place));
+    let unseen =
+        unseen.filter(|(place, plan)| !seen.at_end.contains_key(&plan.name) && !course.is_lost(*place));
     let unseen: Vec<String> = unseen.map(|(_, plan)| plan.name.to_string()).collect();
     if !unseen.is_empty() {
         return Err(format!("not seen: {}", some(&unseen)));
@@ -208,22 +207,9 @@ fn in_disputes(course: &Course, section: &str, kind: &str) -> Finding {
     holds(count > 0, format!("{count} open, of whatever patient: too many replicas to ask each"))
 }
 
-/// The members whose disks were lost and never replaced.
-fn gone(course: &Course) -> BTreeSet<usize> {
-    let lost = course.restores.iter().map(|one| one.member);
-    lost.filter(|member| course.members[*member].entries == 0).collect()
-}
-
-/// The losses of disks after which the member came back: each but the last loss of one that is gone.
+/// The losses of disks after which the member came back.
 pub(super) fn came_back(course: &Course) -> Vec<&RestoreCourse> {
-    let gone = gone(course);
-    let last =
-        |place: usize, member: usize| course.restores[place + 1..].iter().all(|later| later.member != member);
-    let restores = course.restores.iter().enumerate();
-    restores
-        .filter(|(place, one)| !(gone.contains(&one.member) && last(*place, one.member)))
-        .map(|(_, one)| one)
-        .collect()
+    course.restores.iter().filter(|one| one.back.is_some()).collect()
 }
 
 fn restores_complete(course: &Course) -> Finding {

@@ -42,7 +42,7 @@ const ALL: &str = r#"{ name = "availability", of = "read", at-least = 0.7 }, { n
 /// A course and observations in which everything of [`ALL`] holds, and more was done.
 fn good(scenario: &Scenario) -> (Course, Observations) {
     let mut course = central(scenario, 1);
-    course.reunions = vec![Reunion { healed: 6 * HOUR, converged: Some(6 * HOUR + HOUR / 60) }];
+    course.reunions = vec![Reunion::converged(6 * HOUR, 6 * HOUR + HOUR / 60)];
     course.held_by_least = Some(2);
     course.links[0].bytes_by_hour = vec![40_000; 10];
     let sim = SimSeen {
@@ -133,7 +133,7 @@ fn recovery_is_measured_from_the_loss_and_the_backup() {
     let restore = RestoreCourse {
         member: 1,
         lost: 2 * HOUR,
-        back: 3 * HOUR,
+        back: Some(3 * HOUR),
         point: Some(HOUR),
         behind: 0,
         lost_entries: 0,
@@ -148,10 +148,10 @@ fn recovery_is_measured_from_the_loss_and_the_backup() {
         judged.filter(|judged| !judged.ok).map(|judged| judged.name).collect::<Vec<_>>()
     };
     assert_eq!(failing(&|_| {}), Vec::<String>::new());
-    assert_eq!(failing(&|course| course.restores[0].back = 4 * HOUR), ["rto"]);
+    assert_eq!(failing(&|course| course.restores[0].back = Some(4 * HOUR)), ["rto"]);
     assert_eq!(failing(&|course| course.restores[0].point = None), ["rpo"]);
     assert_eq!(failing(&|course| course.restores[0].behind = 3), ["restored-heads-equal"]);
-    assert_eq!(failing(&|course| course.members[1].entries = 0), ["rto", "rpo", "restored-heads-equal"]);
+    assert_eq!(failing(&|course| course.restores[0].back = None), ["rto", "rpo", "restored-heads-equal"]);
 }
 
 #[test]

@@ -121,7 +121,7 @@ impl<'s> World<'s> {
 
     fn looked(&self) -> Vec<bool> {
         let serves = self.grid.runs(self.centre) && self.grid.bucket;
-        let groups = self.grid.groups(self.now);
+        let groups = self.grid.groups(self.now, |_| true);
         let ours = groups[self.centre].filter(|_| serves);
         groups.into_iter().map(|group| group.is_some() && group == ours).collect()
     }

@@ -13,7 +13,8 @@ const WITHIN_ROT: Duration = Duration::from_secs(7 * 3_600);
 /// read through every six), or within two meetings of those that meet seldom.
 ///
 /// # Errors
-/// With the reunion that took longer; one that another fault broke off, or the end of the drill, is not judged.
+/// With the reunion that took longer. One that another fault broke off, or the end of the drill, is judged by how long
+/// it had.
 pub fn converges_in_bounded_time(evidence: &Evidence<'_>) -> Finding {
     let (course, scenario) = (evidence.course, evidence.scenario);
     let meets = scenario.links.iter().filter_map(|link| link.meets_every).max().unwrap_or_default();
@@ -23,15 +24,9 @@ pub fn converges_in_bounded_time(evidence: &Evidence<'_>) -> Finding {
         match reunion.converged {
             Some(converged) => longest = longest.max(converged.saturating_sub(reunion.healed)),
             None => {
-                let waited = course.lasted.saturating_sub(reunion.healed);
-                let is_last = course.reunions.last().is_some_and(|last| last.healed == reunion.healed);
-                // What is equal at the end has converged; when, nobody has looked.
-                let equal = evidence.seen.sim.as_ref().is_some_and(|sim| sim.equal);
-                if is_last && !equal && waited > within {
-                    return Err(format!(
-                        "whole again at {:?}, and not equal {waited:?} later",
-                        reunion.healed
-                    ));
+                let had = reunion.until.saturating_sub(reunion.healed);
+                if had > within {
+                    return Err(format!("whole again at {:?}, and not equal {had:?} later", reunion.healed));
                 }
             }
         }

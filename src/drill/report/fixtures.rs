@@ -251,14 +251,14 @@ pub fn small() -> Course {
         link.bytes_by_hour[11] = 400_000;
     }
     course.reunions = vec![
-        Reunion { healed: hours(10), converged: None },
-        Reunion { healed: minutes(620), converged: Some(minutes(620) + Duration::from_secs(41)) },
-        Reunion { healed: minutes(700), converged: Some(minutes(700) + Duration::from_millis(2_300)) },
+        Reunion::broken_off(hours(10), minutes(615)),
+        Reunion::converged(minutes(620), minutes(620) + Duration::from_secs(41)),
+        Reunion::converged(minutes(700), minutes(700) + Duration::from_millis(2_300)),
     ];
     course.restores = vec![RestoreCourse {
         member: 1,
         lost: hours(16),
-        back: minutes(1_024),
+        back: Some(minutes(1_024)),
         point: Some(minutes(935)),
         behind: 12,
         lost_entries: 0,
@@ -389,8 +389,10 @@ pub fn large() -> Course {
     course.reunions = (0..34)
         .map(|n| {
             let healed = minutes(600 + n * 80);
-            let converged = (n % 11 > 0).then(|| healed + Duration::from_secs(20 + dice.roll(2_600)));
-            Reunion { healed, converged }
+            match n % 11 {
+                0 => Reunion::broken_off(healed, healed + Duration::from_secs(60)),
+                _ => Reunion::converged(healed, healed + Duration::from_secs(20 + dice.roll(2_600))),
+            }
         })
         .collect();
     course.restores = (0..26)
@@ -399,7 +401,7 @@ pub fn large() -> Course {
             RestoreCourse {
                 member: named + (n as usize) * 7,
                 lost,
-                back: lost + minutes(20 + dice.roll(300)),
+                back: Some(lost + minutes(20 + dice.roll(300))),
                 point: Some(lost - minutes(dice.roll(240))),
                 behind: dice.roll(60),
                 lost_entries: u64::from(n == 9) * 3,

@@ -79,7 +79,7 @@ pub(super) fn spans(course: &Course) -> Vec<Vec<Span>> {
         changes.into_iter().map(|changes| from_changes(changes, course.lasted)).collect();
     for restore in &course.restores {
         if let Some(spans) = found.get_mut(restore.member) {
-            *spans = with_loss(spans, restore.lost, restore.back.min(course.lasted));
+            *spans = with_loss(spans, restore.lost, restore.lost + restore.out(course.lasted));
         }
     }
     found
@@ -159,7 +159,7 @@ mod tests {
         let course = small();
         let lost: f64 = spans(&course)[1].iter().filter(|s| s.state == State::Lost).map(Span::seconds).sum();
         let restore = &course.restores[0];
-        assert!((lost - (restore.back - restore.lost).as_secs_f64()).abs() < 1e-6);
+        assert!((lost - restore.out(course.lasted).as_secs_f64()).abs() < 1e-6);
         assert!(spans(&course)[0].iter().all(|span| span.state != State::Lost));
     }
 

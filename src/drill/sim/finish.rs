@@ -33,11 +33,6 @@ pub(super) fn finish(mut world: World<'_>) -> SimRun {
         world.recorder.converged(world.last_heard.max(healed));
     }
     world.recorder.end(now);
-    for (member, _) in world.nodes.iter().enumerate().filter(|(_, node)| node.lost_at.is_some()) {
-        // Never back: at the end it is still out.
-        let lost = world.recorder.restores.iter_mut().rev().find(|course| course.member == member);
-        lost.into_iter().for_each(|course| course.back = now);
-    }
     world.registered = registered(&world);
     let lost = lost_writes(&world);
     let (disputes, allergies_missing) = disputes(&world);

@@ -140,11 +140,12 @@ impl Grid {
             && self.nodes.iter().all(|power| (power.up && !power.frozen && !power.full) || !power.disk)
     }
 
-    /// Numbers the groups of machines that can reach each other; a machine that does not run has none.
-    pub fn groups(&self, now: Duration) -> Vec<Option<usize>> {
+    /// Numbers the groups of machines that can reach each other through machines that take part; one that does not, or
+    /// does not run, has none.
+    pub fn groups(&self, now: Duration, takes_part: impl Fn(usize) -> bool) -> Vec<Option<usize>> {
         let mut group: Vec<Option<usize>> = vec![None; self.nodes.len()];
         for start in 0..self.nodes.len() {
-            if group[start].is_some() || !self.runs(start) {
+            if group[start].is_some() || !self.runs(start) || !takes_part(start) {
                 continue;
             }
             let mut open = vec![start];
@@ -152,7 +153,7 @@ impl Grid {
             while let Some(node) = open.pop() {
                 for line in self.lines_of[node].iter().filter(|line| self.is_usable(**line, now)) {
                     let other = self.lines[*line].other(node);
-                    if group[other].is_none() {
+                    if group[other].is_none() && takes_part(other) {
                         group[other] = Some(start);
                         open.push(other);
                     }

@@ -38,7 +38,6 @@ pub(super) fn observations(
     for typed in std::mem::take(&mut world.typed) {
         seen.ledger.typed(typed);
     }
-    let groups = world.grid.groups(world.now);
     for node in 0..world.nodes.len() {
         let Some(replica) = world.nodes[node].replica.clone() else { continue };
         let name = world.scenario.replicas[node].name.clone();
@@ -66,7 +65,7 @@ pub(super) fn observations(
         backup_restores,
         damage,
         equal: world.are_equal(),
-        groups: groups.iter().flatten().collect::<BTreeSet<_>>().len() as u64,
+        groups: world.groups_most() as u64,
     });
     seen
 }

@@ -98,7 +98,7 @@ impl Recorder {
         if !whole {
             self.broken = true;
             if let Some(healed) = self.healing.take() {
-                self.reunions.push(Reunion { healed, converged: None });
+                self.reunions.push(Reunion::broken_off(healed, at));
             }
         } else if std::mem::take(&mut self.broken) {
             self.healing = Some(at);
@@ -113,14 +113,14 @@ impl Recorder {
     /// Notes that all hold the same.
     pub(super) fn converged(&mut self, at: Duration) {
         if let Some(healed) = self.healing.take() {
-            self.reunions.push(Reunion { healed, converged: Some(at) });
+            self.reunions.push(Reunion::converged(healed, at));
         }
     }
 
     /// Ends the course.
     pub(super) fn end(&mut self, at: Duration) {
         if let Some(healed) = self.healing.take() {
-            self.reunions.push(Reunion { healed, converged: None });
+            self.reunions.push(Reunion::broken_off(healed, at));
         }
         for (link, since) in std::mem::take(&mut self.cut_since) {
             self.links[link].outages.push((since, at));

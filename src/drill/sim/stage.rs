@@ -100,8 +100,7 @@ impl World<'_> {
             Deed::Bucket { reachable } => {
                 self.grid.bucket = *reachable;
                 self.bucket.set_reachable(*reachable);
-                let whole = self.grid.is_whole();
-                self.recorder.whole(self.now, whole);
+                self.whole();
                 Ok(())
             }
             Deed::Crash { at } => {
@@ -188,8 +187,7 @@ impl World<'_> {
             let able = self.grid.able(member, self.now);
             self.recorder.able(self.now, member, able);
         }
-        let whole = self.grid.is_whole();
-        self.recorder.whole(self.now, whole);
+        self.whole();
     }
 
     /// Cuts a machine's power, in the middle of a write if anything can be written.
@@ -239,7 +237,7 @@ impl World<'_> {
             && let Some(course) = self.recorder.restores.iter_mut().rev().find(|course| course.member == at)
         {
             course.lost = lost;
-            course.back = self.now;
+            course.back = Some(self.now);
         }
         if self.nodes[at].device().is_some() {
             // A running replica reads everything when it starts.
@@ -283,7 +281,7 @@ impl World<'_> {
         self.recorder.restores.push(RestoreCourse {
             member: at,
             lost,
-            back: lost,
+            back: None,
             point,
             behind,
             lost_entries,

@@ -85,7 +85,18 @@ impl World<'_> {
             let able = self.grid.able(member, self.now);
             self.recorder.able(self.now, member, able);
         }
+        self.whole();
+    }
+
+    /// Notes whether everything is whole after something has changed; what held the same until then has converged, although
+    /// in a large region nobody looked.
+    pub(super) fn whole(&mut self) {
         let whole = self.grid.is_whole();
+        if let (false, Some(healed)) = (whole, self.recorder.healing())
+            && self.are_equal()
+        {
+            self.recorder.converged(self.last_heard.max(healed));
+        }
         self.recorder.whole(self.now, whole);
     }
 

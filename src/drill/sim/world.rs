@@ -1,6 +1,6 @@
 //! The simulated world: time, and everything that happens by itself as time passes.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -236,21 +236,36 @@ impl<'s> World<'s> {
         self.nodes.len() <= SMALL_MAX
     }
 
-    /// Says whether all machines that run and can reach each other hold the same of the areas that they share.
+    /// Says whether all machines that run hold the same of an area as those that they can reach through holders of it,
+    /// which alone pass it on.
     pub(super) fn are_equal(&self) -> bool {
-        let groups = self.grid.groups(self.now);
-        let mut sums: BTreeMap<(usize, Option<&Area>), u64> = BTreeMap::new();
-        for (node, group) in groups.iter().enumerate() {
-            let Some(group) = *group else { continue };
-            let areas = self.scenario.replicas[node].areas.iter().filter(|area| !area.is_private());
-            for area in areas.map(Some).chain([None]) {
-                let sum = self.nodes[node].knowledge.sum(area.unwrap_or(&self.common));
-                if *sums.entry((group, area)).or_insert(sum) != sum {
-                    return false;
-                }
-            }
-        }
-        true
+        self.shared_areas().all(|area| {
+            let mut sums: BTreeMap<usize, u64> = BTreeMap::new();
+            let groups = self.groups(area).into_iter().enumerate();
+            let mut reached = groups.filter_map(|(node, group)| Some((node, group?)));
+            reached.all(|(node, group)| {
+                let sum = self.nodes[node].knowledge.sum(area);
+                *sums.entry(group).or_insert(sum) == sum
+            })
+        })
+    }
+
+    /// Returns into how many groups that cannot reach each other the holders of an area fall, at most.
+    pub(super) fn groups_most(&self) -> usize {
+        let count = |area| self.groups(area).into_iter().flatten().collect::<BTreeSet<_>>().len();
+        self.shared_areas().map(count).max().unwrap_or_default()
+    }
+
+    /// Numbers the groups of running holders of an area that reach each other.
+    fn groups(&self, area: &Area) -> Vec<Option<usize>> {
+        let holds = |node: usize| *area == self.common || self.scenario.replicas[node].areas.contains(area);
+        self.grid.groups(self.now, holds)
+    }
+
+    /// Returns the areas that are shared, the common one first.
+    fn shared_areas(&self) -> impl Iterator<Item = &Area> {
+        let areas: BTreeSet<&Area> = self.scenario.replicas.iter().flat_map(|plan| &plan.areas).collect();
+        std::iter::once(&self.common).chain(areas.into_iter().filter(|area| !area.is_private()))
     }
 
     /// Returns the replica of a machine that runs and answers.

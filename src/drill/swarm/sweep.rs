@@ -12,10 +12,6 @@ use super::shrink::{ShrinkOptions, remarks, shrink};
 use super::verdict::{Broken, Verdict, judge};
 use crate::base::planted::Plant;
 
-/// Seeds that long sweeps leave out, and say so; run alone they fail until they are mended. In 46, 77 and 86 a disk rots and
-/// the replica does not get back from its peers what it can no longer read; in 205 two replicas differ for an hour, and
-/// nobody knows why yet.
-pub const KNOWN_OPEN: [u64; 4] = [46, 77, 86, 205];
 /// Every so many seeds, one is run twice and the traces are compared.
 const TWICE_EVERY: u64 = 20;
 /// Fewest seeds of a sweep of which every kind of fault is demanded; a handful cannot have them all.
@@ -88,9 +84,6 @@ pub fn sweep(options: &SweepOptions, progress: &mut dyn FnMut(SweepProgress)) ->
                         return;
                     }
                     let seed = options.first_seed.wrapping_add(place);
-                    if options.seeds >= TRIED_ALL_MIN && KNOWN_OPEN.contains(&seed) {
-                        continue;
-                    }
                     // Nobody listens any more when the sweep has ended.
                     let _ = tell.send(run(seed, options.plant, place.is_multiple_of(TWICE_EVERY)));
                 }

@@ -82,13 +82,9 @@ fn broken(scenario: &Scenario, run: &SimRun) -> Vec<Broken> {
             broken.push(note("event", format!("{} at {:?}: {why}", happening.event, happening.at)));
         }
     }
-    let stays_lost = |member: usize| {
-        let last = course.restores.iter().rev().find(|course| course.member == member);
-        last.is_some_and(|course| course.back == course.lost)
-    };
     let missing = scenario.replicas.iter().enumerate().filter(|(member, plan)| {
         // One whose disk is gone for good: it rotted, and there was no backup.
-        !seen.at_end.contains_key(&plan.name) && !stays_lost(*member)
+        !seen.at_end.contains_key(&plan.name) && !course.is_lost(*member)
     });
     let missing: Vec<&str> = missing.map(|(_, plan)| plan.name.0.as_str()).collect();
     if !missing.is_empty() {

@@ -198,7 +198,7 @@ fn unseen(course: &Course) -> Option<Finding> {
 }
 
 fn recovery(course: &Course, measures: &Measures) -> Option<Finding> {
-    let slowest = course.restores.iter().max_by_key(|one| one.back.saturating_sub(one.lost))?;
+    let slowest = course.restores.iter().max_by_key(|one| one.out(course.lasted))?;
     let rto = seconds(measures.restores.rto_max_s?);
     let (count, place, behind) =
         (number(measures.restores.count), site(course, slowest.member), number(measures.restores.behind));

@@ -53,13 +53,13 @@ const CAUSES: &[Cause] = &[
     }),
     (FindingKind::WorstAvailability, |course| course.able.push(nothing(2, hours(23)))),
     (FindingKind::NotConverged, |course| {
-        course.reunions = vec![Reunion { healed: hours(3), converged: None }];
+        course.reunions = vec![Reunion::broken_off(hours(3), hours(5))];
     }),
     (FindingKind::SlowestReunion, |course| {
-        course.reunions = vec![Reunion { healed: hours(3), converged: Some(minutes(185)) }];
+        course.reunions = vec![Reunion::converged(hours(3), minutes(185))];
     }),
     (FindingKind::AllConverged, |course| {
-        course.reunions = vec![Reunion { healed: hours(3), converged: Some(minutes(185)) }];
+        course.reunions = vec![Reunion::converged(hours(3), minutes(185))];
     }),
     (FindingKind::Recovery, |course| course.restores = small().restores),
     (FindingKind::HeldByOne, |course| course.held_by_least = Some(1)),

@@ -175,7 +175,7 @@ fn restores(course: &Course) -> Restores {
         .map(|one| RestoreMeasure {
             replica: course.members.get(one.member).map(|member| member.name.clone()).unwrap_or_default(),
             lost_s: rounded(one.lost.as_secs_f64()),
-            rto_s: rounded(one.back.saturating_sub(one.lost).as_secs_f64()),
+            rto_s: rounded(one.out(course.lasted).as_secs_f64()),
             rpo_s: one.point.map(|point| rounded(one.lost.saturating_sub(point).as_secs_f64())),
             behind: one.behind,
             lost_entries: one.lost_entries,

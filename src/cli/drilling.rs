@@ -222,7 +222,7 @@ impl From<DrillError> for Failure {
             DrillError::Bucket(_) | DrillError::BucketNotCuttable(_) => {
                 Failure::wrong_call(message).hint("leave --bucket out for a folder of the drill's own")
             }
-            DrillError::Sabotage { .. } => Failure::wrong_call(message),
+            DrillError::Sabotage { .. } | DrillError::NoSabotage(_) => Failure::wrong_call(message),
             DrillError::Work { .. } => Failure::not_done(message)
                 .hint("check that the temporary folder (TMPDIR) can be written and has room"),
             DrillError::SetUp { .. } => Failure::not_done(message)

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::scenario::ScenarioError;
 use crate::backup::BucketError;
+use crate::base::planted::Plant;
 
 /// Why a drill could not be run at all. A drill that runs and fails is a report, not an error.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,9 @@ pub enum DrillError {
         /// What is known.
         known: String,
     },
+    /// A bug is to be planted where none can be: what followed would prove nothing.
+    #[error("planting '{}': this build has no bugs to plant; build it with `--features sabotage`, or without `--release`", .0.name())]
+    NoSabotage(Plant),
     /// The work folder could not be used.
     #[error("using the work folder {path}: {source}")]
     Work {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::finish;
 use super::world::{SMALL_MAX, World};
 use crate::base::Digest;
-use crate::base::planted::{Plant, plant};
+use crate::base::planted::{AVAILABLE, Plant, plant};
 use crate::drill::chance::Chance;
 use crate::drill::course::Course;
 use crate::drill::error::{DrillError, StepFailure};
@@ -61,6 +61,9 @@ pub fn simulate(
 ) -> Result<SimRun, DrillError> {
     let _signatures = SignatureMemo::on_this_thread(SIGNATURES_MAX);
     let _terms = TermsMemo::on_this_thread(TERMS_MAX);
+    if let Some(plant) = options.plant.filter(|_| !AVAILABLE) {
+        return Err(DrillError::NoSabotage(plant));
+    }
     let _planted = options.plant.map(plant);
     let mut world = World::new(scenario, Chance::of_seed(options.seed));
     enrol(&mut world)?;

@@ -148,6 +148,43 @@ fn a_sweep_runs_its_seeds_once_and_tells_how_far_it_is() {
     assert!(report.events > 0 && report.to_string().contains("everything held"));
 }
 
+/// Says which of the first 200 regions catches a planted bug; without the bug all is well in that region.
+fn caught_by(plant: Plant) -> u64 {
+    let caught = (1..=200).find_map(|seed| {
+        let (_, scenario) = invent(seed)?;
+        let broken = judge(&scenario, seed, Some(plant)).broken;
+        (!broken.is_empty()).then_some((seed, scenario))
+    });
+    let (seed, scenario) = caught.expect("200 random regions catch a planted bug");
+    assert_eq!(judge(&scenario, seed, None).broken, [], "seed {seed} without the bug");
+    seed
+}
+
+macro_rules! each_is_caught {
+    ($($name:ident: $plant:ident,)*) => {
+        $(#[test]
+        fn $name() {
+            println!("caught by seed {}", caught_by(Plant::$plant));
+        })*
+
+        #[test]
+        fn no_bug_is_left_out() {
+            let caught = [$(Plant::$plant),*];
+            assert!(Plant::ALL.iter().all(|plant| caught.contains(plant)));
+        }
+    };
+}
+
+each_is_caught! {
+    a_sync_that_is_skipped_is_caught: SkipFsync,
+    a_checkpoint_that_is_not_checked_is_caught: SkipCheckpointCheck,
+    an_allergy_that_another_replaces_is_caught: LastWriteWinsAllergies,
+    a_write_acknowledged_too_soon_is_caught: AcknowledgeBeforePersisting,
+    a_run_lost_on_reconnecting_is_caught: LoseRunOnReconnect,
+    a_write_that_is_dropped_is_caught: DropAcknowledgedWrite,
+    a_lane_that_is_forgotten_is_caught: ForgetLaneOnReconnect,
+}
+
 /// A seed with a region that takes little time.
 const CHEAP: u64 = 3;
 

@@ -160,10 +160,10 @@ fn step_told(step: SweepProgress, seeds: u64) -> Progress {
     let unit = "regions".to_owned();
     match step {
         SweepProgress::Ran { done, failed: 0 } => {
-            Progress { doing: "running".to_owned(), done, of: seeds, unit }
+            Progress { doing: "running".to_owned(), done: done.min(seeds), of: seeds, unit }
         }
         SweepProgress::Ran { done, failed } => {
-            Progress { doing: format!("running ({failed} failed)"), done, of: seeds, unit }
+            Progress { doing: format!("running ({failed} failed)"), done: done.min(seeds), of: seeds, unit }
         }
         SweepProgress::Shrinks { seed, runs, events } => Progress {
             doing: format!("shortening seed {seed} ({events} events left)"),

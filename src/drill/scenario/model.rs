@@ -161,6 +161,8 @@ pub struct LinkPlan {
     pub profile: LinkProfile,
     /// How the file calls the profile: a name, or `custom`.
     pub profile_name: String,
+    /// Only events that name it cut or spoil it; those that mean all links, or all of some replicas, pass it by.
+    pub survives: bool,
     /// The two meet only so often, sync until they hold the same, and part again; none when they are always linked.
     pub meets_every: Option<Duration>,
     /// The bytes that it may carry in a day, both ways together; none is without limit.

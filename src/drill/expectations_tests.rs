@@ -7,7 +7,7 @@ use super::central::central;
 use super::course::{Course, RestoreCourse, Reunion};
 use super::expectations::{Run, Twice, judge, judge_course};
 use super::judge::{Judged, Observations, SimSeen};
-use super::scenario::Scenario;
+use super::scenario::{Scenario, Told};
 use crate::base::Digest;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -47,7 +47,7 @@ fn good(scenario: &Scenario) -> (Course, Observations) {
     course.links[0].bytes_by_hour = vec![40_000; 10];
     let sim = SimSeen {
         acknowledged: course.acknowledged,
-        backup_restores: Some(Ok("equal".into())),
+        backup_restores: Some(Ok(Told::same("equal"))),
         equal: true,
         groups: 1,
         ..SimSeen::default()

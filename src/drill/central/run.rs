@@ -204,6 +204,13 @@ impl Player<'_> {
             entries: if node == world.centre() { entered } else { 0 },
             records: if node == world.centre() { people } else { 0 },
         };
+        let patients: BTreeMap<u64, String> = world.patients().collect();
+        let mut disputes = dangers::disputes(&world.record);
+        for dispute in &mut disputes {
+            let of_script = usize::try_from(dispute.person).ok().and_then(|place| self.script.people.get(place));
+            let called = of_script.map(|one| &one.person.name).or_else(|| patients.get(&dispute.person));
+            dispute.called = called.cloned().unwrap_or_default();
+        }
         let link = |(number, plan): (usize, &crate::drill::scenario::LinkPlan)| LinkCourse {
             ends: plan.ends,
             profile: plan.profile_name.clone(),
@@ -219,7 +226,7 @@ impl Player<'_> {
             happenings: self.happenings,
             able: world.able.clone(),
             decisions: self.decisions,
-            disputes: dangers::disputes(&world.record),
+            disputes,
             links: scenario.links.iter().enumerate().map(link).collect(),
             reunions: Vec::new(),
             restores: Vec::new(),

@@ -213,6 +213,14 @@ impl<'s> World<'s> {
         Ok(())
     }
 
+    /// Returns how the scenario calls the patients whom its events name.
+    pub(super) fn patients(&self) -> impl Iterator<Item = (u64, String)> {
+        self.people.iter().map(|(alias, person)| {
+            let plan = self.scenario.patients.get(alias);
+            (*person, plan.map_or_else(|| alias.0.clone(), |plan| plan.find.clone()))
+        })
+    }
+
     fn power(&mut self, at: usize, on: bool) {
         let node = &mut self.grid.nodes[at];
         if on && node.disk {

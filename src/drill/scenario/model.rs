@@ -50,6 +50,28 @@ pub struct Told {
     pub en: String,
 }
 
+impl Told {
+    /// Makes a text of its two languages, English first.
+    pub fn of(en: impl Into<String>, ja: impl Into<String>) -> Self {
+        Self { ja: ja.into(), en: en.into() }
+    }
+
+    /// Makes a text that is the same in both languages, such as names and figures.
+    pub fn same(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { ja: text.clone(), en: text }
+    }
+
+    /// Lists the first few of some names, and says how many more there are.
+    pub fn some<T: std::fmt::Display>(items: &[T], most: usize) -> Self {
+        let named = items.iter().take(most).map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        match items.len().saturating_sub(most) {
+            0 => Self::same(named),
+            more => Self::of(format!("{named}; and {more} more"), format!("{named}；ほか {more} 件")),
+        }
+    }
+}
+
 /// A drill: who takes part, what happens, and what must hold at its end.
 #[derive(Debug, Clone)]
 pub struct Scenario {

@@ -204,7 +204,7 @@ pub(super) fn disputes(course: &Course, measures: &Measures) -> String {
             &reading,
         ),
         tables::disputes(measures),
-        tables::late(course, measures),
+        tables::disputes_listed(course),
     ];
     section("disputes", &told("矛盾と警告", "Contradictions and warnings"), &body.concat())
 }

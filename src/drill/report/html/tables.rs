@@ -1,12 +1,14 @@
 //! The tables of the sections.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::markup::{Cell, table};
-use crate::drill::course::Course;
-use crate::drill::report::measures::Measures;
+use crate::drill::course::{Course, Dispute};
+use crate::drill::report::measures::{Measures, late};
 use crate::drill::report::wording::{
-    act, bytes, civil, harm, length, number, of_quota, percent, same, seconds, section, site, told,
+    act, bytes, civil, harm, harm_rank, kind, length, number, of_quota, percent, person, same, seconds, section,
+    site, told,
 };
 use crate::drill::scenario::Told;
 
@@ -198,39 +200,69 @@ pub(super) fn disputes(measures: &Measures) -> String {
     table(&told("区分と害のおそれごと", "By section and possible harm"), &head, &rows)
 }
 
-/// Warnings that came late because lines were cut.
-pub(super) fn late(course: &Course, measures: &Measures) -> String {
-    const LISTED: usize = 10;
-    let row = |one: &crate::drill::report::measures::LateOne| {
-        let late = seconds(one.late_s);
-        let late = match one.seen {
-            true => late,
-            false => told(format!("{} 以上", late.ja), format!("over {}", late.en)),
-        };
-        vec![
-            when(course, one.arose_s),
-            Cell::Words(section(&one.section)),
-            Cell::words(&one.kind),
-            Cell::Words(harm(&one.harm)),
-            Cell::Figure(late),
-        ]
-    };
-    let rows: Vec<Vec<Cell>> = measures.late.worst.iter().take(LISTED).map(row).collect();
+/// The contradictions and warnings one by one: with possible harm first, of these the late and the open.
+pub(super) fn disputes_listed(course: &Course) -> String {
+    let lateness = |one: &Dispute| late(course, one).unwrap_or_default();
+    let mut all: Vec<&Dispute> = course.disputes.iter().collect();
+    all.sort_by_key(|one| (harm_rank(&one.harm), Reverse(lateness(one)), one.decided.is_some(), one.arose));
+    let rows: Vec<Vec<Cell>> =
+        all.iter().take(WORST_LISTED).map(|one| of_dispute(course, one, lateness(one))).collect();
     let head = [
         told("生じた時刻", "Arose"),
-        told("区分", "Section"),
-        told("種類", "Kind"),
-        told("害のおそれ", "Possible harm"),
-        told("遅れ", "Late by"),
+        told("人物（架空）", "Person (invented)"),
+        told("内容", "What"),
+        told("記入した拠点", "Written at"),
+        told("最初に表示した拠点", "First seen at"),
+        told("断絶による遅れ", "Late by the cut"),
+        told("扱い", "State"),
     ];
-    table(
-        &told(
-            "断絶のため遅れた警告・矛盾（害の大きい順）",
-            "Late because lines were cut (most harmful first)",
-        ),
-        &head,
-        &rows,
-    )
+    let (shown, of) = (number(rows.len() as u64), number(all.len() as u64));
+    let title = told(
+        format!("一件ずつ（害の大きい順、{of} 件中 {shown} 件）"),
+        format!("One by one (most harmful first; {shown} of {of})"),
+    );
+    table(&title, &head, &rows)
+}
+
+fn of_dispute(course: &Course, one: &Dispute, lateness: Duration) -> Vec<Cell> {
+    let (harm, section, kind) = (harm(&one.harm), section(&one.section), kind(&one.kind));
+    let what = told(
+        format!("{}：{}（{}）", harm.ja, section.ja, kind.ja),
+        format!("{}: {}, {}", harm.en, section.en, kind.en),
+    );
+    let places: Vec<String> = one.written_at.iter().map(|member| site(course, *member)).collect();
+    let seen = match (one.seen, one.seen_by) {
+        (Some(at), Some(member)) => {
+            let (place, at) = (site(course, member), civil(course, at));
+            told(format!("{place}（{at}）"), format!("{place} ({at})"))
+        }
+        (Some(at), None) => same(civil(course, at)),
+        (None, _) => told("表示されず", "never"),
+    };
+    let late = match (lateness.is_zero(), one.seen) {
+        (true, _) => same("–"),
+        (false, Some(_)) => length(lateness),
+        (false, None) => {
+            let late = length(lateness);
+            told(format!("{} 以上", late.ja), format!("over {}", late.en))
+        }
+    };
+    let state = match one.decided {
+        Some(at) => {
+            let at = civil(course, at);
+            told(format!("解決 {at}"), format!("settled {at}"))
+        }
+        None => told("未解決", "open"),
+    };
+    vec![
+        Cell::When(civil(course, one.arose)),
+        Cell::words(person(one)),
+        Cell::Words(what),
+        Cell::Words(told(places.join("、"), places.join(", "))),
+        Cell::Words(seen),
+        Cell::Figure(late),
+        Cell::Words(state),
+    ]
 }
 
 /// Restores from the backup.

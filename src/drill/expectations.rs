@@ -219,10 +219,7 @@ fn heads_equal(evidence: &Evidence<'_>) -> Finding {
     match differing.is_empty() {
         true => {
             let count = seen.at_end.len();
-            Ok(Told::of(
-                format!("{count} replicas hold the same"),
-                format!("{count} 拠点が同じものを持つ"),
-            ))
+            Ok(Told::of(format!("{count} replicas hold the same"), format!("{count} 拠点が同じものを持つ")))
         }
         false => Err(Told::some(&differing, NAMED_MAX)),
     }
@@ -403,7 +400,7 @@ fn availability(run: Run<'_>, of: Access, at: &[usize], at_least: f64) -> Findin
         shares.push((able.as_secs_f64() / powered.as_secs_f64(), member));
     }
     shares.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
-    let Some((least, member)) = shares.first() else { 
+    let Some((least, member)) = shares.first() else {
         return Err(Told::of("none of them had power", "電源のある拠点がなかった"));
     };
     let below = shares.iter().filter(|(share, _)| *share < at_least).count();

@@ -254,7 +254,10 @@ impl Observations {
             told.push(format!("{} {found}", plan.name));
         }
         let told = told.join(", ");
-        (everywhere, Told::of(format!("{}: {told}", what.en), format!("{}：{told}（拠点ごとの件数）", what.ja)))
+        (
+            everywhere,
+            Told::of(format!("{}: {told}", what.en), format!("{}：{told}（拠点ごとの件数）", what.ja)),
+        )
     }
 
     fn restored(&self) -> (bool, Told) {

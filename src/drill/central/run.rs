@@ -142,7 +142,8 @@ impl Player<'_> {
         let mut members: Vec<usize> = deeds.iter().filter_map(|deed| deed.deed.at()).collect();
         members.sort_unstable();
         members.dedup();
-        let mut happened = happening(plan.event.kind().name, plan.event.told(self.world.scenario), members);
+        let mut happened =
+            happening(plan.event.kind().name, self.world.scenario.told(number, now, &deeds), members);
         for deed in deeds {
             if deed.after.is_zero() {
                 let failed = self.world.carry_out(&deed.deed).err();
@@ -207,7 +208,8 @@ impl Player<'_> {
         let patients: BTreeMap<u64, String> = world.patients().collect();
         let mut disputes = dangers::disputes(&world.record);
         for dispute in &mut disputes {
-            let of_script = usize::try_from(dispute.person).ok().and_then(|place| self.script.people.get(place));
+            let of_script =
+                usize::try_from(dispute.person).ok().and_then(|place| self.script.people.get(place));
             let called = of_script.map(|one| &one.person.name).or_else(|| patients.get(&dispute.person));
             dispute.called = called.cloned().unwrap_or_default();
         }

@@ -47,7 +47,9 @@ pub static HEAL: EventKind = EventKind {
     keys: &[WHAT_KEY, BETWEEN, LINKS_AT, SHARE, OUTAGE],
     live: true,
     example: "what = \"everything\"\noutage-s = 12",
-    read: |table, names| Ok(Arc::new(Paths { to: PathState::Up, meet: false, meant: meant(table, names, false)? })),
+    read: |table, names| {
+        Ok(Arc::new(Paths { to: PathState::Up, meet: false, meant: meant(table, names, false)? }))
+    },
 };
 
 /// The kind.

@@ -265,7 +265,8 @@ fn clocks_disks_power_and_the_bucket_fail_as_written() {
 
 #[test]
 fn a_link_that_survives_is_cut_and_spoilt_by_name_only() {
-    const DISH: &str = "[[link]]\nbetween = [\"south\", \"tablet\"]\nprofile = \"satellite\"\nsurvives = true\n";
+    const DISH: &str =
+        "[[link]]\nbetween = [\"south\", \"tablet\"]\nprofile = \"satellite\"\nsurvives = true\n";
     let struck = |event: &str| {
         let scenario = region(&format!("{DISH}[[event]]\n{event}\n")).unwrap();
         let dish = scenario.links.iter().position(|link| link.survives).unwrap();

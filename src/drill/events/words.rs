@@ -29,7 +29,10 @@ pub(super) fn lines(scenario: &Scenario, lines: &Lines) -> Told {
     let surviving = scenario.links.iter().filter(|link| link.survives).count();
     match lines.links.as_slice() {
         most if surviving > 0 && most.len() > 1 && most.len() + surviving == scenario.links.len() => told(
-            format!("every link{share} but {surviving} that survive{}", if surviving == 1 { "s" } else { "" }),
+            format!(
+                "every link{share} but {surviving} that survive{}",
+                if surviving == 1 { "s" } else { "" }
+            ),
             format!("残る{surviving}本を除くすべての回線{share}"),
         ),
         all if all.len() == scenario.links.len() && lines.share.is_none() => {

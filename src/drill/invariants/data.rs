@@ -17,7 +17,7 @@ const NAMED_MAX: usize = 5;
 /// # Errors
 /// With the first writes that are missing, and where.
 pub fn no_acknowledged_write_lost(evidence: &Evidence<'_>) -> Finding {
-    let Some(sim) = &evidence.seen.sim else { 
+    let Some(sim) = &evidence.seen.sim else {
         return Ok(Told::of("judged by the exports", "書き出しから判定した"));
     };
     if sim.lost == 0 && sim.altered == 0 {
@@ -75,9 +75,7 @@ pub fn connected_replicas_equal(evidence: &Evidence<'_>) -> Finding {
     match &seen.sim {
         Some(sim) if !sim.equal => {
             let differing = differing.join("; ");
-            return Err(Told::of(
-                format!("not equal: {differing}"), format!("一致していない：{differing}")
-            ));
+            return Err(Told::of(format!("not equal: {differing}"), format!("一致していない：{differing}")));
         }
         Some(sim) if sim.groups > 1 => {
             let groups = sim.groups;

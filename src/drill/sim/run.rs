@@ -93,7 +93,7 @@ fn play(world: &mut World<'_>, number: usize, plan: &EventPlan, on_event: &mut d
     if matches!(kind, "heal" | "meet" | "return-to-normal") {
         world.look_before_heal();
     }
-    let told = plan.event.told(world.scenario);
+    let told = world.scenario.told(number, world.now, &deeds);
     on_event(world.now, &told.en);
     let mut members: Vec<usize> = deeds.iter().filter_map(|deed| deed.deed.at()).collect();
     members.sort_unstable();

@@ -33,7 +33,9 @@ pub(super) fn name(name: &str) -> Told {
             told("申し送りに全員の入力が残る", "the hand-over holds what each author typed")
         }
         "records-equal" => told("全拠点の出力と画面が等しい", "all exports and views are equal"),
-        "observer" => told("終了時にすべての記録を調べられた", "at the end every record could be looked into"),
+        "observer" => {
+            told("終了時にすべての記録を調べられた", "at the end every record could be looked into")
+        }
         other => in_tables(other).unwrap_or_else(|| same(other)),
     }
 }

@@ -103,6 +103,18 @@ fn tiles(measures: &Measures) -> String {
         None => told("遅れなし", "none was late"),
     };
     let acknowledged = number(measures.writing.acknowledged);
+    let lost_note = match measures.restores.lost_entries {
+        0 => told(format!("受理 {acknowledged} 件のうち"), format!("of {acknowledged} acknowledged")),
+        gone => {
+            let gone = number(gone);
+            told(
+                format!("受理 {acknowledged} 件のうち。ほか {gone} 件は唯一の写しが壊されたディスクにあった"),
+                format!(
+                    "of {acknowledged} acknowledged; the only copy of {gone} more was on a destroyed disk"
+                ),
+            )
+        }
+    };
     let missing = || told("該当なし", "none");
     let open = measures.convergence.open;
     let converged_note = match (measures.convergence.reunions, open) {
@@ -112,13 +124,7 @@ fn tiles(measures: &Measures) -> String {
     };
     let restore_note = match measures.restores.count {
         0 => told("復元はなかった", "nothing was restored"),
-        count => {
-            let lost = number(measures.restores.lost_entries);
-            told(
-                format!("復元 {count} 件、完全喪失 {lost} 件"),
-                format!("{}, entries lost: {lost}", counted(count, "restore")),
-            )
-        }
+        count => told(format!("復元 {count} 件"), counted(count, "restore")),
     };
     [
         tile(
@@ -132,9 +138,9 @@ fn tiles(measures: &Measures) -> String {
             &told("全拠点の平均", "mean of all replicas"),
         ),
         tile(
-            ("失われた記入", "Writes lost"),
+            ("システムが失った記入", "Writes that the system lost"),
             &same(number(measures.writing.lost)),
-            &told(format!("受理 {acknowledged} 件のうち"), format!("of {acknowledged} acknowledged")),
+            &lost_note,
         ),
         tile(
             ("開けずに行った判断", "Decisions without the record"),

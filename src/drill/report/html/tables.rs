@@ -7,8 +7,8 @@ use super::markup::{Cell, table};
 use crate::drill::course::{Course, Dispute};
 use crate::drill::report::measures::{Measures, late};
 use crate::drill::report::wording::{
-    act, bytes, civil, harm, harm_rank, kind, length, number, of_quota, percent, person, same, seconds, section,
-    site, told,
+    act, bytes, civil, harm, harm_rank, kind, length, number, of_quota, percent, person, same, seconds,
+    section, site, told,
 };
 use crate::drill::scenario::Told;
 
@@ -163,7 +163,7 @@ pub(super) fn links(course: &Course, measures: &Measures) -> String {
         told("最多の日", "Busiest day"),
         told("一日の上限", "Quota a day"),
         told("上限比", "Of quota"),
-        told("断絶", "Cut"),
+        told("不通（計）", "Down, in all"),
     ];
     let (shown, all) = (number(rows.len() as u64), number(measures.links.count));
     let title = told(format!("回線（{all} 本中 {shown} 本）"), format!("Links ({shown} of {all})"));
@@ -284,7 +284,7 @@ pub(super) fn restores(course: &Course, measures: &Measures) -> String {
         told("復旧時間 RTO", "Recovery time (RTO)"),
         told("復旧時点 RPO", "Recovery point (RPO)"),
         told("バックアップになかった記入", "Entries not in the backup"),
-        told("完全に喪失", "Lost for good"),
+        told("うち唯一の写し（失われた）", "Of these, the only copy: gone"),
     ];
     table(&Told::default(), &head, &rows)
 }

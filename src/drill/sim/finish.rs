@@ -259,6 +259,15 @@ fn positive(world: &World<'_>, person: PersonNo, record: RecordId, node: usize) 
         .collect()
 }
 
+/// What a person is called: by the record, and by the scenario where it names the patient.
+fn called(world: &World<'_>, person: PersonNo, view: &RecordView) -> String {
+    let name = view.demographics.names.first().map(|name| name.full.clone()).unwrap_or_default();
+    match world.people.alias(person) {
+        Some(alias) if name != alias.0 => format!("{name} ({alias})").trim_start().to_owned(),
+        Some(_) | None => name,
+    }
+}
+
 fn of_view(world: &World<'_>, person: PersonNo, area: &Area, view: &RecordView) -> Vec<Dispute> {
     let conflicts = view.conflicts.iter().map(|conflict| {
         let section = json_name(&conflict.section);
@@ -276,7 +285,6 @@ fn of_view(world: &World<'_>, person: PersonNo, area: &Area, view: &RecordView) 
             let writes: Vec<&Acknowledged> =
                 places.iter().filter_map(|(lane, seq)| world.ledger.at(*lane, *seq)).collect();
             let last = writes.iter().max_by_key(|write| write.at)?;
-            let called = view.demographics.names.first().map(|name| name.full.clone()).unwrap_or_default();
             let written_at = Dispute::places(writes.iter().map(|write| (write.at, write.member)));
             let knew = writes.iter().all(|write| {
                 let since = world.nodes[last.member].knowledge.since(&write.lane, write.seq);
@@ -290,7 +298,7 @@ fn of_view(world: &World<'_>, person: PersonNo, area: &Area, view: &RecordView) 
                 kind,
                 harm,
                 person,
-                called,
+                called: called(world, PersonNo(person), view),
                 written_at,
                 arose,
                 seen,

@@ -175,7 +175,7 @@ fn late_alerts(course: &Course, measures: &Measures) -> Option<Finding> {
         FindingKind::LateAlerts,
         if grave { Tone::Danger } else { Tone::Concern },
         format!(
-            "回線の断絶のため、害のおそれがある矛盾・警告 {count} 件の表示が遅れた（{}）。最大の遅れは {}：{whom}さん、{}（記入は {places_ja}）。",
+            "回線の断絶のため、害のおそれがある矛盾・警告 {count} 件の表示が遅れた（{}）。最大の遅れは {}：{whom}、{}（記入は {places_ja}）。",
             list(|told| &told.ja, "、"),
             most.ja,
             what.ja

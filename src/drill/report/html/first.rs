@@ -38,7 +38,7 @@ pub(super) fn first(page: &Page<'_>, measures: &Measures, found: &[Finding]) -> 
         "<p class=\"stamp\">訓練 DRILL <small>{mark}</small></p>\n<h1>{}</h1>\n{}{}\n{}<ul class=\"tiles\">\n{}</ul>\n",
         t(&page.title),
         paragraph("facts", &facts),
-        paragraph("story", &page.story),
+        paragraph("story", &unwrapped(&page.story)),
         verdict(page),
         tiles(measures)
     );
@@ -48,6 +48,15 @@ pub(super) fn first(page: &Page<'_>, measures: &Measures, found: &[Finding]) -> 
     };
     let title = told("分かったこと", "Findings");
     format!("{head}{}", section("found", &title, &list))
+}
+
+/// Joins the lines of each paragraph: where a scenario file breaks a line says nothing about the page.
+fn unwrapped(story: &Told) -> Told {
+    let joined = |text: &str, gap: &str| {
+        let paragraph = |lines: &str| lines.lines().map(str::trim).collect::<Vec<_>>().join(gap);
+        text.trim().split("\n\n").map(paragraph).collect::<Vec<_>>().join("\n\n")
+    };
+    told(joined(&story.ja, ""), joined(&story.en, " "))
 }
 
 fn verdict(page: &Page<'_>) -> String {
@@ -175,4 +184,17 @@ fn finding(finding: &Finding) -> String {
         Tone::Good => ("good", w("✓ 良好", "✓ Good")),
     };
     format!("<li class=\"{class}\"><b class=\"tone\">{words}</b>{}</li>\n", paragraph("said", &finding.told))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_story_is_broken_by_the_page_and_not_by_its_file() {
+        let story =
+            told("病院は\n書き続ける。\n\n夜が明ける。\n", "They go on\nwriting.\n\nMorning comes.\n");
+        let wanted = told("病院は書き続ける。\n\n夜が明ける。", "They go on writing.\n\nMorning comes.");
+        assert_eq!(unwrapped(&story), wanted);
+    }
 }

@@ -209,12 +209,10 @@ pub(super) fn disputes_listed(course: &Course) -> String {
         all.iter().take(WORST_LISTED).map(|one| of_dispute(course, one, lateness(one))).collect();
     let head = [
         told("生じた時刻", "Arose"),
-        told("人物（架空）", "Person (invented)"),
-        told("内容", "What"),
+        told("人物（架空）と内容", "Person (invented), and what"),
         told("記入した拠点", "Written at"),
         told("最初に表示した拠点", "First seen at"),
-        told("断絶による遅れ", "Late by the cut"),
-        told("扱い", "State"),
+        told("断絶による遅れ、扱い", "Late by the cut; state"),
     ];
     let (shown, of) = (number(rows.len() as u64), number(all.len() as u64));
     let title = told(
@@ -225,11 +223,17 @@ pub(super) fn disputes_listed(course: &Course) -> String {
 }
 
 fn of_dispute(course: &Course, one: &Dispute, lateness: Duration) -> Vec<Cell> {
-    let (harm, section, kind) = (harm(&one.harm), section(&one.section), kind(&one.kind));
-    let what = told(
-        format!("{}：{}（{}）", harm.ja, section.ja, kind.ja),
-        format!("{}: {}, {}", harm.en, section.en, kind.en),
-    );
+    let (harm, section, kind, person) =
+        (harm(&one.harm), section(&one.section), kind(&one.kind), person(one));
+    let what = match one.section.as_str() {
+        "alerts" => {
+            told(format!("{person}：{}、{}", harm.ja, kind.ja), format!("{person}: {}, {}", harm.en, kind.en))
+        }
+        _ => told(
+            format!("{person}：{}、{}の矛盾、{}", harm.ja, section.ja, kind.ja),
+            format!("{person}: {}, {}: {}", harm.en, section.en, kind.en),
+        ),
+    };
     let places: Vec<String> = one.written_at.iter().map(|member| site(course, *member)).collect();
     let seen = match (one.seen, one.seen_by) {
         (Some(at), Some(member)) => {
@@ -240,7 +244,7 @@ fn of_dispute(course: &Course, one: &Dispute, lateness: Duration) -> Vec<Cell> {
         (None, _) => told("表示されず", "never"),
     };
     let late = match (lateness.is_zero(), one.seen) {
-        (true, _) => same("–"),
+        (true, _) => told("遅れなし", "not late"),
         (false, Some(_)) => length(lateness),
         (false, None) => {
             let late = length(lateness);
@@ -256,12 +260,10 @@ fn of_dispute(course: &Course, one: &Dispute, lateness: Duration) -> Vec<Cell> {
     };
     vec![
         Cell::When(civil(course, one.arose)),
-        Cell::words(person(one)),
         Cell::Words(what),
-        Cell::Words(told(places.join("、"), places.join(", "))),
+        Cell::Words(told(places.join("、 "), places.join(", "))),
         Cell::Words(seen),
-        Cell::Figure(late),
-        Cell::Words(state),
+        Cell::Words(told(format!("{}、 {}", late.ja, state.ja), format!("{}; {}", late.en, state.en))),
     ]
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::chance::Chance;
 use super::convergence::differences;
-use super::course::{Course, Dispute, RestoreCourse};
+use super::course::{Course, Dispute, Mode, RestoreCourse};
 use super::deed::Deed;
 use super::invariants::{self, Evidence, Finding};
 use super::judge::{Judged, Observations, nothing_restored, wanted};
@@ -104,6 +104,8 @@ fn by_course(run: Run<'_>, expectation: &Expectation) -> Option<Finding> {
             Some(holds(acknowledged >= *at_least, wanted(acknowledged, *at_least)))
         }
         Expectation::QuotaKept => Some(quota_kept(course)),
+        // A central system has nothing to restore: its disks are mirrored.
+        Expectation::Rto { .. } | Expectation::Rpo { .. } if course.mode == Mode::Central => None,
         Expectation::Rto { at_most } => {
             Some(restored(course, *at_most, |one| (one.back > one.lost).then(|| one.back - one.lost)))
         }

@@ -11,7 +11,7 @@ const LISTED_MAX: usize = 200;
 
 /// Says what an expectation or an invariant asks: in words for laymen, or in those of the language's own tables; what is
 /// in neither is told by its name.
-pub(super) fn name(name: &str) -> Told {
+pub(in crate::drill::report) fn name(name: &str) -> Told {
     match name {
         "step" | "event" => told("台本の出来事がすべて行われた", "every event of the scenario was done"),
         "heads-differ-before-heal" => told(

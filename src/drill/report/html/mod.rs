@@ -18,5 +18,6 @@ mod tables;
 #[cfg(test)]
 pub(super) mod tests;
 
+pub(super) use expectations::name as expectation;
 pub(super) use page::whole;
 pub use page::{Page, html};

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::central::central;
-use super::course::{Course, RestoreCourse, Reunion};
+use super::course::{Course, Mode, RestoreCourse, Reunion};
 use super::expectations::{Run, Twice, judge, judge_course};
 use super::judge::{Judged, Observations, SimSeen};
 use super::scenario::{Scenario, Told};
@@ -140,6 +140,7 @@ fn recovery_is_measured_from_the_loss_and_the_backup() {
     };
     let failing = |change: &dyn Fn(&mut Course)| {
         let (mut course, seen) = good(&scenario);
+        course.mode = Mode::Sim;
         course.restores.push(restore.clone());
         course.members[1].entries = 1;
         change(&mut course);
@@ -152,6 +153,9 @@ fn recovery_is_measured_from_the_loss_and_the_backup() {
     assert_eq!(failing(&|course| course.restores[0].point = None), ["rpo"]);
     assert_eq!(failing(&|course| course.restores[0].behind = 3), ["restored-heads-equal"]);
     assert_eq!(failing(&|course| course.members[1].entries = 0), ["rto", "rpo", "restored-heads-equal"]);
+    // A central system has nothing to restore, and is not blamed for that.
+    let course = central(&scenario, 1);
+    assert_eq!(judge_course(Run { scenario: &scenario, seed: 1, course: &course }), []);
 }
 
 #[test]

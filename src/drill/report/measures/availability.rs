@@ -34,7 +34,7 @@ pub struct MemberShares {
     /// The shares of its time.
     #[serde(flatten)]
     pub shares: Shares,
-    /// The longest isolation, as [`isolated`] counts it.
+    /// The longest isolation, in seconds: from the loss of touch with all others to its return, stops included.
     pub longest_alone_s: f64,
     /// The longest time in a row in which nothing could be read there.
     pub longest_unread_s: f64,

@@ -146,6 +146,8 @@ fn swept(
     on_event: &mut dyn FnMut(&SimLine<'_>),
 ) -> Result<Comparison, DrillError> {
     let (mut pages, mut texts, mut values, mut passed) = (Vec::new(), Vec::new(), Vec::new(), true);
+    let none = Told::default();
+    let title = ways.first().map_or(&none, |way| &way.scenario.title);
     for (place, way) in ways.iter().enumerate() {
         let mut runs: Vec<(u64, Measures)> = Vec::new();
         for seed in first..first.saturating_add(seeds) {
@@ -157,11 +159,18 @@ fn swept(
             passed &= ok || place > 0;
             runs.push((seed, Measures::of(&course)));
         }
-        pages.push(sweep_html(&way.label, &runs));
-        texts.push(sweep_text(&way.label, &runs));
+        let label = titled(title, &way.label);
+        pages.push(sweep_html(&label, &runs));
+        texts.push(sweep_text(&label, &runs));
         values.push(sweep_json(&way.label, &runs));
     }
     Ok(Comparison { pages, text: texts.join("\n"), json: json!({ "sweeps": values }), passed })
+}
+
+/// What the sweep of one way is called: by the scenario, and by the way.
+fn titled(title: &Told, way: &Told) -> Told {
+    let ja = if title.ja.is_empty() { &title.en } else { &title.ja };
+    Told::of(format!("{} – {}", title.en.trim(), way.en), format!("{} – {}", ja.trim(), way.ja))
 }
 
 #[cfg(test)]
@@ -230,6 +239,7 @@ expect = [{ name = "availability", of = "read" }, { name = "no-acknowledged-writ
         let comparison = compare(&options, &mut |line| heard.push(line.to_string())).unwrap();
         assert!(comparison.passed);
         assert_eq!(comparison.pages.len(), 1);
+        assert!(comparison.pages[0].contains("三施設 – Musubi"), "the page names its scenario");
         for seed in 1..=3 {
             assert!(heard.iter().any(|line| line.contains(&format!("seed {seed}:"))), "{heard:?}");
         }

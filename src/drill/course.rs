@@ -145,6 +145,10 @@ pub struct Dispute {
     pub harm: String,
     /// The person.
     pub person: u64,
+    /// What the person is called; all people of a drill are invented. Empty when the run knows no name.
+    pub called: String,
+    /// The replicas where the statements that make it were written, each once, the earliest first.
+    pub written_at: Vec<usize>,
     /// When the second of the statements that make it was acknowledged.
     pub arose: Duration,
     /// When a replica first held all that makes it; none when none did.
@@ -155,6 +159,21 @@ pub struct Dispute {
     pub decided: Option<Duration>,
     /// Whether it could have been seen when the second statement was made, had the lines been up.
     pub late_by_split: bool,
+}
+
+impl Dispute {
+    /// Puts the replicas where statements were written in order of time, each once.
+    pub(super) fn places(written: impl Iterator<Item = (Duration, usize)>) -> Vec<usize> {
+        let mut written: Vec<(Duration, usize)> = written.collect();
+        written.sort_unstable();
+        let mut places = Vec::new();
+        for (_, member) in written {
+            if !places.contains(&member) {
+                places.push(member);
+            }
+        }
+        places
+    }
 }
 
 /// A link over the whole run.

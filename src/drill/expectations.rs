@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use super::chance::Chance;
 use super::convergence::differences;
-use super::course::{Course, Dispute, RestoreCourse};
+use super::course::{Course, Dispute, Mode, RestoreCourse};
 use super::deed::Deed;
 use super::invariants::{self, Evidence, Finding};
-use super::judge::{Judged, Observations};
-use super::scenario::{Access, Expectation, Scenario, write_span as span};
+use super::judge::{Judged, Observations, nothing_restored, wanted};
+use super::scenario::{Access, Expectation, Scenario, Told, write_span as span};
 use crate::base::Digest;
 
 /// The most replicas whose exports and views are read whole at the end of a simulation.
@@ -77,15 +77,18 @@ fn named(name: &str, finding: Finding) -> Judged {
     Judged { name: name.to_owned(), ok, detail }
 }
 
-fn holds(ok: bool, detail: String) -> Finding {
+fn holds(ok: bool, detail: Told) -> Finding {
     if ok { Ok(detail) } else { Err(detail) }
 }
 
 fn same_trace(twice: Twice) -> Finding {
     let Twice { first, second } = twice;
     match first == second {
-        true => Ok(format!("{} both times", first.short())),
-        false => Err(format!("{}, and then {}", first.short(), second.short())),
+        true => Ok(Told::of(format!("{} both times", first.short()), format!("二度とも {}", first.short()))),
+        false => Err(Told::of(
+            format!("{}, and then {}", first.short(), second.short()),
+            format!("一度目 {}、二度目 {}", first.short(), second.short()),
+        )),
     }
 }
 
@@ -97,9 +100,11 @@ fn by_course(run: Run<'_>, expectation: &Expectation) -> Option<Finding> {
         Expectation::Staleness { at_most, share } => Some(staleness(course, *at_most, *share)),
         Expectation::Writes { at_least } => {
             let acknowledged = course.acknowledged;
-            Some(holds(acknowledged >= *at_least, format!("{acknowledged} acknowledged, {at_least} wanted")))
+            Some(holds(acknowledged >= *at_least, wanted(acknowledged, *at_least)))
         }
         Expectation::QuotaKept => Some(quota_kept(course)),
+        // A central system has nothing to restore: its disks are mirrored.
+        Expectation::Rto { .. } | Expectation::Rpo { .. } if course.mode == Mode::Central => None,
         Expectation::Rto { at_most } => {
             Some(restored(course, *at_most, |one| one.back.map(|back| back.saturating_sub(one.lost))))
         }
@@ -131,7 +136,12 @@ fn by_sight(evidence: &Evidence<'_>, expectation: &Expectation) -> Option<Findin
         Expectation::NoAcknowledgedWriteLost => Some(nothing_lost(evidence)),
         Expectation::HeadsEqualAfterHeal => Some(heads_equal(evidence)),
         Expectation::RecordsEqual if is_large => {
-            let told = |told| format!("{told}; by heads, too many to read every export");
+            let told = |told: Told| {
+                Told::of(
+                    format!("{}; by heads, too many to read every export", told.en),
+                    format!("{}（拠点が多いため、内容の要約値で比べた）", told.ja),
+                )
+            };
             Some(heads_equal(evidence).map(told))
         }
         Expectation::ConflictOpen { section, kind, .. } if is_large => {
@@ -143,12 +153,18 @@ fn by_sight(evidence: &Evidence<'_>, expectation: &Expectation) -> Option<Findin
         Expectation::NoPositiveAllergyMissing => Some(invariants::no_positive_allergy_missing(evidence)),
         Expectation::BackupRestoresEqual => Some(match seen.sim.as_ref().map(|sim| &sim.backup_restores) {
             Some(Some(finding)) => finding.clone(),
-            Some(None) | None => Err("nothing was backed up".to_owned()),
+            Some(None) | None => Err(invariants::nothing_backed_up()),
         }),
         Expectation::DamageDetected => Some(invariants::every_damage_detected(evidence)),
         Expectation::HeldBy { at_least } => Some(match course.held_by_least {
-            Some(least) => holds(least >= *at_least, format!("the rarest write is on {least} replicas")),
-            None => Err("nothing was written that could be counted".to_owned()),
+            Some(least) => holds(
+                least >= *at_least,
+                Told::of(
+                    format!("the rarest write is on {least} replicas"),
+                    format!("持つ拠点が最も少ない記入は {least} 拠点にある"),
+                ),
+            ),
+            None => Err(Told::of("nothing was written that could be counted", "数えられる記入がなかった")),
         }),
         Expectation::RecordsEqual
         | Expectation::ConflictOpen { .. }
@@ -177,7 +193,11 @@ fn nothing_lost(evidence: &Evidence<'_>) -> Finding {
         None => Ok(told),
         Some(loss) => {
             let missing: Vec<String> = loss.missing_at.iter().map(ToString::to_string).collect();
-            Err(format!("{} is lost at {}", loss.what, missing.join(", ")))
+            let missing = missing.join(", ");
+            Err(Told::of(
+                format!("{} is lost at {missing}", loss.what),
+                format!("{missing} で失われた：{}", loss.what),
+            ))
         }
     }
 }
@@ -190,12 +210,19 @@ fn heads_equal(evidence: &Evidence<'_>) -> Finding {
         unseen.filter(|(place, plan)| !seen.at_end.contains_key(&plan.name) && !course.is_lost(*place));
     let unseen: Vec<String> = unseen.map(|(_, plan)| plan.name.to_string()).collect();
     if !unseen.is_empty() {
-        return Err(format!("not seen: {}", some(&unseen)));
+        let unseen = Told::some(&unseen, NAMED_MAX);
+        return Err(Told::of(
+            format!("not seen: {}", unseen.en),
+            format!("観測できなかった拠点：{}", unseen.ja),
+        ));
     }
     let differing = differences(&seen.at_end);
     match differing.is_empty() {
-        true => Ok(format!("{} replicas hold the same", seen.at_end.len())),
-        false => Err(some(&differing)),
+        true => {
+            let count = seen.at_end.len();
+            Ok(Told::of(format!("{count} replicas hold the same"), format!("{count} 拠点が同じものを持つ")))
+        }
+        false => Err(Told::some(&differing, NAMED_MAX)),
     }
 }
 
@@ -204,7 +231,13 @@ fn in_disputes(course: &Course, section: &str, kind: &str) -> Finding {
         one.decided.is_none() && one.section == section && one.kind == kind && one.seen.is_some()
     };
     let count = course.disputes.iter().filter(open).count();
-    holds(count > 0, format!("{count} open, of whatever patient: too many replicas to ask each"))
+    holds(
+        count > 0,
+        Told::of(
+            format!("{count} open, of whatever patient: too many replicas to ask each"),
+            format!("未解決 {count} 件（拠点が多いため患者を問わず数えた）"),
+        ),
+    )
 }
 
 /// The losses of disks after which the member came back.
@@ -215,10 +248,14 @@ pub(super) fn came_back(course: &Course) -> Vec<&RestoreCourse> {
 fn restores_complete(course: &Course) -> Finding {
     let restored = came_back(course);
     if restored.is_empty() {
-        return Err("nothing was restored".to_owned());
+        return Err(nothing_restored());
     }
     let behind: u64 = restored.iter().map(|one| one.behind).sum();
-    let told = format!("{} restores, {behind} entries of their own were not in the backup", restored.len());
+    let count = restored.len();
+    let told = Told::of(
+        format!("{count} restores, {behind} entries of their own were not in the backup"),
+        format!("復元 {count} 件、自らの記入でバックアップになかったもの {behind} 件"),
+    );
     holds(behind == 0, told)
 }
 
@@ -228,17 +265,30 @@ fn converged(evidence: &Evidence<'_>, within: Duration) -> Finding {
     let equal = evidence.seen.sim.as_ref().is_some_and(|sim| sim.equal);
     match evidence.course.reunions.last() {
         None => {
-            holds(equal, "nothing was ever whole again; those in reach of each other at the end".to_owned())
+            let told = Told::of(
+                "nothing was ever whole again; those in reach of each other at the end",
+                "すべてが元に戻ることはなかった。終了時に届き合う拠点どうしで判定した",
+            );
+            holds(equal, told)
         }
         Some(last) => match last.converged {
             Some(converged) => {
                 let took = converged.saturating_sub(last.healed);
-                holds(took <= within && equal, format!("{} after the last fault", span(took)))
+                holds(
+                    took <= within && equal,
+                    Told::of(
+                        format!("{} after the last fault", span(took)),
+                        format!("最後の障害が止んでから {}", span(took)),
+                    ),
+                )
             }
-            None => Err(format!(
-                "not equal {} after the last fault",
-                span(evidence.course.lasted.saturating_sub(last.healed))
-            )),
+            None => {
+                let waited = span(evidence.course.lasted.saturating_sub(last.healed));
+                Err(Told::of(
+                    format!("not equal {waited} after the last fault"),
+                    format!("最後の障害が止んで {waited} 後も一致せず"),
+                ))
+            }
         },
     }
 }
@@ -250,12 +300,19 @@ fn restored(
 ) -> Finding {
     let restored = came_back(course);
     if restored.is_empty() {
-        return Err("nothing was restored".to_owned());
+        return Err(nothing_restored());
     }
     let measured: Option<Vec<Duration>> = restored.iter().map(|one| measure(one)).collect();
     match measured.and_then(|measured| measured.into_iter().max()) {
-        Some(most) => holds(most <= at_most, format!("{} at most, of {}", span(most), restored.len())),
-        None => Err("one came back from nothing".to_owned()),
+        Some(most) => {
+            let (most_told, count) = (span(most), restored.len());
+            let told = Told::of(
+                format!("{most_told} at most, of {count}"),
+                format!("最長 {most_told}（{count} 件のうち）"),
+            );
+            holds(most <= at_most, told)
+        }
+        None => Err(Told::of("one came back from nothing", "元になるバックアップのない復元があった")),
     }
 }
 
@@ -331,14 +388,15 @@ fn availability(run: Run<'_>, of: Access, at: &[usize], at_least: f64) -> Findin
         shares.push((able.as_secs_f64() / powered.as_secs_f64(), member));
     }
     shares.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
-    let Some((least, member)) = shares.first() else { return Err("none of them had power".to_owned()) };
+    let Some((least, member)) = shares.first() else {
+        return Err(Told::of("none of them had power", "電源のある拠点がなかった"));
+    };
     let below = shares.iter().filter(|(share, _)| *share < at_least).count();
     let name = &course.members[*member].name;
-    let told = format!(
-        "least at {name}: {:.2} % of the time with power; {below} of {} below {:.2} %",
-        least * 100.0,
-        shares.len(),
-        at_least * 100.0
+    let (least, limit, all) = (least * 100.0, at_least * 100.0, shares.len());
+    let told = Told::of(
+        format!("least at {name}: {least:.2} % of the time with power; {below} of {all} below {limit:.2} %"),
+        format!("最低は {name}：電源のある時間の {least:.2} %。{all} 拠点のうち {limit:.2} % 未満は {below}"),
     );
     holds(below == 0, told)
 }
@@ -349,12 +407,18 @@ fn availability(run: Run<'_>, of: Access, at: &[usize], at_least: f64) -> Findin
 fn staleness(course: &Course, at_most: Duration, share: f64) -> Finding {
     let decisions = course.decisions.len();
     if decisions == 0 {
-        return Err("nobody decided anything: add a [[workload]]".to_owned());
+        return Err(Told::of(
+            "nobody decided anything: add a [[workload]]",
+            "判断が一つもなかった：[[workload]] を加える",
+        ));
     }
     let fresh = course.decisions.iter().filter(|one| one.read && one.stale <= at_most).count();
     let found = fresh as f64 / decisions as f64;
-    let told =
-        format!("{:.2} % of {decisions} decisions on knowledge of at most {}", found * 100.0, span(at_most));
+    let (percent, limit) = (found * 100.0, span(at_most));
+    let told = Told::of(
+        format!("{percent:.2} % of {decisions} decisions on knowledge of at most {limit}"),
+        format!("判断 {decisions} 件の {percent:.2} % は、古さ {limit} 以内の情報に基づいた"),
+    );
     holds(found >= share, told)
 }
 
@@ -368,20 +432,20 @@ fn quota_kept(course: &Course) -> Finding {
         let most = days.max().unwrap_or(0);
         if most > quota {
             let [one, other] = link.ends.map(name);
-            over.push(format!("{one}–{other} carried {most} of {quota} bytes in a day"));
+            over.push(format!("{one}–{other} {most} / {quota} B"));
         }
     }
     match over.is_empty() {
-        true => Ok(format!("{metered} links have a quota")),
-        false => Err(some(&over)),
+        true => Ok(Told::of(
+            format!("{metered} links have a quota, and none exceeded it"),
+            format!("上限のある回線 {metered} 本、超えたものなし"),
+        )),
+        false => {
+            let told = Told::some(&over, NAMED_MAX);
+            Err(Told::of(
+                format!("carried more in a day than they may: {}", told.en),
+                format!("一日の上限を超えた：{}", told.ja),
+            ))
+        }
     }
-}
-
-/// Lists the first few, and says how many more there are.
-fn some(items: &[String]) -> String {
-    let mut told: Vec<String> = items.iter().take(NAMED_MAX).cloned().collect();
-    if items.len() > NAMED_MAX {
-        told.push(format!("and {} more", items.len() - NAMED_MAX));
-    }
-    told.join("; ")
 }

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::central::central;
-use super::course::{Course, RestoreCourse, Reunion};
+use super::course::{Course, Mode, RestoreCourse, Reunion};
 use super::expectations::{Run, Twice, judge, judge_course};
 use super::judge::{Judged, Observations, SimSeen};
-use super::scenario::Scenario;
+use super::scenario::{Scenario, Told};
 use crate::base::Digest;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -47,7 +47,7 @@ fn good(scenario: &Scenario) -> (Course, Observations) {
     course.links[0].bytes_by_hour = vec![40_000; 10];
     let sim = SimSeen {
         acknowledged: course.acknowledged,
-        backup_restores: Some(Ok("equal".into())),
+        backup_restores: Some(Ok(Told::same("equal"))),
         equal: true,
         groups: 1,
         ..SimSeen::default()
@@ -140,6 +140,7 @@ fn recovery_is_measured_from_the_loss_and_the_backup() {
     };
     let failing = |change: &dyn Fn(&mut Course)| {
         let (mut course, seen) = good(&scenario);
+        course.mode = Mode::Sim;
         course.restores.push(restore.clone());
         course.members[1].entries = 1;
         change(&mut course);
@@ -152,6 +153,9 @@ fn recovery_is_measured_from_the_loss_and_the_backup() {
     assert_eq!(failing(&|course| course.restores[0].point = None), ["rpo"]);
     assert_eq!(failing(&|course| course.restores[0].behind = 3), ["restored-heads-equal"]);
     assert_eq!(failing(&|course| course.restores[0].back = None), ["rto", "rpo", "restored-heads-equal"]);
+    // A central system has nothing to restore, and is not blamed for that.
+    let course = central(&scenario, 1);
+    assert_eq!(judge_course(Run { scenario: &scenario, seed: 1, course: &course }), []);
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::convergence::differences;
 use super::ledger::{Disk, Ledger, Loss};
 use super::observer::RecordSeen;
-use super::scenario::{Expectation, PatientAlias, ReplicaName, Scenario};
+use super::scenario::{Expectation, PatientAlias, ReplicaName, Scenario, Told};
 use crate::base::{Digest, RecordId};
 use crate::replica::answer::Status;
 
@@ -15,7 +15,8 @@ use crate::replica::answer::Status;
 const NAMED_MAX: usize = 5;
 
 /// What is said of an expectation that a run with real processes cannot judge; such a run does not fail by it.
-const SIMULATED_ONLY: &str = "not applicable: judged in --sim only";
+const SIMULATED_ONLY: [&str; 2] =
+    ["not applicable: judged in --sim only", "対象外：模擬訓練（--sim）でのみ判定する"];
 
 /// An expectation, and whether it holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,8 +25,13 @@ pub struct Judged {
     pub name: String,
     /// Whether it holds.
     pub ok: bool,
-    /// What was seen.
-    pub detail: String,
+    /// What was seen, in both languages; as JSON in English.
+    #[serde(serialize_with = "english")]
+    pub detail: Told,
+}
+
+fn english<S: Serializer>(told: &Told, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&told.en)
 }
 
 /// What a restore gave back.
@@ -64,7 +70,7 @@ pub struct SimSeen {
     /// Positive allergies that a replica holds and does not show.
     pub allergies_missing: Vec<String>,
     /// What a restore of the backup gave; none when nothing was backed up.
-    pub backup_restores: Option<Result<String, String>>,
+    pub backup_restores: Option<Result<Told, Told>>,
     /// The disks that rotted.
     pub damage: Vec<Damage>,
     /// Whether all replicas that can reach each other hold the same.
@@ -137,13 +143,14 @@ impl Observations {
         judged
     }
 
-    fn holds(&self, scenario: &Scenario, expectation: &Expectation) -> (bool, String) {
+    fn holds(&self, scenario: &Scenario, expectation: &Expectation) -> (bool, Told) {
         match expectation {
             Expectation::HeadsDifferBeforeHeal => self.heads_differ(),
             Expectation::HeadsEqualAfterHeal => self.heads_equal(scenario),
             Expectation::NoAcknowledgedWriteLost => self.nothing_lost(scenario),
             Expectation::ConflictOpen { section, kind, patient } => {
-                let what = format!("conflict {section} {kind}");
+                let what =
+                    Told::of(format!("conflict {section} {kind}"), format!("矛盾（{section}、{kind}）"));
                 self.shown_everywhere(scenario, &what, patient.as_ref(), |record| {
                     let wanted = |c: &super::observer::ConflictSeen| {
                         c.open && c.section == *section && c.kind == *kind
@@ -152,7 +159,8 @@ impl Observations {
                 })
             }
             Expectation::AlertOpen { kind, patient } => {
-                self.shown_everywhere(scenario, &format!("alert {kind}"), patient.as_ref(), |record| {
+                let what = Told::of(format!("alert {kind}"), format!("安全警告（{kind}）"));
+                self.shown_everywhere(scenario, &what, patient.as_ref(), |record| {
                     record.alerts().iter().filter(|alert| alert.kind == *kind).count()
                 })
             }
@@ -161,7 +169,7 @@ impl Observations {
             Expectation::RecordsEqual => self.records_equal(scenario),
             Expectation::Writes { at_least } => {
                 let acknowledged = self.ledger.acknowledged();
-                (acknowledged >= *at_least, format!("{acknowledged} acknowledged, {at_least} wanted"))
+                (acknowledged >= *at_least, wanted(acknowledged, *at_least))
             }
             Expectation::Converged { .. }
             | Expectation::NoPositiveAllergyMissing
@@ -173,55 +181,67 @@ impl Observations {
             | Expectation::QuotaKept
             | Expectation::Rto { .. }
             | Expectation::Rpo { .. }
-            | Expectation::SameTrace => (true, SIMULATED_ONLY.to_owned()),
+            | Expectation::SameTrace => {
+                let [en, ja] = SIMULATED_ONLY;
+                (true, Told::of(en, ja))
+            }
         }
     }
 
-    fn heads_differ(&self) -> (bool, String) {
+    fn heads_differ(&self) -> (bool, Told) {
         let heads: BTreeSet<Digest> = self.before_heal.values().map(|status| status.heads).collect();
         let told = heads_of(&self.before_heal);
-        (heads.len() > 1, if told.is_empty() { "nothing was seen before the heal".to_owned() } else { told })
+        let nothing = Told::of("nothing was seen before the heal", "復旧前の状態は観測されなかった");
+        (heads.len() > 1, if told.is_empty() { nothing } else { Told::same(told) })
     }
 
-    fn heads_equal(&self, scenario: &Scenario) -> (bool, String) {
+    fn heads_equal(&self, scenario: &Scenario) -> (bool, Told) {
         let unseen = unseen(scenario, &self.at_end);
         if !unseen.is_empty() {
-            return (false, format!("not seen: {}", some(&unseen)));
+            return (false, not_seen(&unseen));
         }
         let differing = differences(&self.at_end);
         match differing.is_empty() {
-            true => (true, heads_of(&self.at_end)),
-            false => (false, some(&differing)),
+            true => (true, Told::same(heads_of(&self.at_end))),
+            false => (false, Told::some(&differing, NAMED_MAX)),
         }
     }
 
-    fn nothing_lost(&self, scenario: &Scenario) -> (bool, String) {
+    fn nothing_lost(&self, scenario: &Scenario) -> (bool, Told) {
         let unseen = unseen(scenario, &self.disks);
         if !unseen.is_empty() {
-            return (false, format!("no export of {}", some(&unseen)));
+            return (false, led(["no export of", "書き出しのない拠点："], &unseen));
         }
         let losses = self.losses(scenario);
         if losses.is_empty() {
             let (imported, written, typed) = self.ledger.counts();
             let disks = self.disks.len();
-            let told = format!("{imported} resources imported, {written} written, {typed} texts typed");
-            return (true, format!("{told}: all in the exports of {disks} replicas"));
+            let en = format!("{imported} resources imported, {written} written, {typed} texts typed");
+            let ja = format!("取り込み {imported} 件、記入 {written} 件、申し送りの入力 {typed} 件");
+            return (
+                true,
+                Told::of(
+                    format!("{en}: all in the exports of {disks} replicas"),
+                    format!("{ja}：すべて {disks} 拠点の書き出しにある"),
+                ),
+            );
         }
         let told: Vec<String> =
             losses.iter().map(|loss| format!("{} (not at {})", loss.what, names(&loss.missing_at))).collect();
-        (false, format!("{} lost: {}", losses.len(), some(&told)))
+        let (count, told) = (losses.len(), Told::some(&told, NAMED_MAX));
+        (false, Told::of(format!("{count} lost: {}", told.en), format!("{count} 件が失われた：{}", told.ja)))
     }
 
     fn shown_everywhere(
         &self,
         scenario: &Scenario,
-        what: &str,
+        what: &Told,
         patient: Option<&PatientAlias>,
         count: impl Fn(&RecordSeen) -> usize,
-    ) -> (bool, String) {
+    ) -> (bool, Told) {
         let record = patient.map(|patient| self.patients.get(patient));
         if record == Some(None) {
-            return (false, "the patient was not found".to_owned());
+            return (false, Told::of("the patient was not found", "患者が見つからなかった"));
         }
         let record = record.flatten();
         let mut told = Vec::new();
@@ -233,23 +253,32 @@ impl Observations {
             everywhere &= found > 0;
             told.push(format!("{} {found}", plan.name));
         }
-        (everywhere, format!("{what}: {}", told.join(", ")))
+        let told = told.join(", ");
+        (
+            everywhere,
+            Told::of(format!("{}: {told}", what.en), format!("{}：{told}（拠点ごとの件数）", what.ja)),
+        )
     }
 
-    fn restored(&self) -> (bool, String) {
-        let Some(restore) = &self.restore else { return (false, "nothing was restored".to_owned()) };
+    fn restored(&self) -> (bool, Told) {
+        let Some(restore) = &self.restore else { return (false, nothing_restored()) };
         let short = |heads: Option<Digest>| heads.map_or("unknown".to_owned(), |heads| heads.short());
-        let mut told = format!("held {}, restored {}", short(restore.destroyed), short(restore.restored));
+        let (held, restored) = (short(restore.destroyed), short(restore.restored));
+        let mut told = Told::of(
+            format!("held {held}, restored {restored}"),
+            format!("失われたもの {held}、復元されたもの {restored}"),
+        );
         if !restore.problems.is_empty() {
-            told = format!("{told}; {}", some(&restore.problems));
+            let problems = Told::some(&restore.problems, NAMED_MAX);
+            told = Told::of(format!("{}; {}", told.en, problems.en), format!("{}；{}", told.ja, problems.ja));
         }
         (restore.ok(), told)
     }
 
-    fn handover(&self, scenario: &Scenario, patient: &PatientAlias) -> (bool, String) {
+    fn handover(&self, scenario: &Scenario, patient: &PatientAlias) -> (bool, Told) {
         let unseen = unseen(scenario, &self.disks);
         if !unseen.is_empty() {
-            return (false, format!("no charts of {}", some(&unseen)));
+            return (false, led(["no charts of", "申し送りのない拠点："], &unseen));
         }
         let mut missing = Vec::new();
         let mut typed_count = 0;
@@ -264,19 +293,29 @@ impl Observations {
         let texts: BTreeSet<&String> =
             self.disks.values().filter_map(|disk| disk.handovers.get(record?)).collect();
         match (typed_count, missing.is_empty(), texts.len()) {
-            (0, _, _) => (false, "nobody typed anything that was acknowledged".to_owned()),
-            (_, false, _) => (false, some(&missing)),
-            (_, true, 1) => {
-                (true, format!("{typed_count} texts by their authors, one merged text everywhere"))
-            }
-            (_, true, texts) => (false, format!("{texts} different merged texts")),
+            (0, _, _) => (
+                false,
+                Told::of("nobody typed anything that was acknowledged", "受理された入力が一つもなかった"),
+            ),
+            (_, false, _) => (false, Told::some(&missing, NAMED_MAX)),
+            (_, true, 1) => (
+                true,
+                Told::of(
+                    format!("{typed_count} texts by their authors, one merged text everywhere"),
+                    format!("{typed_count} 件の入力がすべて残り、どこでも同じ一つの文になった"),
+                ),
+            ),
+            (_, true, texts) => (
+                false,
+                Told::of(format!("{texts} different merged texts"), format!("{texts} 通りの文に分かれた")),
+            ),
         }
     }
 
-    fn records_equal(&self, scenario: &Scenario) -> (bool, String) {
+    fn records_equal(&self, scenario: &Scenario) -> (bool, Told) {
         let unseen: Vec<String> = [unseen(scenario, &self.disks), unseen(scenario, &self.views)].concat();
         if !unseen.is_empty() {
-            return (false, format!("not seen: {}", some(&unseen)));
+            return (false, not_seen(&unseen));
         }
         let mut differing = BTreeSet::new();
         if let Some((first, disk)) = self.disks.iter().next() {
@@ -303,12 +342,23 @@ impl Observations {
             }
         }
         if !differing.is_empty() {
-            return (false, format!("{} differ: {}", differing.len(), some(&differing)));
+            let differing: Vec<String> = differing.into_iter().collect();
+            let (count, told) = (differing.len(), Told::some(&differing, NAMED_MAX));
+            return (
+                false,
+                Told::of(format!("{count} differ: {}", told.en), format!("{count} 件が異なる：{}", told.ja)),
+            );
         }
         let resources = self.disks.values().next().map_or(0, |disk| disk.resources.len());
         let records = self.views.values().next().map_or(0, BTreeMap::len);
         let enough = resources > 0 && records > 0;
-        (enough, format!("{resources} resources and the views of {records} records, equal everywhere"))
+        (
+            enough,
+            Told::of(
+                format!("{resources} resources and the views of {records} records, equal everywhere"),
+                format!("リソース {resources} 件と患者記録 {records} 件の画面が、どこでも等しい"),
+            ),
+        )
     }
 }
 
@@ -327,12 +377,25 @@ fn names(replicas: &[ReplicaName]) -> String {
     replicas.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Lists the first few, and says how many more there are.
-fn some<'t>(items: impl IntoIterator<Item = &'t String>) -> String {
-    let items: Vec<&String> = items.into_iter().collect();
-    let mut told: Vec<String> = items.iter().take(NAMED_MAX).map(ToString::to_string).collect();
-    if items.len() > NAMED_MAX {
-        told.push(format!("and {} more", items.len() - NAMED_MAX));
-    }
-    told.join("; ")
+fn not_seen(names: &[String]) -> Told {
+    led(["not seen:", "観測できなかった拠点："], names)
+}
+
+/// Lists names after words in English and Japanese.
+fn led([en, ja]: [&str; 2], names: &[String]) -> Told {
+    let names = Told::some(names, NAMED_MAX);
+    Told::of(format!("{en} {}", names.en), format!("{ja}{}", names.ja))
+}
+
+/// Says that nothing came back.
+pub(super) fn nothing_restored() -> Told {
+    Told::of("nothing was restored", "何も復元されなかった")
+}
+
+/// Says how many writes were acknowledged, and how many there should be.
+pub(super) fn wanted(acknowledged: u64, at_least: u64) -> Told {
+    Told::of(
+        format!("{acknowledged} acknowledged, {at_least} wanted"),
+        format!("受理 {acknowledged} 件（必要数 {at_least}）"),
+    )
 }

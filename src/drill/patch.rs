@@ -146,6 +146,20 @@ event = [{ do = "cut", time = "1h" }, { do = "heal", time = "3h" }]
     }
 
     #[test]
+    fn the_patches_that_are_shipped_change_one_link_of_their_scenario() {
+        let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+        let base = Scenario::read(&scenarios.join("miura-quake.toml")).unwrap();
+        let dish = changed(
+            &scenarios.join("miura-quake.toml"),
+            &scenarios.join("patches/satellite-dish-miura.toml"),
+        )
+        .unwrap();
+        let surviving = |scenario: &Scenario| scenario.links.iter().filter(|link| link.survives).count();
+        assert_eq!((surviving(&base), surviving(&dish)), (0, 1));
+        assert_eq!((base.links.len(), base.events.len()), (dish.links.len(), dish.events.len()));
+    }
+
+    #[test]
     fn a_result_that_is_no_scenario_names_the_file_that_was_laid_over() {
         let dir = tempfile::tempdir().unwrap();
         let (base, patch) = (dir.path().join("base.toml"), dir.path().join("dish.toml"));

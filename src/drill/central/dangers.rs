@@ -137,7 +137,20 @@ fn dispute(
         None => joined.unzip(),
     };
     let (section, kind, harm) = (section.to_owned(), kind.to_owned(), harm.to_owned());
-    Dispute { section, kind, harm, person, arose, seen, seen_by, decided, late_by_split: !knew }
+    let written_at = Dispute::places(statements.iter().map(|one| (one.made, one.member)));
+    Dispute {
+        section,
+        kind,
+        harm,
+        person,
+        called: String::new(),
+        written_at,
+        arose,
+        seen,
+        seen_by,
+        decided,
+        late_by_split: !knew,
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::dangers;
 use super::record::Says;
 use super::world::World;
 use crate::drill::chance::Chance;
-use crate::drill::course::{Course, Decision, DiskKind, Happening, LinkCourse, Member, Mode};
+use crate::drill::course::{Course, DiskKind, Happening, LinkCourse, Member, Mode};
 use crate::drill::deed::Deed;
 use crate::drill::scenario::{EventPlan, Scenario, Told, kind_name, role_name};
 use crate::drill::sim::act_of;
@@ -38,7 +38,6 @@ struct Player<'s> {
     queue: BTreeMap<(Duration, u64), Due>,
     scheduled: u64,
     looking: bool,
-    decisions: Vec<Decision>,
     happenings: Vec<Happening>,
 }
 
@@ -53,7 +52,6 @@ pub fn central(scenario: &Scenario, seed: u64) -> Course {
         queue: BTreeMap::new(),
         scheduled: 0,
         looking: false,
-        decisions: Vec::new(),
         happenings: Vec::new(),
     };
     player.begin();
@@ -142,7 +140,8 @@ impl Player<'_> {
         let mut members: Vec<usize> = deeds.iter().filter_map(|deed| deed.deed.at()).collect();
         members.sort_unstable();
         members.dedup();
-        let mut happened = happening(plan.event.kind().name, plan.event.told(self.world.scenario), members);
+        let mut happened =
+            happening(plan.event.kind().name, self.world.scenario.told(number, now, &deeds), members);
         for deed in deeds {
             if deed.after.is_zero() {
                 let failed = self.world.carry_out(&deed.deed).err();
@@ -160,19 +159,7 @@ impl Player<'_> {
         let operation = self.script.operations[number].clone();
         let (member, person) = (operation.member, operation.person as u64);
         let reaches = self.world.reaches(member);
-        let unknown: Vec<Duration> = self.world.record.unknown(member, person, reaches).collect();
-        let now = self.world.now;
-        let oldest = unknown.iter().min().copied().unwrap_or(now);
-        self.decisions.push(Decision {
-            at: now,
-            member,
-            person,
-            act: act_of(&operation.task),
-            read: reaches,
-            written: reaches,
-            unknown: u32::try_from(unknown.len()).unwrap_or(u32::MAX),
-            stale: now.saturating_sub(oldest),
-        });
+        self.world.decide(member, person, act_of(&operation.task));
         if !self.world.runs(member) {
             return;
         }
@@ -204,6 +191,14 @@ impl Player<'_> {
             entries: if node == world.centre() { entered } else { 0 },
             records: if node == world.centre() { people } else { 0 },
         };
+        let patients: BTreeMap<u64, String> = world.patients().collect();
+        let mut disputes = dangers::disputes(&world.record);
+        for dispute in &mut disputes {
+            let of_script =
+                usize::try_from(dispute.person).ok().and_then(|place| self.script.people.get(place));
+            let called = of_script.map(|one| &one.person.name).or_else(|| patients.get(&dispute.person));
+            dispute.called = called.cloned().unwrap_or_default();
+        }
         let link = |(number, plan): (usize, &crate::drill::scenario::LinkPlan)| LinkCourse {
             ends: plan.ends,
             profile: plan.profile_name.clone(),
@@ -218,8 +213,8 @@ impl Player<'_> {
             members: scenario.replicas.iter().enumerate().map(member).collect(),
             happenings: self.happenings,
             able: world.able.clone(),
-            decisions: self.decisions,
-            disputes: dangers::disputes(&world.record),
+            decisions: world.decisions.clone(),
+            disputes,
             links: scenario.links.iter().enumerate().map(link).collect(),
             reunions: Vec::new(),
             restores: Vec::new(),

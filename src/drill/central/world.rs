@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::record::{Record, Says};
-use crate::drill::course::{Able, AbleFrom, Faults};
+use crate::drill::course::{Able, AbleFrom, Act, Decision, Faults};
 use crate::drill::deed::{Deed, PathState};
 use crate::drill::scenario::{PatientAlias, Scenario};
+use crate::drill::sim::act_of_write;
 use crate::drill::sim::grid::Grid;
 use crate::replica::request::Write;
 
@@ -21,6 +22,7 @@ pub(super) struct World<'s> {
     /// Who reaches the centre.
     reaches: Vec<bool>,
     pub(super) able: Vec<AbleFrom>,
+    pub(super) decisions: Vec<Decision>,
     pub(super) record: Record,
     /// The sheets of paper of each member, by their numbers in the record.
     paper: Vec<Vec<usize>>,
@@ -52,6 +54,7 @@ impl<'s> World<'s> {
             centre,
             reaches: vec![false; count],
             able: Vec::new(),
+            decisions: Vec::new(),
             record: Record::default(),
             paper: vec![Vec::new(); count],
             people: BTreeMap::new(),
@@ -132,6 +135,23 @@ impl<'s> World<'s> {
         }
     }
 
+    /// Notes that somebody acts for a person, with or without the record.
+    pub(super) fn decide(&mut self, member: usize, person: u64, act: Act) {
+        let reaches = self.reaches(member);
+        let unknown: Vec<Duration> = self.record.unknown(member, person, reaches).collect();
+        let oldest = unknown.iter().min().copied().unwrap_or(self.now);
+        self.decisions.push(Decision {
+            at: self.now,
+            member,
+            person,
+            act,
+            read: reaches,
+            written: reaches,
+            unknown: u32::try_from(unknown.len()).unwrap_or(u32::MAX),
+            stale: self.now.saturating_sub(oldest),
+        });
+    }
+
     /// Lets somebody at a site that has power say something about a person: on the screen, or on paper.
     pub(super) fn say(&mut self, member: usize, person: u64, says: Says) {
         let on_screen = self.reaches[member];
@@ -147,9 +167,11 @@ impl<'s> World<'s> {
     /// Why it cannot be done, when somebody is to write where there is no power.
     pub(super) fn carry_out(&mut self, deed: &Deed) -> Result<(), String> {
         match deed {
-            Deed::Register { at, alias, .. } => self.write(*at, alias, Says::Other),
-            Deed::Write { at, patient, write } => self.write(*at, patient, Says::of_write(write)),
-            Deed::Handover { at, patient, .. } => self.write(*at, patient, Says::Other),
+            Deed::Register { at, alias, .. } => self.act(*at, alias, (Act::Register, Says::Other)),
+            Deed::Write { at, patient, write } => {
+                self.act(*at, patient, (act_of_write(write), Says::of_write(write)))
+            }
+            Deed::Handover { at, patient, .. } => self.act(*at, patient, (Act::Note, Says::Other)),
             Deed::KillInMidWrite { at, patient, after_writes, writers: _ } => {
                 let note = Says::of_write(&Write::Note { text: String::new(), title: None });
                 for _ in 0..*after_writes {
@@ -200,17 +222,39 @@ impl<'s> World<'s> {
         }
     }
 
+    /// Somebody acts for a patient of the scenario, as an event says.
+    fn act(&mut self, at: usize, alias: &PatientAlias, (act, says): (Act, Says)) -> Result<(), String> {
+        let person = self.patient(at, alias)?;
+        self.decide(at, person, act);
+        self.say(at, person, says);
+        Ok(())
+    }
+
     fn write(&mut self, at: usize, alias: &PatientAlias, says: Says) -> Result<(), String> {
+        let person = self.patient(at, alias)?;
+        self.say(at, person, says);
+        Ok(())
+    }
+
+    /// Finds a patient of the scenario where there is power to write.
+    fn patient(&mut self, at: usize, alias: &PatientAlias) -> Result<u64, String> {
         self.settle();
         if !self.runs(at) {
             return Err(format!("{} has no power", self.scenario.replicas[at].name));
         }
-        let person = *self.people.entry(alias.clone()).or_insert_with(|| {
+        Ok(*self.people.entry(alias.clone()).or_insert_with(|| {
             self.next_person += 1;
             self.next_person - 1
-        });
-        self.say(at, person, says);
-        Ok(())
+        }))
+    }
+
+    /// Returns how the scenario calls the patients whom its events name.
+    pub(super) fn patients(&self) -> impl Iterator<Item = (u64, String)> {
+        self.people.iter().map(|(alias, person)| {
+            let plan = self.scenario.patients.get(alias);
+            let called = plan.map_or_else(|| alias.0.clone(), |plan| format!("{} ({alias})", plan.find));
+            (*person, called)
+        })
     }
 
     fn power(&mut self, at: usize, on: bool) {

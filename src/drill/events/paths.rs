@@ -34,7 +34,7 @@ pub static CUT: EventKind = EventKind {
     live: true,
     example: "at = \"shared/miura\"\nshare = 0.4",
     read: |table, names| {
-        Ok(Arc::new(Paths { to: PathState::Down, meet: false, meant: meant(table, names)? }))
+        Ok(Arc::new(Paths { to: PathState::Down, meet: false, meant: meant(table, names, true)? }))
     },
 };
 
@@ -47,7 +47,9 @@ pub static HEAL: EventKind = EventKind {
     keys: &[WHAT_KEY, BETWEEN, LINKS_AT, SHARE, OUTAGE],
     live: true,
     example: "what = \"everything\"\noutage-s = 12",
-    read: |table, names| Ok(Arc::new(Paths { to: PathState::Up, meet: false, meant: meant(table, names)? })),
+    read: |table, names| {
+        Ok(Arc::new(Paths { to: PathState::Up, meet: false, meant: meant(table, names, false)? }))
+    },
 };
 
 /// The kind.
@@ -84,16 +86,20 @@ struct Paths {
     meant: Meant,
 }
 
-fn meant(table: &mut Fields<'_>, names: &Names) -> Result<Meant, Mistake> {
+/// Reads which paths are meant; those that survive are not `struck` unless they are named.
+fn meant(table: &mut Fields<'_>, names: &Names, struck: bool) -> Result<Meant, Mistake> {
     let what = table.optional_text("what")?;
-    let OptionalLines { links, share } = names.optional_lines(table)?;
+    let OptionalLines { links, named, share } = names.optional_lines(table)?;
+    let left = |links: Vec<usize>| if struck { names.struck(table, links) } else { Ok(links) };
     let Some(what) = what else {
         let missing = || {
             let problem =
                 "needs 'what' (everything, links or bucket), 'between' (two replicas) or 'at' (their links)";
             table.missing("what", problem)
         };
-        return Ok(Meant { lines: Some(Lines { links: links.ok_or_else(missing)?, share }), bucket: false });
+        let links = links.ok_or_else(missing)?;
+        let links = if named { links } else { left(links)? };
+        return Ok(Meant { lines: Some(Lines { links, share }), bucket: false });
     };
     if links.is_some() {
         return Err(Mistake::at(
@@ -101,14 +107,14 @@ fn meant(table: &mut Fields<'_>, names: &Names) -> Result<Meant, Mistake> {
             "'what' stands alone, without 'between' and 'at'; leave one of them out",
         ));
     }
-    let all = Lines { links: (0..names.links.len()).collect(), share };
+    let all = || Ok(Lines { links: left((0..names.links.len()).collect())?, share });
     match what.value.as_str() {
         "bucket" => {
             names.needs_backup(table)?;
             Ok(Meant { lines: None, bucket: true })
         }
-        "links" => Ok(Meant { lines: Some(all), bucket: false }),
-        _ => Ok(Meant { lines: Some(all), bucket: names.backup }),
+        "links" => Ok(Meant { lines: Some(all()?), bucket: false }),
+        _ => Ok(Meant { lines: Some(all()?), bucket: names.backup }),
     }
 }
 

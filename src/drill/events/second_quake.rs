@@ -61,7 +61,8 @@ pub static SECOND_QUAKE: EventKind = EventKind {
             }
         };
         let touches = |link: &usize| names.links[*link].iter().any(|end| members.contains(end));
-        let links = (0..names.links.len()).filter(touches).collect();
+        let links =
+            (0..names.links.len()).filter(touches).filter(|link| !names.surviving.contains(link)).collect();
         let cut = table.optional_decimal("links")?.map_or(LINKS, |share| share.value);
         let power = table.optional_decimal("power")?.map_or(POWER, |share| share.value);
         let lost = table.optional_number("lost")?.map_or(0, |lost| lost.value);

@@ -134,6 +134,7 @@ fn every_key_that_is_read_stands_in_the_table_and_conversely() {
         areas: scenario.replicas.iter().map(|plan| plan.areas.clone()).collect(),
         fleets: scenario.fleets.iter().map(|fleet| (fleet.name.clone(), fleet.members.clone())).collect(),
         links: scenario.links.iter().map(|link| link.ends).collect(),
+        surviving: std::collections::BTreeSet::new(),
         patients: vec![PatientAlias("oka".into())],
         backup: true,
         folder: dir.path().to_owned(),
@@ -260,4 +261,50 @@ fn clocks_disks_power_and_the_bucket_fail_as_written() {
     assert_eq!(deeds("s3-outage"), [Deed::Bucket { reachable: false }, Deed::Bucket { reachable: true }]);
     assert_eq!(deeds("site-lost"), [Deed::DestroyDisk { at: 13 }, Deed::DestroyDisk { at: 14 }]);
     assert_eq!(deeds("meet"), [Deed::Path { link: 1, state: PathState::Up }]);
+}
+
+#[test]
+fn a_link_that_survives_is_cut_and_spoilt_by_name_only() {
+    const DISH: &str =
+        "[[link]]\nbetween = [\"south\", \"tablet\"]\nprofile = \"satellite\"\nsurvives = true\n";
+    let struck = |event: &str| {
+        let scenario = region(&format!("{DISH}[[event]]\n{event}\n")).unwrap();
+        let dish = scenario.links.iter().position(|link| link.survives).unwrap();
+        let deeds = scenario.deeds(2, &Chance::of_seed(1)).into_iter();
+        let links: Vec<usize> = deeds
+            .filter_map(|timed| match timed.deed {
+                Deed::Path { link, state } if state != PathState::Up => Some(link),
+                _ => None,
+            })
+            .collect();
+        assert!(!links.is_empty(), "{event}");
+        (links.contains(&dish), scenario.events[2].event.told(&scenario).en)
+    };
+    for by_place in [
+        "do = \"cut\"\nwhat = \"everything\"",
+        "do = \"cut\"\nwhat = \"links\"",
+        "do = \"cut\"\nat = \"tablet\"",
+        "do = \"cut\"\nat = \"shared/miura\"\nshare = 0.99",
+        "do = \"flap\"\nfor = \"2h\"",
+        "do = \"degrade\"\nat = \"south\"\nto = \"narrow-23k\"",
+        "do = \"second-quake\"\nlinks = 1.0\npower = 0.0\nfor = \"12h\"",
+    ] {
+        assert!(!struck(by_place).0, "{by_place}");
+    }
+    assert!(struck("do = \"cut\"\nbetween = [\"tablet\", \"south\"]").0);
+    assert!(struck("do = \"degrade\"\nbetween = [\"tablet\", \"south\"]\nto = \"narrow-23k\"").0);
+    let told = struck("do = \"cut\"\nwhat = \"links\"").1;
+    assert_eq!(told, "Cut: every link but 1 that survives");
+    // What was cut by its name is healed by its place.
+    let healed = region(&format!("{DISH}[[event]]\ndo = \"heal\"\nat = \"tablet\"\n")).unwrap();
+    assert_eq!(healed.deeds(2, &Chance::of_seed(1)).len(), 2);
+}
+
+#[test]
+fn a_cut_of_nothing_but_what_survives_is_a_mistake() {
+    let dish = "[[replica]]\nname = \"island\"\nsite = \"I\"\nkind = \"clinic\"\nrole = \"hospital\"\n\
+                areas = [\"shared/island\"]\nauthor = { name = \"a\", role = \"doctor\" }\n\
+                [[link]]\nbetween = [\"south\", \"island\"]\nsurvives = true\n";
+    let error = region(&format!("{dish}[[event]]\ndo = \"cut\"\nat = \"island\"\n")).unwrap_err();
+    assert!(error.contains("survive") && error.contains("'between'"), "{error}");
 }

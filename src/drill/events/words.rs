@@ -26,7 +26,15 @@ pub(super) fn whom(scenario: &Scenario, whom: &Whom) -> String {
 /// Returns what people call some links, in both languages.
 pub(super) fn lines(scenario: &Scenario, lines: &Lines) -> Told {
     let share = lines.share.map(|share| format!(" ({})", percent(share))).unwrap_or_default();
+    let surviving = scenario.links.iter().filter(|link| link.survives).count();
     match lines.links.as_slice() {
+        most if surviving > 0 && most.len() > 1 && most.len() + surviving == scenario.links.len() => told(
+            format!(
+                "every link{share} but {surviving} that survive{}",
+                if surviving == 1 { "s" } else { "" }
+            ),
+            format!("残る{surviving}本を除くすべての回線{share}"),
+        ),
         all if all.len() == scenario.links.len() && lines.share.is_none() => {
             told("every link", "すべての回線")
         }

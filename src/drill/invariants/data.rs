@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Evidence, Finding};
 use crate::drill::convergence::differences;
+use crate::drill::scenario::Told;
+
+/// Most names that one detail lists.
+const NAMED_MAX: usize = 5;
 
 /// Every write that was acknowledged is, unaltered, on every replica that should hold it and still has a disk.
 ///
@@ -13,17 +17,52 @@ use crate::drill::convergence::differences;
 /// # Errors
 /// With the first writes that are missing, and where.
 pub fn no_acknowledged_write_lost(evidence: &Evidence<'_>) -> Finding {
-    let Some(sim) = &evidence.seen.sim else { return Ok("judged by the exports".to_owned()) };
+    let Some(sim) = &evidence.seen.sim else {
+        return Ok(Told::of("judged by the exports", "書き出しから判定した"));
+    };
     if sim.lost == 0 && sim.altered == 0 {
-        return Ok(format!("{} acknowledged, none lost", sim.acknowledged));
+        let with_disks = evidence.course.restores.iter().map(|restore| restore.lost_entries).sum();
+        return Ok(kept(sim.acknowledged, with_disks));
     }
     let name = |member: &usize| evidence.course.members[*member].name.clone();
-    let told = evidence.course.lost.iter().take(5).map(|lost| {
+    let told = evidence.course.lost.iter().take(NAMED_MAX).map(|lost| {
         let missing: Vec<String> = lost.missing_at.iter().map(name).collect();
         format!("{} written at {} (not at {})", lost.what, name(&lost.member), missing.join(", "))
     });
     let told: Vec<String> = told.collect();
-    Err(format!("{} lost, {} altered: {}", sim.lost, sim.altered, told.join("; ")))
+    let (lost, altered, told) = (sim.lost, sim.altered, told.join("; "));
+    Err(Told::of(
+        format!("{lost} lost, {altered} altered: {told}"),
+        format!("失われたもの {lost} 件、変わったもの {altered} 件：{told}"),
+    ))
+}
+
+/// Says that the system lost nothing, and what went with disks that were destroyed, in one sentence.
+fn kept(acknowledged: u64, with_disks: u64) -> Told {
+    match with_disks {
+        0 => Told::of(
+            format!("of {acknowledged} acknowledged writes none was lost"),
+            format!("受理した記入 {acknowledged} 件のうち、失われたものはない"),
+        ),
+        gone => Told::of(
+            format!(
+                "of {acknowledged} acknowledged writes the system lost none; the only copy of {gone} was on a disk \
+                 that was destroyed"
+            ),
+            format!(
+                "受理した記入 {acknowledged} 件のうち、システムが失ったものはない。うち {gone} 件は、唯一の写しが壊されたディスクにあった"
+            ),
+        ),
+    }
+}
+
+fn simulated_only() -> Told {
+    Told::of("judged in a simulation", "模擬訓練でのみ判定する")
+}
+
+/// Says that there is no backup to judge.
+pub fn nothing_backed_up() -> Told {
+    Told::of("nothing was backed up", "バックアップは取られなかった")
 }
 
 /// Replicas that can reach each other hold the same of what both subscribe to, and show the same of every record.
@@ -34,14 +73,21 @@ pub fn connected_replicas_equal(evidence: &Evidence<'_>) -> Finding {
     let seen = evidence.seen;
     let differing = differences(&seen.at_end);
     match &seen.sim {
-        Some(sim) if !sim.equal => return Err(format!("not equal: {}", differing.join("; "))),
+        Some(sim) if !sim.equal => {
+            let differing = differing.join("; ");
+            return Err(Told::of(format!("not equal: {differing}"), format!("一致していない：{differing}")));
+        }
         Some(sim) if sim.groups > 1 => {
-            return Ok(format!("{} groups that cannot reach each other", sim.groups));
+            let groups = sim.groups;
+            return Ok(Told::of(
+                format!("{groups} groups that cannot reach each other; within each all hold the same"),
+                format!("互いに届かない {groups} 組に分かれ、それぞれの中では同じ"),
+            ));
         }
         Some(_) | None => {}
     }
     if !differing.is_empty() {
-        return Err(differing.join("; "));
+        return Err(Told::same(differing.join("; ")));
     }
     // Equal heads, equal views.
     let mut shown = BTreeMap::new();
@@ -50,11 +96,19 @@ pub fn connected_replicas_equal(evidence: &Evidence<'_>) -> Finding {
         for (record, view) in views {
             let (first, other) = shown.entry((status.heads, *record)).or_insert((name, view));
             if *other != view {
-                return Err(format!("record {} reads differently at {first} and {name}", record.short()));
+                let record = record.short();
+                return Err(Told::of(
+                    format!("record {record} reads differently at {first} and {name}"),
+                    format!("記録 {record} が {first} と {name} で異なって見える"),
+                ));
             }
         }
     }
-    Ok(format!("{} replicas hold the same, {} views are equal", seen.at_end.len(), shown.len()))
+    let (replicas, views) = (seen.at_end.len(), shown.len());
+    Ok(Told::of(
+        format!("{replicas} replicas hold the same, {views} views are equal"),
+        format!("{replicas} 拠点が同じものを持ち、記録 {views} 件の画面が等しい"),
+    ))
 }
 
 /// No replica hides an allergy that it holds and that nobody who knew of it has refuted.
@@ -62,10 +116,16 @@ pub fn connected_replicas_equal(evidence: &Evidence<'_>) -> Finding {
 /// # Errors
 /// With the replicas and records.
 pub fn no_positive_allergy_missing(evidence: &Evidence<'_>) -> Finding {
-    let Some(sim) = &evidence.seen.sim else { return Ok("judged in a simulation".to_owned()) };
+    let Some(sim) = &evidence.seen.sim else { return Ok(simulated_only()) };
     match sim.allergies_missing.as_slice() {
-        [] => Ok("every allergy is shown by every replica that holds it".to_owned()),
-        missing => Err(format!("{} hidden: {}", missing.len(), missing[..missing.len().min(5)].join("; "))),
+        [] => Ok(Told::of(
+            "every allergy is shown by every replica that holds it",
+            "どのアレルギーも、それを持つすべての拠点で表示される",
+        )),
+        missing => {
+            let (count, told) = (missing.len(), Told::some(missing, NAMED_MAX));
+            Err(Told::of(format!("{count} hidden: {}", told.en), format!("{count} 件が隠れた：{}", told.ja)))
+        }
     }
 }
 
@@ -75,7 +135,7 @@ pub fn no_positive_allergy_missing(evidence: &Evidence<'_>) -> Finding {
 /// With what is missing, or why nothing came back.
 pub fn backup_restores_equal(evidence: &Evidence<'_>) -> Finding {
     match evidence.seen.sim.as_ref().and_then(|sim| sim.backup_restores.clone()) {
-        None => Ok("nothing was backed up".to_owned()),
+        None => Ok(nothing_backed_up()),
         Some(finding) => finding,
     }
 }
@@ -86,14 +146,19 @@ pub fn backup_restores_equal(evidence: &Evidence<'_>) -> Finding {
 /// # Errors
 /// With the number of entries that read as something else.
 pub fn every_damage_detected(evidence: &Evidence<'_>) -> Finding {
-    let Some(sim) = &evidence.seen.sim else { return Ok("judged in a simulation".to_owned()) };
+    let Some(sim) = &evidence.seen.sim else { return Ok(simulated_only()) };
     if sim.altered > 0 {
-        return Err(format!("{} entries read as something else", sim.altered));
+        let altered = sim.altered;
+        return Err(Told::of(
+            format!("{altered} entries read as something else"),
+            format!("記入 {altered} 件が別のものとして読まれた"),
+        ));
     }
     let sectors: u64 = sim.damage.iter().map(|damage| damage.sectors).sum();
     let unread: u64 = sim.damage.iter().filter_map(|damage| damage.unread).sum();
-    Ok(format!(
-        "{sectors} sectors rotted on {} disks; {unread} runs are known to be unreadable",
-        sim.damage.len()
+    let disks = sim.damage.len();
+    Ok(Told::of(
+        format!("{sectors} sectors rotted on {disks} disks; {unread} runs are known to be unreadable"),
+        format!("ディスク {disks} 台で {sectors} セクターが劣化。読めないと分かっている区間 {unread} 件"),
     ))
 }

@@ -6,13 +6,13 @@ mod time;
 
 pub use data::{
     backup_restores_equal, connected_replicas_equal, every_damage_detected, no_acknowledged_write_lost,
-    no_positive_allergy_missing,
+    no_positive_allergy_missing, nothing_backed_up,
 };
 pub use time::converges_in_bounded_time;
 
 use super::course::Course;
 use super::judge::{Judged, Observations};
-use super::scenario::{Scenario, Words};
+use super::scenario::{Scenario, Told, Words};
 
 /// Everything that an invariant may look at.
 #[derive(Clone, Copy)]
@@ -25,8 +25,8 @@ pub struct Evidence<'r> {
     pub seen: &'r Observations,
 }
 
-/// Whether something holds, and what was seen.
-pub type Finding = Result<String, String>;
+/// Whether something holds, and what was seen, in both languages.
+pub type Finding = Result<Told, Told>;
 
 /// Something that must hold in every run.
 pub struct Invariant {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Evidence, Finding};
+use crate::drill::scenario::{Told, write_span as span};
 
 /// How long convergence may take once everything is whole: a scrub every six hours finds what rotted, so a drill
 /// whose disks rot has that long; others an hour.
@@ -26,13 +27,35 @@ pub fn converges_in_bounded_time(evidence: &Evidence<'_>) -> Finding {
             None => {
                 let had = reunion.until.saturating_sub(reunion.healed);
                 if had > within {
-                    return Err(format!("whole again at {:?}, and not equal {had:?} later", reunion.healed));
+                    let (healed, had) = (span(reunion.healed), span(had));
+                    return Err(Told::of(
+                        format!("whole again at {healed}, and not equal {had} later"),
+                        format!("開始から {healed} で元に戻ったが、{had} 後も一致せず"),
+                    ));
                 }
             }
         }
     }
     match longest > within {
-        true => Err(format!("a reunion took {longest:?}, and {within:?} is the most")),
-        false => Ok(format!("{} reunions, the longest took {longest:?}", course.reunions.len())),
+        true => {
+            let (took, most) = (span(longest), span(within));
+            Err(Told::of(
+                format!("a reunion took {took}, and {most} is the most"),
+                format!("復旧から一致まで {took} かかった（上限 {most}）"),
+            ))
+        }
+        false => {
+            let (count, took) = (course.reunions.len(), seconds(longest));
+            Ok(Told::of(
+                format!("{count} reunions, the longest took {took}"),
+                format!("復旧 {count} 回、一致まで最長 {took}"),
+            ))
+        }
     }
+}
+
+/// Writes a time, with a tenth of a second where that is much of it.
+fn seconds(time: Duration) -> String {
+    const SHORT: Duration = Duration::from_secs(60);
+    if time < SHORT { format!("{:.1}s", time.as_secs_f64()) } else { span(time) }
 }

@@ -15,7 +15,7 @@ use crate::drill::error::StepFailure;
 use crate::drill::judge::{Judged, Observations};
 use crate::drill::ledger::Disk;
 use crate::drill::observer::{RecordSeen, read_export, search_texts};
-use crate::drill::scenario::ReplicaName;
+use crate::drill::scenario::{ReplicaName, Told};
 use crate::replica::answer::{Exported, Found, Shown, Status};
 use crate::replica::request::Request;
 
@@ -75,7 +75,7 @@ pub async fn observe(live: Live<'_>) -> Observations {
 }
 
 fn note(seen: &mut Observations, doing: &str, failure: StepFailure) {
-    let detail = format!("{doing}: {failure}");
+    let detail = Told::same(format!("{doing}: {failure}"));
     seen.failures.push(Judged { name: "observer".to_owned(), ok: false, detail });
 }
 

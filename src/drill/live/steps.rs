@@ -14,7 +14,7 @@ use crate::drill::error::StepFailure;
 use crate::drill::judge::{Judged, Observations, RestoreSeen};
 use crate::drill::ledger::{AcknowledgedWrite, Typed};
 use crate::drill::observer::read_ndjson;
-use crate::drill::scenario::{EventPlan, HandoverEdit, PatientAlias, ReplicaName};
+use crate::drill::scenario::{EventPlan, HandoverEdit, PatientAlias, ReplicaName, Told};
 use crate::drill::story::Outcome;
 use crate::record::Author;
 use crate::replica::answer::{BackedUp, Found, Imported, Shown, Status, Written};
@@ -123,7 +123,11 @@ impl<'s> Live<'s> {
         match self.act(deed).await {
             Ok(outcome) => outcome,
             Err(failure) => {
-                let detail = format!("event {} ({name}): {failure}", self.step);
+                let step = self.step;
+                let detail = Told::of(
+                    format!("event {step} ({name}): {failure}"),
+                    format!("出来事 {step}（{name}）：{failure}"),
+                );
                 self.seen.failures.push(Judged { name: "step".to_owned(), ok: false, detail });
                 Outcome::Failed { reason: failure.0 }
             }

@@ -127,12 +127,16 @@ pub(super) const FIGURES: &[Figure] = &[
     figure("acknowledged", ("受理された記入", "acknowledged writes"), Unit::Count, false, |m| {
         Some(m.writing.acknowledged as f64)
     }),
-    figure("lost_writes", ("失われた記入", "lost writes"), Unit::Count, true, |m| {
-        Some(m.writing.lost as f64)
-    }),
+    figure(
+        "lost_writes",
+        ("システムが失った記入", "writes that the system lost"),
+        Unit::Count,
+        true,
+        |m| Some(m.writing.lost as f64),
+    ),
     figure(
         "lost_with_disks",
-        ("ディスクとともに失われた記入", "entries lost with disks"),
+        ("唯一の写しが壊れたディスクにあった記入", "writes whose only copy was on a destroyed disk"),
         Unit::Count,
         false,
         |m| Some(m.restores.lost_entries as f64),

@@ -64,6 +64,8 @@ fn dispute(section: &str, kind: &str, harm: &str, arose: Duration, seen: Option<
         kind: kind.into(),
         harm: harm.into(),
         person: 7,
+        called: "岡田 昭".into(),
+        written_at: vec![2, 1],
         arose,
         seen,
         seen_by: seen.map(|_| 0),
@@ -485,7 +487,7 @@ pub fn central() -> Course {
 
 /// Expectations, one of which does not hold.
 pub fn judged() -> Vec<Judged> {
-    let one = |name: &str, ok, detail: &str| Judged { name: name.into(), ok, detail: detail.into() };
+    let one = |name: &str, ok, detail: &str| Judged { name: name.into(), ok, detail: Told::same(detail) };
     vec![
         one("step", false, "step 7 (backup): the bucket could not be reached"),
         one("heads-equal-after-heal", true, "north 01010101, south 01010101, tablet 01010101"),

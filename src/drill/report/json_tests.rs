@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::json::DrillReport;
 use crate::drill::fixtures::{good_run, name};
 use crate::drill::judge::Observations;
-use crate::drill::scenario::Scenario;
+use crate::drill::scenario::{Scenario, Told};
 use crate::drill::story::{Outcome, Timeline};
 
 /// Tells the whole scenario, each event a second after the other.
@@ -73,7 +73,7 @@ fn the_json_has_exactly_the_promised_fields() {
 #[test]
 fn one_failure_fails_the_drill_and_is_listed_first() {
     let failed = report(|seen| {
-        let detail = "step 2 (wait-converged): still different after 15s".to_owned();
+        let detail = Told::same("step 2 (wait-converged): still different after 15s");
         seen.failures.push(crate::drill::judge::Judged { name: "step".to_owned(), ok: false, detail });
     });
     assert!(!failed.passed && failed.expectations[0].name == "step");

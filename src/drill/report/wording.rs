@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::tz::{Offset, TimeZone};
 
-use crate::drill::course::{Act, Course, DiskKind, Member, Mode};
+use crate::drill::course::{Act, Course, DiskKind, Dispute, Member, Mode};
 use crate::drill::scenario::Told;
 
 /// Makes a text of its two languages.
@@ -131,6 +131,33 @@ pub(super) fn section(name: &str) -> Told {
         "triage" => told("トリアージ", "triage"),
         "alerts" => told("安全警告", "safety alerts"),
         other => same(other),
+    }
+}
+
+/// Names what contradicts what, or what is dangerous; what is not known here is told by its name.
+pub(super) fn kind(name: &str) -> Told {
+    match name {
+        "drug-allergy" => told("アレルギーのある薬の処方", "a drug in spite of an allergy"),
+        "dose-vs-stop" => told("継続・変更と中止", "a dose and a stop"),
+        "dose-vs-hold" => told("継続・変更と休薬", "a dose and a pause"),
+        "dose-vs-prohibition" => told("投与と投与禁止", "a dose and a prohibition"),
+        "hold-vs-stop" => told("休薬と中止", "a pause and a stop"),
+        "two-doses" => told("二つの用量", "two doses"),
+        "two-drugs" => told("二つの薬", "two drugs"),
+        "assert-vs-refute" => told("ありとなし", "asserted and refuted"),
+        "assert-vs-resolve" => told("ありと治癒", "asserted and resolved"),
+        "active-vs-resolved" => told("続いていると治った", "active and resolved"),
+        "two-versions" => told("二つの版", "two versions"),
+        "two-birth-dates" => told("二つの生年月日", "two birth dates"),
+        other => same(other),
+    }
+}
+
+/// Names the invented person of a dispute: by name, or by number where the run knows no name.
+pub(super) fn person(dispute: &Dispute) -> String {
+    match dispute.called.as_str() {
+        "" => format!("#{}", dispute.person),
+        name => name.to_owned(),
     }
 }
 

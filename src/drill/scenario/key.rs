@@ -267,9 +267,15 @@ const PROFILE: Key = may(
     "lan (default), weak-mobile, satellite, narrow-23k, flapping, one-way, udp-blocked, or a table such as { delay_ms = 300, loss_up = 0.1 }",
     "lan（既定）、weak-mobile、satellite、narrow-23k、flapping、one-way、udp-blocked、または { delay_ms = 300, loss_up = 0.1 } のような表",
 );
+const SURVIVES: Key = may(
+    "survives",
+    Shape::Flag,
+    "only an event that names it in 'between' cuts or spoils it, such as a satellite dish on a roof (default false)",
+    "'between' で名指しする出来事だけがこれを断ち、傷める。屋上の衛星アンテナなど（既定は false）",
+);
 /// The keys of `[[link]]`.
 pub const LINK: &[Key] =
-    &[need("between", Shape::Pair, "the two replicas", "二つのレプリカ"), PROFILE, MEETS, QUOTA];
+    &[need("between", Shape::Pair, "the two replicas", "二つのレプリカ"), PROFILE, SURVIVES, MEETS, QUOTA];
 /// The keys of `[[mesh]]`.
 pub const MESH: &[Key] = &[
     may(
@@ -297,6 +303,7 @@ pub const MESH: &[Key] = &[
         "同じエリアを持つものだけを、エリアごとにつなぐ（既定は true）",
     ),
     PROFILE,
+    SURVIVES,
     MEETS,
     QUOTA,
 ];

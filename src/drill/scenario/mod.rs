@@ -24,6 +24,7 @@ mod read_region;
 mod read_work;
 mod schema;
 mod span;
+mod telling;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -50,6 +50,28 @@ pub struct Told {
     pub en: String,
 }
 
+impl Told {
+    /// Makes a text of its two languages, English first.
+    pub fn of(en: impl Into<String>, ja: impl Into<String>) -> Self {
+        Self { ja: ja.into(), en: en.into() }
+    }
+
+    /// Makes a text that is the same in both languages, such as names and figures.
+    pub fn same(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { ja: text.clone(), en: text }
+    }
+
+    /// Lists the first few of some names, and says how many more there are.
+    pub fn some<T: std::fmt::Display>(items: &[T], most: usize) -> Self {
+        let named = items.iter().take(most).map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        match items.len().saturating_sub(most) {
+            0 => Self::same(named),
+            more => Self::of(format!("{named}; and {more} more"), format!("{named}；ほか {more} 件")),
+        }
+    }
+}
+
 /// A drill: who takes part, what happens, and what must hold at its end.
 #[derive(Debug, Clone)]
 pub struct Scenario {
@@ -161,6 +183,8 @@ pub struct LinkPlan {
     pub profile: LinkProfile,
     /// How the file calls the profile: a name, or `custom`.
     pub profile_name: String,
+    /// Only events that name it cut or spoil it; those that mean all links, or all of some replicas, pass it by.
+    pub survives: bool,
     /// The two meet only so often, sync until they hold the same, and part again; none when they are always linked.
     pub meets_every: Option<Duration>,
     /// The bytes that it may carry in a day, both ways together; none is without limit.

@@ -22,6 +22,8 @@ pub struct Names {
     pub fleets: Vec<(String, Range<usize>)>,
     /// The ends of each link.
     pub links: Vec<[usize; 2]>,
+    /// The links that only events which name them cut or spoil.
+    pub surviving: BTreeSet<usize>,
     /// The patients, those that events above register included.
     pub patients: Vec<PatientAlias>,
     /// Whether there is a backup.
@@ -57,6 +59,8 @@ pub struct Lines {
 pub struct OptionalLines {
     /// Them; none when it names none.
     pub links: Option<Vec<usize>>,
+    /// Whether it names one of them by its ends, in `between`.
+    pub named: bool,
     /// The share of them, or of what it means otherwise.
     pub share: Option<f64>,
 }
@@ -209,17 +213,32 @@ impl Names {
     }
 
     /// Takes the links of `between`, or of `at` (every link of those replicas), and the share of them; without
-    /// either every link.
+    /// either every link. Links that survive are left out unless `between` names them.
     ///
     /// # Errors
     /// A mistake when a name is unknown, or nothing is meant.
     pub fn lines(&self, table: &mut Fields<'_>) -> Result<Lines, Mistake> {
-        let lines = self.optional_lines(table)?;
-        if lines.links.as_ref().is_none_or(Vec::is_empty) && self.links.is_empty() {
+        let OptionalLines { links, named, share } = self.optional_lines(table)?;
+        if links.as_ref().is_none_or(Vec::is_empty) && self.links.is_empty() {
             return Err(table.mistake("means no link: none is planned; add a [[link]] or a [[mesh]]"));
         }
-        let all = || (0..self.links.len()).collect();
-        Ok(Lines { links: lines.links.unwrap_or_else(all), share: lines.share })
+        let links = links.unwrap_or_else(|| (0..self.links.len()).collect());
+        Ok(Lines { links: if named { links } else { self.struck(table, links)? }, share })
+    }
+
+    /// Leaves out the links that survive what does not name them.
+    ///
+    /// # Errors
+    /// A mistake when none is left.
+    pub fn struck(&self, table: &Fields<'_>, links: Vec<usize>) -> Result<Vec<usize>, Mistake> {
+        let any = !links.is_empty();
+        let struck: Vec<usize> = links.into_iter().filter(|link| !self.surviving.contains(link)).collect();
+        match any && struck.is_empty() {
+            true => Err(table.mistake(
+                "means only links that survive ('survives = true'); name one of them in 'between', or take that out",
+            )),
+            false => Ok(struck),
+        }
     }
 
     /// Takes the links of `between`, or of `at` (every link of those replicas), if either is there, and the share
@@ -248,7 +267,7 @@ impl Names {
                 Some(links)
             }
         };
-        Ok(OptionalLines { links, share })
+        Ok(OptionalLines { links, named: between.is_some(), share })
     }
 
     /// Takes how long an event lasts: `for`, or `until` less its time.

@@ -27,6 +27,7 @@ const MEETS_EVERY_MIN: Duration = Duration::from_secs(60);
 struct Common {
     profile: LinkProfile,
     profile_name: String,
+    survives: bool,
     meets_every: Option<Duration>,
     quota_bytes_per_day: Option<u64>,
 }
@@ -74,14 +75,15 @@ pub(super) fn links(
         }
     }
     names.links = plans.iter().map(|plan| plan.ends).collect();
+    names.surviving = (0..plans.len()).filter(|link| plans[*link].survives).collect();
     Ok(plans)
 }
 
 impl Common {
     fn link(&self, ends: [usize; 2], replicas: &[ReplicaPlan]) -> LinkPlan {
-        let Common { profile, profile_name, meets_every, quota_bytes_per_day } = self.clone();
+        let Common { profile, profile_name, survives, meets_every, quota_bytes_per_day } = self.clone();
         let between = ends.map(|end| replicas[end].name.clone());
-        LinkPlan { between, ends, profile, profile_name, meets_every, quota_bytes_per_day }
+        LinkPlan { between, ends, profile, profile_name, survives, meets_every, quota_bytes_per_day }
     }
 }
 
@@ -93,6 +95,7 @@ fn sorted(mut ends: [usize; 2]) -> [usize; 2] {
 fn common(table: &mut Fields<'_>, simulated: &mut Option<LiveRefusal>) -> Result<Common, Mistake> {
     let unnamed = || (LinkProfile::default(), UNNAMED.to_owned());
     let (profile, profile_name) = profile(table, "profile")?.unwrap_or_else(unnamed);
+    let survives = table.optional_flag("survives")?.unwrap_or(false);
     let meets_every = table.optional_span("meets-every")?;
     if let Some(meets) = meets_every.as_ref().filter(|meets| meets.value < MEETS_EVERY_MIN) {
         return Err(Mistake::at(
@@ -107,7 +110,7 @@ fn common(table: &mut Fields<'_>, simulated: &mut Option<LiveRefusal>) -> Result
         simulated.get_or_insert(LiveRefusal { line: table.line(), problem: problem.to_owned() });
     }
     let quota_bytes_per_day = quota.map(|quota| (quota.value * 1e6) as u64);
-    Ok(Common { profile, profile_name, meets_every, quota_bytes_per_day })
+    Ok(Common { profile, profile_name, survives, meets_every, quota_bytes_per_day })
 }
 
 /// Takes a link profile and what the file calls it; absent is none.

@@ -227,6 +227,7 @@ generator-h = 0
 [[link]]
 between = ["north", "site-001"]
 profile = { delay_ms = 300, loss_up = 0.1 }
+survives = true
 meets-every = "12h"
 quota-mb-per-day = 1.5
 [[mesh]]
@@ -234,6 +235,7 @@ of = "site"
 shape = "ring"
 by-area = true
 profile = "lan"
+survives = true
 meets-every = "1h"
 quota-mb-per-day = 5
 [[mesh]]

@@ -13,6 +13,7 @@ use super::world::World;
 use crate::backup::Bucket;
 use crate::base::{Area, Digest, LaneId, RecordId};
 use crate::drill::course::{Act, Course, DiskKind, Dispute, LostWrite, Member, Mode};
+use crate::drill::invariants::Finding;
 use crate::drill::judge::Damage;
 use crate::drill::scenario::{StorePlan, Told, kind_name, role_name};
 use crate::record::{RecordView, kana};
@@ -253,6 +254,15 @@ fn positive(world: &World<'_>, person: PersonNo, record: RecordId, node: usize) 
         .collect()
 }
 
+/// What a person is called: by the record, and by the scenario where it names the patient.
+fn called(world: &World<'_>, person: PersonNo, view: &RecordView) -> String {
+    let name = view.demographics.names.first().map(|name| name.full.clone()).unwrap_or_default();
+    match world.people.alias(person) {
+        Some(alias) if name != alias.0 => format!("{name} ({alias})").trim_start().to_owned(),
+        Some(_) | None => name,
+    }
+}
+
 fn of_view(world: &World<'_>, person: PersonNo, area: &Area, view: &RecordView) -> Vec<Dispute> {
     let conflicts = view.conflicts.iter().map(|conflict| {
         let section = json_name(&conflict.section);
@@ -270,6 +280,7 @@ fn of_view(world: &World<'_>, person: PersonNo, area: &Area, view: &RecordView) 
             let writes: Vec<&Acknowledged> =
                 places.iter().filter_map(|(lane, seq)| world.ledger.at(*lane, *seq)).collect();
             let last = writes.iter().max_by_key(|write| write.at)?;
+            let written_at = Dispute::places(writes.iter().map(|write| (write.at, write.member)));
             let knew = writes.iter().all(|write| {
                 let since = world.nodes[last.member].knowledge.since(&write.lane, write.seq);
                 since.is_some_and(|since| since <= last.at)
@@ -277,7 +288,19 @@ fn of_view(world: &World<'_>, person: PersonNo, area: &Area, view: &RecordView) 
             let (seen, seen_by) = first_seen(world, area, &places).unzip();
             let decided = if open { None } else { Some(last.at) };
             let (kind, person, arose) = (kind.to_owned(), person.0, last.at);
-            Some(Dispute { section, kind, harm, person, arose, seen, seen_by, decided, late_by_split: !knew })
+            Some(Dispute {
+                section,
+                kind,
+                harm,
+                person,
+                called: called(world, PersonNo(person), view),
+                written_at,
+                arose,
+                seen,
+                seen_by,
+                decided,
+                late_by_split: !knew,
+            })
         })
         .collect()
 }
@@ -300,7 +323,7 @@ fn json_name(value: &impl serde::Serialize) -> String {
 }
 
 /// Restores the backup into memory, as if the gateway's site were lost, and compares it with what was backed up.
-fn backup_restores(world: &mut World<'_>) -> Option<Result<String, String>> {
+fn backup_restores(world: &mut World<'_>) -> Option<Finding> {
     let gateway = world.scenario.index(world.scenario.gateway.as_ref()?)?;
     world.bucket_at?;
     world.bucket.set_reachable(true);
@@ -313,8 +336,8 @@ fn backup_restores(world: &mut World<'_>) -> Option<Result<String, String>> {
     let restoring = restore_into(store, &bucket, &kit, "rehearsal", role, environment, &mut unheard);
     let restored = match now_or_never(restoring) {
         Ok(Ok((replica, _))) => replica,
-        Ok(Err(error)) => return Some(Err(error.to_string())),
-        Err(failure) => return Some(Err(failure.0)),
+        Ok(Err(error)) => return Some(Err(Told::same(error.to_string()))),
+        Err(failure) => return Some(Err(Told::same(failure.0))),
     };
     let lanes = restored.lanes();
     let mut backed_up: Vec<(&LaneId, &u64)> = world.bucket_sizes.iter().collect();
@@ -322,9 +345,10 @@ fn backup_restores(world: &mut World<'_>) -> Option<Result<String, String>> {
     for (lane, size) in &backed_up {
         let held = lanes.get(*lane).map_or(0, crate::lane::LaneState::size);
         if held < **size {
-            return Some(Err(format!(
-                "lane {}: {size} entries were backed up, {held} came back",
-                lane.short()
+            let lane = lane.short();
+            return Some(Err(Told::of(
+                format!("lane {lane}: {size} entries were backed up, {held} came back"),
+                format!("レーン {lane}：バックアップ {size} 件、戻ったもの {held} 件"),
             )));
         }
         let Some(name) = restored.lane_name(lane) else { continue };
@@ -335,12 +359,20 @@ fn backup_restores(world: &mut World<'_>) -> Option<Result<String, String>> {
         let alive = alive.filter_map(|(_, node)| node.replica.as_ref()).take(super::world::SMALL_MAX);
         for theirs in alive.filter_map(|replica| root(replica)) {
             if Some(theirs) != ours {
-                return Some(Err(format!("lane {}: what came back is another history", lane.short())));
+                let lane = lane.short();
+                return Some(Err(Told::of(
+                    format!("lane {lane}: what came back is another history"),
+                    format!("レーン {lane}：戻ったものは別の履歴である"),
+                )));
             }
         }
     }
     let entries: u64 = backed_up.iter().map(|(_, size)| **size).sum();
-    Some(Ok(format!("{entries} entries in {} lanes came back with equal heads", backed_up.len())))
+    let lanes = backed_up.len();
+    Some(Ok(Told::of(
+        format!("{entries} entries in {lanes} lanes came back with equal heads"),
+        format!("レーン {lanes} 本の記入 {entries} 件が、同じ内容で戻った"),
+    )))
 }
 
 /// Reads every disk that rotted once more.

@@ -41,3 +41,4 @@ mod writing;
 pub(in crate::drill) use play::act_of;
 pub use run::{SimOptions, SimRun, TIME_PASSES, simulate};
 pub use trace::Trace;
+pub(in crate::drill) use writing::act_of as act_of_write;

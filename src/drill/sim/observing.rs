@@ -21,7 +21,7 @@ pub(super) fn observations(
     lost: &Lost,
     held_by_least: Option<u64>,
     allergies_missing: Vec<String>,
-    backup_restores: Option<Result<String, String>>,
+    backup_restores: Option<crate::drill::invariants::Finding>,
     damage: Vec<Damage>,
 ) -> Observations {
     let mut seen = Observations {
@@ -49,7 +49,10 @@ pub(super) fn observations(
                     seen.views.insert(name, views);
                 }
                 Err(failure) => {
-                    let detail = format!("reading {name}: {failure}");
+                    let detail = crate::drill::scenario::Told::of(
+                        format!("reading {name}: {failure}"),
+                        format!("{name} を読めず：{failure}"),
+                    );
                     let name = "observer".to_owned();
                     seen.failures.push(crate::drill::judge::Judged { name, ok: false, detail });
                 }

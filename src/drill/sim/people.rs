@@ -48,6 +48,11 @@ impl People {
         self.aliases.get(alias).copied()
     }
 
+    /// Returns how the scenario calls somebody, if it does.
+    pub(super) fn alias(&self, person: PersonNo) -> Option<&PatientAlias> {
+        self.aliases.iter().find(|(_, one)| **one == person).map(|(alias, _)| alias)
+    }
+
     /// Returns the records of a person, the first one first.
     pub(super) fn records(&self, person: PersonNo) -> &[RecordId] {
         self.records.get(&person).map_or(&[], Vec::as_slice)

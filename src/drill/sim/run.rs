@@ -11,7 +11,7 @@ use crate::drill::chance::Chance;
 use crate::drill::course::Course;
 use crate::drill::error::{DrillError, StepFailure};
 use crate::drill::judge::{Judged, Observations};
-use crate::drill::scenario::{EventPlan, Scenario};
+use crate::drill::scenario::{EventPlan, Scenario, Told};
 use crate::identity::SignatureMemo;
 use crate::replica::TermsMemo;
 use crate::replica::environment::EnvironmentRng;
@@ -96,7 +96,7 @@ fn play(world: &mut World<'_>, number: usize, plan: &EventPlan, on_event: &mut d
     if matches!(kind, "heal" | "meet" | "return-to-normal") {
         world.look_before_heal();
     }
-    let told = plan.event.told(world.scenario);
+    let told = world.scenario.told(number, world.now, &deeds);
     on_event(world.now, &told.en);
     let mut members: Vec<usize> = deeds.iter().filter_map(|deed| deed.deed.at()).collect();
     members.sort_unstable();
@@ -115,6 +115,8 @@ fn play(world: &mut World<'_>, number: usize, plan: &EventPlan, on_event: &mut d
         let detail = format!("event {} ({kind}), line {}: {failure}", number + 1, plan.line);
         on_event(world.now, &format!("NOT DONE: {detail}"));
         world.recorder.failed(&failure.0);
+        let detail_ja = format!("出来事 {}（{kind}）、{} 行目：{failure}", number + 1, plan.line);
+        let detail = Told::of(detail, detail_ja);
         world.failures.push(Judged { name: "event".to_owned(), ok: false, detail });
     }
 }

@@ -21,7 +21,10 @@ fn run(scenario: &Scenario, seed: u64, plant: Option<Plant>) -> SimRun {
 fn broken(scenario: &Scenario, run: &SimRun) -> Vec<String> {
     let evidence = Evidence { scenario, course: &run.course, seen: &run.seen };
     let judged = invariants::all(&evidence).into_iter().chain(run.seen.failures.clone());
-    judged.filter(|judged| !judged.ok).map(|judged| format!("{}: {}", judged.name, judged.detail)).collect()
+    judged
+        .filter(|judged| !judged.ok)
+        .map(|judged| format!("{}: {}", judged.name, judged.detail.en))
+        .collect()
 }
 
 #[test]

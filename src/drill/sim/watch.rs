@@ -15,6 +15,8 @@ pub(super) struct Knowledge {
     /// For each area a sum over its lanes and sizes: equal sums, equal content.
     sums: BTreeMap<Area, u64>,
     entries: u64,
+    /// What its earlier disks held until they were lost: people had seen it.
+    before: Vec<HashMap<LaneId, Growth, OfHash>>,
 }
 
 #[derive(Debug, Default)]
@@ -45,9 +47,11 @@ impl Knowledge {
         size.saturating_sub(before)
     }
 
-    /// Forgets everything: the disk is another one.
+    /// Holds nothing any more: the disk is another one. When it came to hold what is lost is remembered.
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        let mut before = std::mem::take(&mut self.before);
+        before.push(std::mem::take(&mut self.lanes));
+        *self = Self { before, ..Self::default() };
     }
 
     /// Returns how many entries of a lane are held.
@@ -60,11 +64,14 @@ impl Knowledge {
         self.entries
     }
 
-    /// Returns since when an entry has been held.
+    /// Returns when an entry was first held, be it on a disk that is lost by now.
     pub(super) fn since(&self, lane: &LaneId, seq: u64) -> Option<Duration> {
-        let growth = self.lanes.get(lane)?;
-        let place = growth.steps.partition_point(|(_, size)| *size <= seq);
-        growth.steps.get(place).map(|(at, _)| *at)
+        let on_disk = |lanes: &HashMap<LaneId, Growth, OfHash>| {
+            let growth = lanes.get(lane)?;
+            let place = growth.steps.partition_point(|(_, size)| *size <= seq);
+            growth.steps.get(place).map(|(at, _)| *at)
+        };
+        self.before.iter().chain([&self.lanes]).find_map(on_disk)
     }
 
     /// Returns the sum of an area: equal sums, equal content.
@@ -145,5 +152,10 @@ mod tests {
         let lane = name(2).id();
         let since = [0, 2, 3, 4, 5].map(|seq| other.since(&lane, seq));
         assert_eq!(since, [Some(at(1)), Some(at(1)), Some(at(3)), Some(at(3)), None]);
+        // The disk is lost: nothing is held, and when it was first seen stays true.
+        other.clear();
+        assert_eq!((other.entries(), other.size(&lane), other.sum(&name(1).area)), (0, 0, 0));
+        other.learn(at(20), &name(2), &head(1));
+        assert_eq!([0, 4, 5].map(|seq| other.since(&lane, seq)), [Some(at(1)), Some(at(3)), None]);
     }
 }

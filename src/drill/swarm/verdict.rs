@@ -72,9 +72,9 @@ fn broken(scenario: &Scenario, run: &SimRun) -> Vec<Broken> {
     let note = |invariant: &str, detail: String| Broken { invariant: invariant.to_owned(), detail };
     let judged = invariants::all(&Evidence { scenario, course, seen });
     let failed = judged.into_iter().filter(|judged| !judged.ok);
-    let mut broken: Vec<Broken> = failed.map(|judged| note(&judged.name, judged.detail)).collect();
+    let mut broken: Vec<Broken> = failed.map(|judged| note(&judged.name, judged.detail.en)).collect();
     let observer = seen.failures.iter().filter(|failure| failure.name != "event");
-    broken.extend(observer.map(|failure| note(&failure.name, failure.detail.clone())));
+    broken.extend(observer.map(|failure| note(&failure.name, failure.detail.en.clone())));
     for happening in course.happenings.iter().filter(|it| MUST_BE_DONE.contains(&it.event)) {
         // Nothing starts on a full disk; that it runs when there is room again is asked below.
         let on_full_disk = |why: &&String| happening.event == "start" && why.contains("the disk is full");

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::figures::FIGURES;
 use super::super::html::markup::{Cell, figure, paragraph, section, t, table, w};
-use super::super::html::whole;
+use super::super::html::{expectation, whole};
 use super::super::measures::{Measures, Slice};
 use super::super::svg::{self, SERIES_MAX, Swatch};
 use super::super::wording::{mode, number, told};
@@ -116,14 +116,17 @@ fn bars(runs: &[Compared<'_>], measured: &[Measures]) -> String {
 fn verdicts(runs: &[Compared<'_>]) -> String {
     runs.iter()
         .map(|run| {
-            let failed: Vec<String> =
-                run.judged.iter().filter(|judged| !judged.ok).map(|judged| judged.name.clone()).collect();
+            let failed = run.judged.iter().filter(|judged| !judged.ok);
+            let failed: Vec<Told> = failed.map(|judged| expectation(&judged.name)).collect();
             let (all, holds) =
                 (number(run.judged.len() as u64), number((run.judged.len() - failed.len()) as u64));
-            let list = failed.join(", ");
+            let list = |of: fn(&Told) -> &str, gap: &str| failed.iter().map(of).collect::<Vec<_>>().join(gap);
             let (ja, en) = match failed.is_empty() {
                 true => (String::new(), String::new()),
-                false => (format!("満たさず：{list}"), format!("Not: {list}")),
+                false => (
+                    format!("満たさず：{}。", list(|told| &told.ja, "；")),
+                    format!("Not: {}.", list(|told| &told.en, "; ")),
+                ),
             };
             let sum = told(
                 format!("期待 {all} 項目のうち {holds} 項目を満たした。{ja}"),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::apart::longest_apart;
 use super::{Finding, FindingKind, Tone};
 use crate::drill::course::{Course, Decision};
-use crate::drill::report::measures::{Measures, alone};
-use crate::drill::report::spans::{longest, spans};
+use crate::drill::report::measures::{Measures, isolated};
+use crate::drill::report::spans::spans;
 use crate::drill::report::wording::{civil, length, number, percent, seconds, site};
 
 /// Ages that findings speak of, in minutes: the oldest that enough decisions exceed is told.
@@ -94,7 +94,7 @@ fn apart(course: &Course) -> Option<Finding> {
     let within = course.decisions.iter().filter(|decision| {
         apart.between.contains(&decision.member) && decision.at >= apart.from && decision.at < apart.until
     });
-    let time = length(apart.until - apart.from);
+    let (time, from) = (length(apart.until - apart.from), civil(course, apart.from));
     let (ja, en) = match telling_age(within) {
         Some((age, count)) => {
             let (age, count) = (length(age), number(count as u64));
@@ -108,8 +108,14 @@ fn apart(course: &Course) -> Option<Finding> {
     Some(Finding::new(
         FindingKind::Apart,
         Tone::Concern,
-        format!("「{one}」と「{other}」は {}にわたり互いに届かないまま診療した。{ja}", time.ja),
-        format!("{one} and {other} worked {} without each other.{en}", time.en),
+        format!(
+            "最も長い断絶：「{one}」と「{other}」は {from} から {}、どの回線を経ても互いに届かなかった。{ja}",
+            time.ja
+        ),
+        format!(
+            "Longest separation: {one} and {other} had no way to each other over any line for {}, from {from}.{en}",
+            time.en
+        ),
     ))
 }
 
@@ -149,7 +155,7 @@ fn isolation(course: &Course) -> Option<Finding> {
     let mut found: Vec<(Duration, Duration, usize)> = spans(course)
         .iter()
         .enumerate()
-        .filter_map(|(member, spans)| longest(spans, alone).map(|(length, from)| (length, from, member)))
+        .filter_map(|(member, spans)| isolated(spans).map(|(length, from)| (length, from, member)))
         .collect();
     found.sort_by_key(|(length, from, member)| (std::cmp::Reverse(*length), *from, *member));
     let (_, first_from, _) = *found.first()?;
@@ -171,12 +177,12 @@ fn isolation(course: &Course) -> Option<Finding> {
         FindingKind::Isolation,
         Tone::Note,
         format!(
-            "どこにもつながらずに動き続けた最長の時間：{}{more_ja}。最初の拠点は {} から。",
+            "最も長い孤立（どの拠点にも届かない時間）：{}{more_ja}。最初の拠点は {} から。",
             told(|told| &told.ja, ["（", "）", "、"]),
             civil(course, first_from)
         ),
         format!(
-            "Longest time at work in touch with nobody: {}{more_en}. The first of these from {}.",
+            "Longest isolation (in touch with no other replica): {}{more_en}. The first of these from {}.",
             told(|told| &told.en, [" (", ")", ", "]),
             civil(course, first_from)
         ),

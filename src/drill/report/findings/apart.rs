@@ -22,8 +22,9 @@ pub(super) struct Apart {
     pub until: Duration,
 }
 
-/// Finds the pair of named replicas that was without a way to each other the longest in a row while both worked;
-/// none when all could always reach each other, or never could (then nothing was cut), or in a region too large
+/// Finds the pair of named replicas that was separated the longest in a row: from the moment at which both work and
+/// have no way to each other, over however many lines, to the moment at which they have one again; times in which one
+/// of them has no power count in between, not before and after. None when all could always reach each other, or never could (then nothing was cut), or in a region too large
 /// to look at every moment.
 pub(super) fn longest_apart(course: &Course) -> Option<Apart> {
     let named: Vec<usize> = (0..course.members.len())
@@ -60,7 +61,10 @@ pub(super) fn longest_apart(course: &Course) -> Option<Apart> {
         for (one_place, one) in named.iter().enumerate() {
             for (other_place, other) in named.iter().enumerate().skip(one_place + 1) {
                 let since = &mut since[one_place * named.len() + other_place];
-                if !works[*one] || !works[*other] || group[*one] == group[*other] {
+                if !works[*one] || !works[*other] {
+                    continue;
+                }
+                if group[*one] == group[*other] {
                     *since = None;
                     continue;
                 }
@@ -121,8 +125,33 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_down_is_not_apart_but_down() {
+    fn time_without_power_counts_within_a_separation_and_not_at_its_ends() {
+        // The small course cuts all from the first hour on; its north is without power for a while in between.
+        let cut = (hours(1), minutes(620));
         let apart = longest_apart(&small()).unwrap();
-        assert_eq!(apart, Apart { between: [1, 2], from: hours(1), until: minutes(620) });
+        assert_eq!((apart.from, apart.until), cut);
+        assert!(apart.between.contains(&0), "{apart:?}");
+        let mut course = calm();
+        course.links.iter_mut().for_each(|link| link.outages = vec![cut]);
+        let works = course.able[0].able;
+        let dark = Able { read: false, write: false, linked: false };
+        let change = |at, able| crate::drill::course::AbleFrom { at, member: 0, able };
+        course.able.extend([change(minutes(30), dark), change(hours(2), works), change(hours(9), dark)]);
+        course.able.extend([1, 2].map(|member| crate::drill::course::AbleFrom {
+            at: hours(2),
+            member,
+            able: dark,
+        }));
+        course.able.extend([1, 2].map(|member| crate::drill::course::AbleFrom {
+            at: hours(3),
+            member,
+            able: works,
+        }));
+        course.able.sort_by_key(|change| change.at);
+        let of_north = longest_apart(&course).unwrap();
+        assert_eq!((of_north.from, of_north.until), cut, "the other two");
+        course.members[2].fleet = Some("far".into());
+        let of_north = longest_apart(&course).unwrap();
+        assert_eq!((of_north.from, of_north.until), (hours(3), hours(9)));
     }
 }

@@ -3,7 +3,7 @@
 use super::{Finding, FindingKind, Tone};
 use crate::drill::course::{Course, Dispute, Mode};
 use crate::drill::report::measures::{Measures, late};
-use crate::drill::report::wording::{harm, number, seconds, site};
+use crate::drill::report::wording::{harm, kind, number, person, seconds, site};
 
 /// Most names that one finding lists.
 const NAMED_MAX: usize = 3;
@@ -65,14 +65,19 @@ fn lost_with_disk(course: &Course) -> Option<Finding> {
         course.restores.iter().filter(|one| one.lost_entries > 0).max_by_key(|one| one.lost_entries)?;
     let all: u64 = course.restores.iter().map(|one| one.lost_entries).sum();
     let (all, worst_count, place) = (number(all), number(worst.lost_entries), site(course, worst.member));
+    let of = number(course.acknowledged);
+    let (lost_ja, lost_en) = match course.lost.len() as u64 {
+        0 => ("一件も失わなかった".to_owned(), "none".to_owned()),
+        lost => (format!("{} 件を失った", number(lost)), number(lost)),
+    };
     Some(Finding::new(
         FindingKind::LostWithDisk,
         Tone::Danger,
         format!(
-            "ディスクとともに記入 {all} 件が完全に失われた。どのバックアップにも他の拠点にもなかった（最多は「{place}」の {worst_count} 件）。"
+            "受理した記入 {of} 件のうち、システムは{lost_ja}が、ほかに {all} 件は唯一の写しが壊されたディスクにあり、どのバックアップにも他の拠点にもなかった（最多は「{place}」の {worst_count} 件）。"
         ),
         format!(
-            "Entries lost for good with their disks: {all}. No backup and no other replica held them (most at {place}: {worst_count})."
+            "Of {of} acknowledged writes the system lost {lost_en}; the only copy of {all} more was on a disk that was destroyed: no backup and no other replica held them (most at {place}: {worst_count})."
         ),
     ))
 }
@@ -156,6 +161,9 @@ fn late_alerts(course: &Course, measures: &Measures) -> Option<Finding> {
         .filter(|one| lateness(one).is_some())
         .max_by_key(|one| lateness(one))?;
     let most = seconds(lateness(worst)?.as_secs_f64());
+    let places: Vec<String> = worst.written_at.iter().map(|member| site(course, *member)).collect();
+    let (whom, what) = (person(worst), kind(&worst.kind));
+    let (places_ja, places_en) = (places.join("、"), places.join(", "));
     let by_harm: Vec<_> = measures.late.harms.iter().filter(|one| one.harm != "none").collect();
     let list = |of: fn(&crate::drill::scenario::Told) -> &str, gap: &str| {
         let told = by_harm.iter().map(|one| format!("{} {}", of(&harm(&one.harm)), number(one.count)));
@@ -167,14 +175,16 @@ fn late_alerts(course: &Course, measures: &Measures) -> Option<Finding> {
         FindingKind::LateAlerts,
         if grave { Tone::Danger } else { Tone::Concern },
         format!(
-            "回線の断絶のため、害のおそれがある矛盾・警告 {count} 件の表示が遅れた（{}）。最大の遅れは {}。",
+            "回線の断絶のため、害のおそれがある矛盾・警告 {count} 件の表示が遅れた（{}）。最大の遅れは {}：{whom}、{}（記入は {places_ja}）。",
             list(|told| &told.ja, "、"),
-            most.ja
+            most.ja,
+            what.ja
         ),
         format!(
-            "Contradictions or warnings with possible harm that were shown too late because lines were cut: {count} ({}); the latest by {}.",
+            "Contradictions or warnings with possible harm that were shown too late because lines were cut: {count} ({}); the latest by {}: {whom}, {} (written at {places_en}).",
             list(|told| &told.en, ", "),
-            most.en
+            most.en,
+            what.en
         ),
     ))
 }

@@ -1,15 +1,17 @@
 //! The expectations in plain words, with what was seen.
 
-use super::markup::{esc, section, t, w};
+use super::markup::{esc, paragraph, section, t, w};
+use crate::drill::invariants::INVARIANTS;
 use crate::drill::judge::Judged;
 use crate::drill::report::wording::{same, told};
-use crate::drill::scenario::Told;
+use crate::drill::scenario::{EXPECTATIONS, Told, Words};
 
 /// Most expectations that the page lists.
 const LISTED_MAX: usize = 200;
 
-/// Says what an expectation asks; one that is not known here is told by its name.
-pub(super) fn name(name: &str) -> Told {
+/// Says what an expectation or an invariant asks: in words for laymen, or in those of the language's own tables; what is
+/// in neither is told by its name.
+pub(in crate::drill::report) fn name(name: &str) -> Told {
     match name {
         "step" | "event" => told("台本の出来事がすべて行われた", "every event of the scenario was done"),
         "heads-differ-before-heal" => told(
@@ -31,8 +33,18 @@ pub(super) fn name(name: &str) -> Told {
             told("申し送りに全員の入力が残る", "the hand-over holds what each author typed")
         }
         "records-equal" => told("全拠点の出力と画面が等しい", "all exports and views are equal"),
-        other => same(other),
+        "observer" => {
+            told("終了時にすべての記録を調べられた", "at the end every record could be looked into")
+        }
+        other => in_tables(other).unwrap_or_else(|| same(other)),
     }
+}
+
+fn in_tables(name: &str) -> Option<Told> {
+    let invariant = INVARIANTS.iter().find(|one| one.name == name).map(|one| one.does);
+    let expectation = || EXPECTATIONS.iter().find(|one| one.name == name).map(|one| one.does);
+    let Words { en, ja } = invariant.or_else(expectation)?;
+    Some(told(ja.trim_end_matches('。'), en.trim_end_matches('.')))
 }
 
 /// Writes the section.
@@ -43,10 +55,10 @@ pub(super) fn expectations(judged: &[Judged]) -> String {
             false => (" class=\"bad\"", w("✕ 満たさず", "✕ does not")),
         };
         format!(
-            "<li{class}><b class=\"tone\">{words}</b><div><p>{} <code>{}</code></p><p class=\"detail\">{}</p></div></li>\n",
+            "<li{class}><b class=\"tone\">{words}</b><div><p>{} <code>{}</code></p>{}</div></li>\n",
             t(&name(&judged.name)),
             esc(&judged.name),
-            esc(&judged.detail)
+            paragraph("detail", &judged.detail)
         )
     };
     let mut listed: Vec<&Judged> = judged.iter().collect();
@@ -54,4 +66,19 @@ pub(super) fn expectations(judged: &[Judged]) -> String {
     let listed: String = listed.into_iter().take(LISTED_MAX).map(one).collect();
     let body = if listed.is_empty() { listed } else { format!("<ul class=\"checks\">\n{listed}</ul>\n") };
     section("expected", &told("期待した結果", "Expectations"), &body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_expectation_and_invariant_has_a_name_in_both_languages() {
+        let names = EXPECTATIONS.iter().map(|one| one.name).chain(INVARIANTS.iter().map(|one| one.name));
+        for known in names.chain(["step", "event", "observer"]) {
+            let told = name(known);
+            assert!(told.en != known && !told.ja.is_ascii() && told.ja != told.en, "{known}: {told:?}");
+        }
+        assert_eq!(name("something-new"), same("something-new"));
+    }
 }

@@ -38,7 +38,7 @@ pub(super) fn first(page: &Page<'_>, measures: &Measures, found: &[Finding]) -> 
         "<p class=\"stamp\">訓練 DRILL <small>{mark}</small></p>\n<h1>{}</h1>\n{}{}\n{}<ul class=\"tiles\">\n{}</ul>\n",
         t(&page.title),
         paragraph("facts", &facts),
-        paragraph("story", &page.story),
+        paragraph("story", &unwrapped(&page.story)),
         verdict(page),
         tiles(measures)
     );
@@ -48,6 +48,15 @@ pub(super) fn first(page: &Page<'_>, measures: &Measures, found: &[Finding]) -> 
     };
     let title = told("分かったこと", "Findings");
     format!("{head}{}", section("found", &title, &list))
+}
+
+/// Joins the lines of each paragraph: where a scenario file breaks a line says nothing about the page.
+fn unwrapped(story: &Told) -> Told {
+    let joined = |text: &str, gap: &str| {
+        let paragraph = |lines: &str| lines.lines().map(str::trim).collect::<Vec<_>>().join(gap);
+        text.trim().split("\n\n").map(paragraph).collect::<Vec<_>>().join("\n\n")
+    };
+    told(joined(&story.ja, ""), joined(&story.en, " "))
 }
 
 fn verdict(page: &Page<'_>) -> String {
@@ -103,6 +112,18 @@ fn tiles(measures: &Measures) -> String {
         None => told("遅れなし", "none was late"),
     };
     let acknowledged = number(measures.writing.acknowledged);
+    let lost_note = match measures.restores.lost_entries {
+        0 => told(format!("受理 {acknowledged} 件のうち"), format!("of {acknowledged} acknowledged")),
+        gone => {
+            let gone = number(gone);
+            told(
+                format!("受理 {acknowledged} 件のうち。ほか {gone} 件は唯一の写しが壊されたディスクにあった"),
+                format!(
+                    "of {acknowledged} acknowledged; the only copy of {gone} more was on a destroyed disk"
+                ),
+            )
+        }
+    };
     let missing = || told("該当なし", "none");
     let open = measures.convergence.open;
     let converged_note = match (measures.convergence.reunions, open) {
@@ -112,13 +133,7 @@ fn tiles(measures: &Measures) -> String {
     };
     let restore_note = match measures.restores.count {
         0 => told("復元はなかった", "nothing was restored"),
-        count => {
-            let lost = number(measures.restores.lost_entries);
-            told(
-                format!("復元 {count} 件、完全喪失 {lost} 件"),
-                format!("{}, entries lost: {lost}", counted(count, "restore")),
-            )
-        }
+        count => told(format!("復元 {count} 件"), counted(count, "restore")),
     };
     [
         tile(
@@ -132,9 +147,9 @@ fn tiles(measures: &Measures) -> String {
             &told("全拠点の平均", "mean of all replicas"),
         ),
         tile(
-            ("失われた記入", "Writes lost"),
+            ("システムが失った記入", "Writes that the system lost"),
             &same(number(measures.writing.lost)),
-            &told(format!("受理 {acknowledged} 件のうち"), format!("of {acknowledged} acknowledged")),
+            &lost_note,
         ),
         tile(
             ("開けずに行った判断", "Decisions without the record"),
@@ -169,4 +184,17 @@ fn finding(finding: &Finding) -> String {
         Tone::Good => ("good", w("✓ 良好", "✓ Good")),
     };
     format!("<li class=\"{class}\"><b class=\"tone\">{words}</b>{}</li>\n", paragraph("said", &finding.told))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_story_is_broken_by_the_page_and_not_by_its_file() {
+        let story =
+            told("病院は\n書き続ける。\n\n夜が明ける。\n", "They go on\nwriting.\n\nMorning comes.\n");
+        let wanted = told("病院は書き続ける。\n\n夜が明ける。", "They go on writing.\n\nMorning comes.");
+        assert_eq!(unwrapped(&story), wanted);
+    }
 }

@@ -20,8 +20,20 @@ const WORDS: &[(&str, &str, &str, &str)] = &[
     (
         "孤立",
         "isolated",
-        "動いているが、他のどの拠点とも通信できない状態。",
-        "At work, but in touch with no other replica.",
+        "他のどの拠点にも届かない状態。届かなくなってから再び届くまでを数え、その間に電源が切れた時間も含む。",
+        "In touch with no other replica. Counted from the loss of touch to its return; times without power in between count.",
+    ),
+    (
+        "断絶",
+        "separated",
+        "二つの拠点の間に、どの回線を経ても届く道がない状態。数え方は孤立と同じ。一本の回線が切れている時間は「不通」と呼び、別の道があれば断絶ではない。",
+        "Two replicas have no way to each other over any lines; counted like isolation. A single line that is cut is “down”: while there is another way, nobody is separated.",
+    ),
+    (
+        "システムが失った記入",
+        "lost by the system",
+        "受理された記入のうち、残っているべき拠点にないもの。唯一の写しが壊されたディスクにあったものは、どのシステムにも守れないため別に数える。",
+        "Acknowledged writes that are missing where they should be. Those whose only copy was on a disk that was destroyed are counted apart: no system can keep them.",
     ),
     (
         "情報の古さ",

@@ -6,6 +6,7 @@
 //! 2. Every text that came from outside passes `markup::esc`.
 //! 3. 訓練 DRILL stands at the top of the screen, at the head of every printed page and in every section's title.
 
+mod events;
 mod expectations;
 mod first;
 mod glossary;
@@ -17,5 +18,6 @@ mod tables;
 #[cfg(test)]
 pub(super) mod tests;
 
+pub(super) use expectations::name as expectation;
 pub(super) use page::whole;
 pub use page::{Page, html};

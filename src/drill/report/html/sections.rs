@@ -2,16 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::markup::{Cell, esc, figure, paragraph, section, table, w};
-use super::{Page, tables};
-use crate::drill::course::{Course, Faults, Happening};
+use super::markup::{Cell, esc, figure, section, table, w};
+use super::{Page, events, tables};
+use crate::drill::course::{Course, Faults};
 use crate::drill::report::measures::Measures;
-use crate::drill::report::svg::{self, EVENTS_MAX, LINKS_DRAWN, Swatch};
-use crate::drill::report::wording::{bytes, civil, disk, mode, number, same, since_zero, site, told};
+use crate::drill::report::svg::{self, LINKS_DRAWN, Swatch};
+use crate::drill::report::wording::{bytes, disk, mode, number, same, told};
 use crate::drill::scenario::Told;
-
-/// Most replicas that one event names.
-const NAMED_MAX: usize = 3;
 
 /// Writes the time-line: lanes, and the list of events that their marks refer to.
 pub(super) fn timeline(course: &Course) -> String {
@@ -34,61 +31,9 @@ pub(super) fn timeline(course: &Course) -> String {
             &svg::groups(course, &shown),
             &groups_reading,
         ),
-        events(course),
+        events::events(course),
     ];
     section("timeline", &told("時間の流れ", "Time-line"), &body.concat())
-}
-
-fn events(course: &Course) -> String {
-    let one = |(number, happening): (usize, &Happening)| {
-        let told =
-            if happening.told == Told::default() { same(happening.event) } else { happening.told.clone() };
-        format!(
-            "<li><b>{}</b><i>{}</i><i>{}</i><div>{}{}{}</div></li>\n",
-            number + 1,
-            civil(course, happening.at),
-            since_zero(happening.at, course.lasted),
-            super::markup::t(&told),
-            members(course, happening),
-            failure(happening)
-        )
-    };
-    let listed: String = course.happenings.iter().enumerate().take(EVENTS_MAX).map(one).collect();
-    if listed.is_empty() {
-        return String::new();
-    }
-    let more = course.happenings.len().saturating_sub(EVENTS_MAX) as u64;
-    let more = match more {
-        0 => String::new(),
-        more => {
-            let more = number(more);
-            paragraph(
-                "reading",
-                &told(format!("ほかに {more} 件の出来事があった。"), format!("And {more} events more.")),
-            )
-        }
-    };
-    format!("<h3>{}</h3><ol class=\"events\">\n{listed}</ol>{more}\n", w("出来事の一覧", "Events"))
-}
-
-fn members(course: &Course, happening: &Happening) -> String {
-    let all = happening.members.len();
-    if all == 0 || all == course.members.len() || (all <= 2 && course.members.len() <= 12) {
-        return String::new();
-    }
-    let names: Vec<String> = happening.members.iter().take(NAMED_MAX).map(|one| site(course, *one)).collect();
-    let more = all.saturating_sub(NAMED_MAX) as u64;
-    let (ja, en) = match more {
-        0 => (String::new(), String::new()),
-        more => (format!(" ほか {}", number(more)), format!(" and {} more", number(more))),
-    };
-    let (ja_names, en_names) = (names.join("、"), names.join(", "));
-    format!(" <em>{}</em>", w(&format!("（{ja_names}{ja}）"), &format!("({en_names}{en})")))
-}
-
-fn failure(happening: &Happening) -> String {
-    let Some(reason) = &happening.failed else { return String::new() };
-    format!(" <span class=\"bad\">{} {}</span>", w("✕ 行えず：", "✕ not done:"), esc(reason))
 }
 
 /// Writes who could read and write.
@@ -166,7 +111,7 @@ pub(super) fn convergence(course: &Course, measures: &Measures) -> String {
 pub(super) fn links(course: &Course, measures: &Measures) -> String {
     let legend = svg::legend(&[
         Swatch::Area("bar", told("一時間の通信量", "bytes in the hour")),
-        Swatch::Area("cut", told("断絶", "cut")),
+        Swatch::Area("cut", told("不通", "down")),
         Swatch::Line("quota", told("一日の上限の 24 分の 1", "a 24th of the daily quota")),
     ]);
     let reading = told(
@@ -204,7 +149,7 @@ pub(super) fn disputes(course: &Course, measures: &Measures) -> String {
             &reading,
         ),
         tables::disputes(measures),
-        tables::late(course, measures),
+        tables::disputes_listed(course),
     ];
     section("disputes", &told("矛盾と警告", "Contradictions and warnings"), &body.concat())
 }

@@ -54,9 +54,12 @@ td.one{white-space:nowrap}td.when{white-space:nowrap;font-variant-numeric:tabula
 th.num,td.num{text-align:right;font-variant-numeric:tabular-nums}
 td.num{white-space:nowrap}
 ol.events{margin:.8em 0;padding:0;list-style:none;font-size:14.5px}
-ol.events li{display:grid;grid-template-columns:2.4em 7.4em 4.2em 1fr;gap:.5em;padding:.24em 0;border-top:1px solid var(--line);break-inside:avoid}
+ol.events li{display:grid;grid-template-columns:2.2em 6.8em 3.6em 4.4em 1fr;gap:.5em;padding:.24em 0;border-top:1px solid var(--line);break-inside:avoid}
 ol.events b,ol.events i{text-align:right;font-style:normal;font-variant-numeric:tabular-nums}
 ol.events i,ol.events em{color:var(--soft);font-style:normal}
+ol.events u{align-self:start;margin-top:.12em;padding:0 .2em;border:1.5px solid var(--ink);border-radius:3px;font-size:12.5px;line-height:1.5;text-align:center;text-decoration:none;white-space:nowrap}
+ol.events .care u{font-weight:700}ol.events .fault u{background:var(--ink);color:#fff;font-weight:700;border-radius:0}ol.events .mended u{border-style:double;border-width:3px}ol.events .step u{border-style:dashed;color:var(--soft)}ol.events .step div{color:var(--soft)}
+ol.events .story-line u{border-color:transparent;font-style:italic}ol.events .story-line div{font-weight:700}
 ol.events .bad{color:var(--drill);font-weight:700}
 .checks{margin:.6em 0;padding:0;list-style:none}
 .checks li{display:grid;grid-template-columns:5.6em 1fr;gap:.8em;padding:.45em 0;border-top:1px solid var(--line);break-inside:avoid}
@@ -67,7 +70,7 @@ pre{padding:.6em .9em;border:1px solid var(--line);white-space:pre-wrap;overflow
 dl.words{display:grid;grid-template-columns:13em 1fr;gap:.4em 1em;margin:.6em 0}
 dl.words dt{font-weight:700}dl.words dd{margin:0}
 @media screen and (max-width:860px){main{padding:20px 22px 50px}.tiles{grid-template-columns:repeat(2,1fr)}}
-@media screen and (max-width:560px){dl.words,.findings li{grid-template-columns:1fr;gap:.2em}.tone{justify-self:start;min-width:7.2em}ol.events li{grid-template-columns:2.4em 1fr}ol.events li p{grid-column:1/-1}h1{font-size:24px}}
+@media screen and (max-width:560px){dl.words,.findings li{grid-template-columns:1fr;gap:.2em}.tone{justify-self:start;min-width:7.2em}ol.events li{grid-template-columns:2.4em 6.8em 3.6em 1fr}ol.events u{justify-self:start;min-width:4.4em}ol.events li div{grid-column:1/-1}h1{font-size:24px}}
 @page{size:A4;margin:19mm 14mm 16mm;@top-left{content:"訓練 DRILL";font:700 13pt "Noto Sans CJK JP","Hiragino Sans","Yu Gothic",sans-serif;color:#b03a00}@top-right{content:"すべて架空 – all invented";font:8.5pt "Noto Sans CJK JP","Hiragino Sans","Yu Gothic",sans-serif;color:#4a545c}@bottom-right{content:counter(page) " / " counter(pages);font:9pt "Noto Sans CJK JP",sans-serif}}
 @media print{
 body{background:none;font-size:10.2pt;line-height:1.5}
@@ -79,7 +82,7 @@ h2 .mark{font-size:9pt}
 .facts,.reading,.legend,table,ol.events,.checks .detail{font-size:9.3pt}
 .verdict>b{font-size:16pt}.verdict,.tiles li,figure,figcaption,.legend{break-inside:avoid}
 .tiles{gap:7px}.tiles b{font-size:17pt}.tiles b.long{font-size:13.5pt}.tiles i{font-size:9.3pt}.tiles small{font-size:8.3pt}
-.tone{font-size:9pt}
+.tone{font-size:9pt}ol.events u{font-size:8pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}
 .findings li{padding:.32em 0}
 .table{overflow:visible}.table.short{break-inside:avoid}thead{display:table-header-group}tr{break-inside:avoid}
 .story{max-width:none}

@@ -1,12 +1,14 @@
 //! The tables of the sections.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::markup::{Cell, table};
-use crate::drill::course::Course;
-use crate::drill::report::measures::Measures;
+use crate::drill::course::{Course, Dispute};
+use crate::drill::report::measures::{Measures, late};
 use crate::drill::report::wording::{
-    act, bytes, civil, harm, length, number, of_quota, percent, same, seconds, section, site, told,
+    act, bytes, civil, harm, harm_rank, kind, length, number, of_quota, percent, person, same, seconds,
+    section, site, told,
 };
 use crate::drill::scenario::Told;
 
@@ -161,7 +163,7 @@ pub(super) fn links(course: &Course, measures: &Measures) -> String {
         told("最多の日", "Busiest day"),
         told("一日の上限", "Quota a day"),
         told("上限比", "Of quota"),
-        told("断絶", "Cut"),
+        told("不通（計）", "Down, in all"),
     ];
     let (shown, all) = (number(rows.len() as u64), number(measures.links.count));
     let title = told(format!("回線（{all} 本中 {shown} 本）"), format!("Links ({shown} of {all})"));
@@ -198,39 +200,71 @@ pub(super) fn disputes(measures: &Measures) -> String {
     table(&told("区分と害のおそれごと", "By section and possible harm"), &head, &rows)
 }
 
-/// Warnings that came late because lines were cut.
-pub(super) fn late(course: &Course, measures: &Measures) -> String {
-    const LISTED: usize = 10;
-    let row = |one: &crate::drill::report::measures::LateOne| {
-        let late = seconds(one.late_s);
-        let late = match one.seen {
-            true => late,
-            false => told(format!("{} 以上", late.ja), format!("over {}", late.en)),
-        };
-        vec![
-            when(course, one.arose_s),
-            Cell::Words(section(&one.section)),
-            Cell::words(&one.kind),
-            Cell::Words(harm(&one.harm)),
-            Cell::Figure(late),
-        ]
-    };
-    let rows: Vec<Vec<Cell>> = measures.late.worst.iter().take(LISTED).map(row).collect();
+/// The contradictions and warnings one by one: with possible harm first, of these the late and the open.
+pub(super) fn disputes_listed(course: &Course) -> String {
+    let lateness = |one: &Dispute| late(course, one).unwrap_or_default();
+    let mut all: Vec<&Dispute> = course.disputes.iter().collect();
+    all.sort_by_key(|one| (harm_rank(&one.harm), Reverse(lateness(one)), one.decided.is_some(), one.arose));
+    let rows: Vec<Vec<Cell>> =
+        all.iter().take(WORST_LISTED).map(|one| of_dispute(course, one, lateness(one))).collect();
     let head = [
         told("生じた時刻", "Arose"),
-        told("区分", "Section"),
-        told("種類", "Kind"),
-        told("害のおそれ", "Possible harm"),
-        told("遅れ", "Late by"),
+        told("人物（架空）と内容", "Person (invented), and what"),
+        told("記入した拠点", "Written at"),
+        told("最初に表示した拠点", "First seen at"),
+        told("断絶による遅れ、扱い", "Late by the cut; state"),
     ];
-    table(
-        &told(
-            "断絶のため遅れた警告・矛盾（害の大きい順）",
-            "Late because lines were cut (most harmful first)",
+    let (shown, of) = (number(rows.len() as u64), number(all.len() as u64));
+    let title = told(
+        format!("一件ずつ（害の大きい順、{of} 件中 {shown} 件）"),
+        format!("One by one (most harmful first; {shown} of {of})"),
+    );
+    table(&title, &head, &rows)
+}
+
+fn of_dispute(course: &Course, one: &Dispute, lateness: Duration) -> Vec<Cell> {
+    let (harm, section, kind, person) =
+        (harm(&one.harm), section(&one.section), kind(&one.kind), person(one));
+    let what = match one.section.as_str() {
+        "alerts" => {
+            told(format!("{person}：{}、{}", harm.ja, kind.ja), format!("{person}: {}, {}", harm.en, kind.en))
+        }
+        _ => told(
+            format!("{person}：{}、{}の矛盾、{}", harm.ja, section.ja, kind.ja),
+            format!("{person}: {}, {}: {}", harm.en, section.en, kind.en),
         ),
-        &head,
-        &rows,
-    )
+    };
+    let places: Vec<String> = one.written_at.iter().map(|member| site(course, *member)).collect();
+    let seen = match (one.seen, one.seen_by) {
+        (Some(at), Some(member)) => {
+            let (place, at) = (site(course, member), civil(course, at));
+            told(format!("{place}（{at}）"), format!("{place} ({at})"))
+        }
+        (Some(at), None) => same(civil(course, at)),
+        (None, _) => told("表示されず", "never"),
+    };
+    let late = match (lateness.is_zero(), one.seen) {
+        (true, _) => told("遅れなし", "not late"),
+        (false, Some(_)) => length(lateness),
+        (false, None) => {
+            let late = length(lateness);
+            told(format!("{} 以上", late.ja), format!("over {}", late.en))
+        }
+    };
+    let state = match one.decided {
+        Some(at) => {
+            let at = civil(course, at);
+            told(format!("解決 {at}"), format!("settled {at}"))
+        }
+        None => told("未解決", "open"),
+    };
+    vec![
+        Cell::When(civil(course, one.arose)),
+        Cell::Words(what),
+        Cell::Words(told(places.join("、 "), places.join(", "))),
+        Cell::Words(seen),
+        Cell::Words(told(format!("{}、 {}", late.ja, state.ja), format!("{}; {}", late.en, state.en))),
+    ]
 }
 
 /// Restores from the backup.
@@ -252,7 +286,7 @@ pub(super) fn restores(course: &Course, measures: &Measures) -> String {
         told("復旧時間 RTO", "Recovery time (RTO)"),
         told("復旧時点 RPO", "Recovery point (RPO)"),
         told("バックアップになかった記入", "Entries not in the backup"),
-        told("完全に喪失", "Lost for good"),
+        told("うち唯一の写し（失われた）", "Of these, the only copy: gone"),
     ];
     table(&Told::default(), &head, &rows)
 }

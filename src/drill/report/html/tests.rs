@@ -78,10 +78,11 @@ fn whatever_comes_from_outside_is_escaped() {
     }
     for dispute in &mut course.disputes {
         (dispute.section, dispute.kind, dispute.harm) = (EVIL.into(), EVIL.into(), EVIL.into());
+        dispute.called = EVIL.into();
     }
     course.links[0].profile = EVIL.into();
     course.remarks = vec![told(EVIL, EVIL)];
-    let judged = [crate::drill::judge::Judged { name: EVIL.into(), ok: false, detail: EVIL.into() }];
+    let judged = [crate::drill::judge::Judged { name: EVIL.into(), ok: false, detail: told(EVIL, EVIL) }];
     let title = told(EVIL, EVIL);
     let page = html(&Page {
         title: title.clone(),

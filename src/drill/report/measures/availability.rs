@@ -34,7 +34,7 @@ pub struct MemberShares {
     /// The shares of its time.
     #[serde(flatten)]
     pub shares: Shares,
-    /// The longest time in a row in which it worked and reached nobody.
+    /// The longest isolation, in seconds: from the loss of touch with all others to its return, stops included.
     pub longest_alone_s: f64,
     /// The longest time in a row in which nothing could be read there.
     pub longest_unread_s: f64,
@@ -171,14 +171,29 @@ fn of_member(course: &Course, member: usize, spans: &[Span]) -> MemberShares {
             write: share(&|able| able.write),
             linked: share(&|able| able.linked),
         },
-        longest_alone_s: rounded(seconds(longest(spans, alone))),
+        longest_alone_s: rounded(seconds(isolated(spans))),
         longest_unread_s: rounded(seconds(longest(spans, |span| !span.able.read))),
     }
 }
 
-/// Says whether a replica worked and reached nobody.
-pub(crate) fn alone(span: &Span) -> bool {
-    (span.able.read || span.able.write) && !span.able.linked
+/// Returns the longest isolation of a replica: how long, and from when.
+///
+/// It is isolated from the moment at which it works and reaches nobody to the moment at which it reaches somebody
+/// again; times without power in between count, those before and after do not.
+pub(crate) fn isolated(spans: &[Span]) -> Option<(Duration, Duration)> {
+    let mut best: Option<(Duration, Duration)> = None;
+    let mut since = None;
+    for span in spans.iter().filter(|span| span.able.read || span.able.write) {
+        if span.able.linked {
+            since = None;
+            continue;
+        }
+        let from = *since.get_or_insert(span.from);
+        if best.is_none_or(|(longest, _)| span.until - from > longest) {
+            best = Some((span.until - from, from));
+        }
+    }
+    best
 }
 
 fn mean(members: &[&MemberShares]) -> Shares {

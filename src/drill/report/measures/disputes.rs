@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::super::wording::harm_rank;
+use super::super::wording::{harm_rank, person};
 use super::{WORST_MAX, quantile, rounded, sorted};
 use crate::drill::course::{Course, Dispute};
 
@@ -43,6 +43,12 @@ pub struct LateOne {
     pub kind: String,
     /// How much harm is possible.
     pub harm: String,
+    /// The invented person: what he or she is called, or `#` and a number.
+    pub person: String,
+    /// The replicas where the statements that make it were written.
+    pub written_at: Vec<String>,
+    /// The replica that first held all of them; none when none did.
+    pub seen_by: Option<String>,
     /// When it arose.
     pub arose_s: f64,
     /// How long it stayed unseen: until it was seen, or to the end.
@@ -122,7 +128,7 @@ impl Late {
         let mut found: Vec<LateOne> = course
             .disputes
             .iter()
-            .filter_map(|dispute| late(course, dispute).map(|late| one(dispute, late)))
+            .filter_map(|dispute| late(course, dispute).map(|late| one(course, dispute, late)))
             .collect();
         let times = sorted(found.iter().map(|one| one.late_s));
         let mut harms: BTreeMap<(u8, &str), LateCount> = BTreeMap::new();
@@ -143,8 +149,13 @@ impl Late {
     }
 }
 
-fn one(dispute: &Dispute, late: Duration) -> LateOne {
+fn one(course: &Course, dispute: &Dispute, late: Duration) -> LateOne {
+    let name =
+        |member: &usize| course.members.get(*member).map(|member| member.name.clone()).unwrap_or_default();
     LateOne {
+        person: person(dispute),
+        written_at: dispute.written_at.iter().map(name).collect(),
+        seen_by: dispute.seen_by.as_ref().map(name),
         section: dispute.section.clone(),
         kind: dispute.kind.clone(),
         harm: dispute.harm.clone(),

@@ -106,7 +106,11 @@ fn of_link(course: &Course, number: usize) -> LinkUse {
         busiest_day,
         quota_per_day: link.quota_bytes_per_day,
         of_quota: quota.map(|quota| rounded(busiest_day as f64 / quota as f64)),
-        down_s: down(link, course.lasted).iter().map(|(from, until)| (*until - *from).as_secs_f64()).sum(),
+        down_s: down(link, course.lasted)
+            .iter()
+            .map(|(from, until)| *until - *from)
+            .sum::<Duration>()
+            .as_secs_f64(),
     }
 }
 

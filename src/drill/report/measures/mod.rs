@@ -13,7 +13,7 @@ mod staleness;
 mod whole;
 
 pub use availability::{Availability, GroupShares, MemberShares, Shares, Slice};
-pub(super) use availability::{alone, slices};
+pub(super) use availability::{isolated, slices};
 pub(super) use disputes::late;
 pub use disputes::{DisputeCount, Late, LateCount, LateOne};
 pub(super) use links::down;

@@ -22,7 +22,8 @@ const APART: [(&str, &str); 11] = [
     ("expectations", "those that both judge"),
 ];
 
-fn scenario() -> PathBuf {
+/// The scenario that is run both ways.
+pub fn scenario() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios/both-ways.toml")
 }
 
@@ -55,7 +56,7 @@ fn judged(report: &Value, other: &Value) -> Vec<(String, bool)> {
 }
 
 /// Asserts that two reports of one drill agree in all that can be compared.
-fn assert_agree(live: &Value, sim: &Value) {
+pub fn assert_agree(live: &Value, sim: &Value) {
     let keys = |report: &Value| -> Vec<String> { report.as_object().unwrap().keys().cloned().collect() };
     assert_eq!(keys(live), keys(sim));
     for key in keys(live).iter().filter(|key| !APART.iter().any(|(apart, _)| apart == key)) {

@@ -4,6 +4,7 @@ mod backup_s3;
 mod both_ways;
 mod cli;
 mod drill;
+mod netns;
 mod s3_bucket;
 mod store_kill;
 mod support;

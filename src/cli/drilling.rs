@@ -2,16 +2,18 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::backend::{runtime, to_json};
+use super::backend::{interrupted, runtime, to_json};
 use super::engine::{Drill, DrillCompare, DrillMode, DrillSwarm, DrillTold, OnProgress};
 use super::failure::Failure;
 use super::text::printable;
 use crate::base::planted::Plant;
 use crate::drill::compare::{CompareOptions, compare};
+use crate::drill::live::hold_door;
 use crate::drill::report::{Page, html};
 use crate::drill::scenario::Scenario;
 use crate::drill::swarm::{SweepOptions, SweepProgress, sweep};
@@ -40,6 +42,7 @@ pub(super) fn drill(wanted: Drill) -> Result<Value, Failure> {
 /// The command that runs a drill again.
 fn again(wanted: &Drill, is_live: bool, seed: u64) -> String {
     let mode = if is_live { "--live" } else { "--sim" };
+    let mode = format!("{mode}{}", if wanted.netns { " --netns" } else { "" });
     let sabotage = wanted.sabotage.as_ref().map(|name| format!(" --sabotage {name}")).unwrap_or_default();
     format!("musubi drill {} {mode} --seed {seed}{sabotage}", quoted(&wanted.scenario))
 }
@@ -74,12 +77,32 @@ fn live(wanted: Drill, seed: u64) -> Result<Value, Failure> {
         scenario_path: wanted.scenario,
         work_dir: None,
         bucket: wanted.bucket.map(|url| url.to_string()),
+        netns: wanted.netns,
         seed,
         sabotage: wanted.sabotage,
         exe,
     };
     let mut told = |line: &str| tell(line, wanted.json);
-    to_json(&runtime()?.block_on(drill::run(options, &mut told))?)
+    let report = runtime()?.block_on(async {
+        tokio::select! {
+            done = drill::run(options, &mut told) => done.map_err(Failure::from),
+            // What the drill has made (processes, namespaces, folders) goes with it.
+            () = interrupted() => Err(Failure::not_done("the drill was interrupted; nothing of it is left")),
+        }
+    })?;
+    to_json(&report)
+}
+
+/// Holds open a door into a network namespace until standard input ends.
+pub(super) fn door(listen: SocketAddr) -> Result<(), Failure> {
+    let (holder, held) = tokio::sync::oneshot::channel::<()>();
+    // Detached: it ends with the process, which has nothing else to do.
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        drop(holder);
+    });
+    let held = runtime()?.block_on(hold_door(listen, async { drop(held.await) }));
+    held.map_err(|error| Failure::not_done(format!("holding a door open at {listen}: {error}")))
 }
 
 fn simulated(wanted: Drill, seed: u64, command: &str) -> Result<Value, Failure> {
@@ -222,6 +245,9 @@ impl From<DrillError> for Failure {
             DrillError::Bucket(_) | DrillError::BucketNotCuttable(_) => {
                 Failure::wrong_call(message).hint("leave --bucket out for a folder of the drill's own")
             }
+            DrillError::Netns(_) => Failure::not_done(message).hint(
+                "--netns needs Linux, root and `ip` of iproute2 (on Debian: apt install iproute2); without --netns all replicas share 127.0.0.1",
+            ),
             DrillError::Sabotage { .. } => Failure::wrong_call(message),
             DrillError::Work { .. } => Failure::not_done(message)
                 .hint("check that the temporary folder (TMPDIR) can be written and has room"),

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use super::client::Client;
 use super::command::Musubi;
+use super::place::Home;
 use super::region::Region;
 use super::steps::{Live, handover_of};
 use crate::base::RecordId;
@@ -30,8 +31,8 @@ pub async fn observe(live: Live<'_>) -> Observations {
     // Each replica is a process of its own, so all are asked at once.
     let mut showing = JoinSet::new();
     for name in region.running() {
-        let (store, records) = (region.store(&name), records.clone());
-        showing.spawn(async move { (name, views(store, &records).await) });
+        let (home, records) = (region.home(&name), records.clone());
+        showing.spawn(async move { (name, views(home, &records).await) });
     }
     for (name, views) in showing.join_all().await {
         match views {
@@ -42,10 +43,10 @@ pub async fn observe(live: Live<'_>) -> Observations {
     seen.sync_bytes = region.sync_bytes();
     let mut ending = JoinSet::new();
     for name in region.running() {
-        let stopping = region.store(&name).and_then(|store| Ok((region.take_process(&name)?, store)));
+        let stopping = region.home(&name).and_then(|home| Ok((region.take_process(&name)?, home)));
         ending.spawn(async move {
             let stopped = match stopping {
-                Ok((process, store)) => process.stop(&store).await,
+                Ok((process, home)) => process.stop(&home).await,
                 Err(failure) => Err(failure),
             };
             (name, stopped)
@@ -111,10 +112,10 @@ async fn find(region: &Region<'_>, at: &ReplicaName, patient: &Value) -> Result<
 }
 
 async fn views(
-    store: Result<PathBuf, StepFailure>,
+    home: Result<Home, StepFailure>,
     records: &BTreeSet<RecordId>,
 ) -> Result<BTreeMap<RecordId, RecordSeen>, StepFailure> {
-    let mut client = Client::connect(&store?).await?;
+    let mut client = Client::connect(&home?).await?;
     let mut views = BTreeMap::new();
     for record in records {
         let shown: Shown = client.ask(&Request::Show { record: record.to_string() }).await?;

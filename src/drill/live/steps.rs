@@ -330,9 +330,9 @@ impl<'s> Live<'s> {
         writers: usize,
     ) -> Result<Outcome, StepFailure> {
         let (record, author) = (self.record(at, patient).await?, self.author(at)?);
-        let store = self.region.store(at)?;
+        let home = self.region.home(at)?;
         let process = self.region.take_process(at)?;
-        let killed = writing::until_killed(process, &store, record, &author, after_writes, writers).await?;
+        let killed = writing::until_killed(process, &home, record, &author, after_writes, writers).await?;
         let acknowledged = killed.written.len() as u64;
         for written in killed.written {
             self.acknowledge(at, written);

@@ -1,5 +1,6 @@
 //! `musubi drill SCENARIO`: rehearses the disaster of a scenario and tells what came of it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -46,6 +47,13 @@ pub enum DrillWhat {
     Compare(CompareCommand),
     /// Run random small regions with all faults on: each must keep every promise.
     Swarm(SwarmCommand),
+    /// Hold a door into a network namespace open, for the drill that started this.
+    #[command(hide = true)]
+    Door {
+        /// Where the door stands.
+        #[arg(value_name = "ADDRESS:PORT")]
+        listen: SocketAddr,
+    },
 }
 
 /// What is rehearsed, and how.
@@ -57,6 +65,9 @@ pub struct RehearseArgs {
     /// Run real processes over a real network, with faults made by a relay; the default where the scenario can.
     #[arg(long)]
     live: bool,
+    /// Give each replica a network namespace and an IP address of its own (--live; Linux, root and iproute2).
+    #[arg(long, requires = "live")]
+    netns: bool,
     /// Run in virtual time, on simulated networks, disks and clocks; the default where the scenario cannot be live.
     #[arg(long, conflicts_with_all = ["live", "bucket"])]
     sim: bool,
@@ -90,6 +101,10 @@ impl DrillCommand {
         match &self.what {
             Some(DrillWhat::Compare(command)) => command.run(context),
             Some(DrillWhat::Swarm(command)) => command.run(context),
+            Some(DrillWhat::Door { listen }) => {
+                context.engine.drill_door(*listen)?;
+                Ok(Outcome::done(serde_json::Value::Null, String::new()))
+            }
             None => self.rehearse.run(context),
         }
     }
@@ -111,6 +126,7 @@ impl RehearseArgs {
             },
             twice: self.twice,
             seed: self.seed,
+            netns: self.netns,
             bucket: self.bucket.as_deref().map(bucket).transpose()?,
             report: self.report.clone(),
             sabotage: self.sabotage(),

@@ -13,11 +13,12 @@ use super::failure::Failure;
 use super::text::printable;
 use crate::base::planted::Plant;
 use crate::drill::compare::{CompareOptions, compare};
+use crate::drill::course::Course;
 use crate::drill::live::hold_door;
 use crate::drill::report::{Page, html};
 use crate::drill::scenario::Scenario;
 use crate::drill::swarm::{SweepOptions, SweepProgress, sweep};
-use crate::drill::{self, DrillError, DrillOptions, SimDrillOptions, run_sim};
+use crate::drill::{self, DrillError, DrillOptions, DrillReport, SimDrillOptions, run_sim};
 use crate::replica::request::Progress;
 
 /// Runs a drill with real processes or in virtual time.
@@ -30,7 +31,7 @@ pub(super) fn drill(wanted: Drill) -> Result<Value, Failure> {
     let seed = wanted.seed.unwrap_or(drill::SEED);
     let command = again(&wanted, is_live, seed);
     let mut answer = match is_live {
-        true => live(wanted, seed),
+        true => live(wanted, seed, &command),
         false => simulated(wanted, seed, &command),
     }?;
     if let Value::Object(fields) = &mut answer {
@@ -66,11 +67,8 @@ fn tell(line: &str, aside: bool) {
     };
 }
 
-fn live(wanted: Drill, seed: u64) -> Result<Value, Failure> {
-    if wanted.report.is_some() {
-        return Err(Failure::wrong_call("--report: a run with real processes records no course to draw")
-            .hint("run it in virtual time: --sim --report FILE.html"));
-    }
+fn live(wanted: Drill, seed: u64, command: &str) -> Result<Value, Failure> {
+    let page = wanted.report.as_deref().map(PageFile::check).transpose()?;
     let exe = std::env::current_exe()
         .map_err(|error| Failure::not_done(format!("finding this program's own file: {error}")))?;
     let options = DrillOptions {
@@ -82,15 +80,41 @@ fn live(wanted: Drill, seed: u64) -> Result<Value, Failure> {
         sabotage: wanted.sabotage,
         exe,
     };
-    let mut told = |line: &str| tell(line, wanted.json);
-    let report = runtime()?.block_on(async {
+    let mut on_event = |line: &str| tell(line, wanted.json);
+    let done = runtime()?.block_on(async {
         tokio::select! {
-            done = drill::run(options, &mut told) => done.map_err(Failure::from),
+            done = drill::run(options, &mut on_event) => done.map_err(Failure::from),
             // What the drill has made (processes, namespaces, folders) goes with it.
             () = interrupted() => Err(Failure::not_done("the drill was interrupted; nothing of it is left")),
         }
     })?;
-    to_json(&report)
+    told(&done.report, page, (&done.scenario, &done.course, command))
+}
+
+/// Makes the answer of a drill, and its page if one is wanted.
+fn told(
+    report: &DrillReport,
+    page: Option<PageFile>,
+    (scenario, course, command): (&Scenario, &Course, &str),
+) -> Result<Value, Failure> {
+    let mut answer = to_json(report)?;
+    if let Some(page) = page {
+        let text = html(&Page {
+            title: scenario.title.clone(),
+            story: scenario.story.clone(),
+            course,
+            judged: &report.expectations,
+            trace: report.trace,
+            seed: report.seed,
+            command: command.to_owned(),
+            passed: report.passed,
+        });
+        let written = page.write(&[text])?;
+        if let Value::Object(fields) = &mut answer {
+            fields.insert("page".to_owned(), written.join(", ").into());
+        }
+    }
+    Ok(answer)
 }
 
 /// Holds open a door into a network namespace until standard input ends.
@@ -118,24 +142,7 @@ fn simulated(wanted: Drill, seed: u64, command: &str) -> Result<Value, Failure> 
         twice: wanted.twice,
     };
     let done = run_sim(&options, &mut |line| tell(&line.to_string(), wanted.json))?;
-    let mut answer = to_json(&done.report)?;
-    if let Some(page) = page {
-        let text = html(&Page {
-            title: done.scenario.title.clone(),
-            story: done.scenario.story.clone(),
-            course: &done.course,
-            judged: &done.report.expectations,
-            trace: done.report.trace,
-            seed,
-            command: command.to_owned(),
-            passed: done.report.passed,
-        });
-        let written = page.write(&[text])?;
-        if let Value::Object(fields) = &mut answer {
-            fields.insert("page".to_owned(), written.join(", ").into());
-        }
-    }
-    Ok(answer)
+    told(&done.report, page, (&done.scenario, &done.course, command))
 }
 
 /// Runs a comparison.

@@ -29,7 +29,7 @@ impl DrillReport {
             (report.conflicts, report.alerts) = counts(course);
         }
         if let (None, Some(restore)) = (&report.restore, came_back(course).last()) {
-            report.restore = Some(RestoreReport { ok: restore.behind == 0, heads: None });
+            report.restore = Some(RestoreReport { ok: restore.behind == Some(0), heads: None });
         }
         report.passed = judged.iter().all(|judged| judged.ok);
         report.expectations = judged;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::chance::Chance;
+use super::course::Course;
 use super::error::DrillError;
 use super::live::{DrillBucket, Ground, Live, Musubi, Netns, Place, Region, observe};
 use super::report::DrillReport;
@@ -34,11 +35,22 @@ pub struct DrillOptions {
     pub exe: PathBuf,
 }
 
+/// A drill that was run with real processes.
+#[derive(Debug)]
+pub struct LiveDrill {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// What happened.
+    pub course: Course,
+    /// The report.
+    pub report: DrillReport,
+}
+
 /// Runs a drill; `on_event` hears each line of the story as it happens.
 ///
 /// # Errors
 /// [`DrillError`] when the drill could not be run at all. What goes wrong in it is in the report.
-pub async fn run(options: DrillOptions, on_event: &mut dyn FnMut(&str)) -> Result<DrillReport, DrillError> {
+pub async fn run(options: DrillOptions, on_event: &mut dyn FnMut(&str)) -> Result<LiveDrill, DrillError> {
     options.sabotage.as_deref().map(plant_named).transpose()?;
     let scenario = Scenario::read(&options.scenario_path)?;
     scenario.check_live(&options.scenario_path)?;
@@ -99,10 +111,11 @@ pub async fn run(options: DrillOptions, on_event: &mut dyn FnMut(&str)) -> Resul
         on_event(&format!("{}  {sentence}", clock(begun.elapsed())));
     }
     live.finish().await;
-    let seen = observe(live).await;
+    let (seen, course) = observe(live).await;
     let sentence = "All replicas were shut down, and their disks read.";
     on_event(&format!("{}  {}", clock(begun.elapsed()), timeline.tell(begun.elapsed(), sentence)));
-    Ok(DrillReport::of(&scenario, options.seed, &seen, timeline))
+    let report = DrillReport::of(&scenario, options.seed, &seen, timeline).with_course(&course);
+    Ok(LiveDrill { scenario, course, report })
 }
 
 fn work_error(path: &Path) -> impl Fn(std::io::Error) -> DrillError {

@@ -12,6 +12,7 @@ use super::place::Home;
 use super::region::Region;
 use super::steps::{Live, handover_of};
 use crate::base::RecordId;
+use crate::drill::course::Course;
 use crate::drill::error::StepFailure;
 use crate::drill::judge::{Judged, Observations};
 use crate::drill::ledger::Disk;
@@ -23,9 +24,9 @@ use crate::replica::request::Request;
 /// Patients that a search for one of the imported may give.
 const FOUND_MAX: usize = 50;
 
-/// Looks at what every replica shows, ends them all, and reads their disks.
-pub async fn observe(live: Live<'_>) -> Observations {
-    let Live { mut region, mut seen, .. } = live;
+/// Looks at what every replica shows, ends them all, and reads their disks; returns the course of the run, too.
+pub async fn observe(live: Live<'_>) -> (Observations, Course) {
+    let Live { mut region, mut seen, record, .. } = live;
     let names: Vec<ReplicaName> = region.scenario().replicas.iter().map(|plan| plan.name.clone()).collect();
     let records = records(&region, &mut seen).await;
     // Each replica is a process of its own, so all are asked at once.
@@ -72,7 +73,8 @@ pub async fn observe(live: Live<'_>) -> Observations {
             Err(failure) => note(&mut seen, &format!("reading the disk of {name}"), failure),
         }
     }
-    seen
+    let course = record.course(&seen, region.has_namespaces());
+    (seen, course)
 }
 
 fn note(seen: &mut Observations, doing: &str, failure: StepFailure) {

@@ -21,6 +21,7 @@ use super::command::{Argument, Musubi};
 use super::netns::Netns;
 use super::place::{Home, Place};
 use super::process::ServeProcess;
+use super::record::MachineSeen;
 use crate::drill::error::{DrillError, StepFailure};
 use crate::drill::scenario::{ReplicaName, ReplicaPlan, Scenario, kind_name, role_name};
 use crate::replica::answer::{Restored, Status};
@@ -40,7 +41,7 @@ pub struct Region<'s> {
     links: Vec<[Relay; 2]>,
     bucket: Option<DrillBucket>,
     /// The namespaces in which the replicas run; the last field, so that it is dropped after them.
-    _netns: Option<Netns>,
+    netns: Option<Netns>,
 }
 
 /// Where replicas run, and what they share.
@@ -101,7 +102,7 @@ impl<'s> Region<'s> {
         let exports = work.join(EXPORTS);
         fs::create_dir_all(&exports).map_err(|source| DrillError::Work { path: exports, source })?;
         let (work, bucket, netns) = (work.to_owned(), ground.bucket, ground.netns);
-        Ok(Self { scenario, work, musubi, sabotage, members, links, bucket, _netns: netns })
+        Ok(Self { scenario, work, musubi, sabotage, members, links, bucket, netns })
     }
 
     /// Returns the scenario.
@@ -153,8 +154,28 @@ impl<'s> Region<'s> {
 
     /// Returns how many bytes the relays have delivered.
     pub fn sync_bytes(&self) -> u64 {
-        let counters = self.links.iter().flatten().map(Relay::counters);
+        (0..self.links.len()).map(|link| self.link_bytes(link)).sum()
+    }
+
+    /// Returns how many bytes the relays of a link have delivered.
+    pub fn link_bytes(&self, link: usize) -> u64 {
+        let counters = self.relays(link).iter().map(Relay::counters);
         counters.map(|counters| counters.up.bytes + counters.down.bytes).sum()
+    }
+
+    /// Says how a replica's machine is.
+    ///
+    /// # Errors
+    /// [`StepFailure`] when the scenario has no such replica.
+    pub fn machine(&self, name: &ReplicaName) -> Result<MachineSeen, StepFailure> {
+        let member = self.member(name)?;
+        let (runs, disk) = (member.process.is_some(), member.store().exists());
+        Ok(MachineSeen { runs, frozen: member.frozen, disk })
+    }
+
+    /// Says whether the replicas have network namespaces.
+    pub fn has_namespaces(&self) -> bool {
+        self.netns.is_some()
     }
 
     /// Starts a replica and waits until it answers.

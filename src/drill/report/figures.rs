@@ -135,7 +135,7 @@ pub(super) const FIGURES: &[Figure] = &[
         ("ディスクとともに失われた記入", "entries lost with disks"),
         Unit::Count,
         false,
-        |m| Some(m.restores.lost_entries as f64),
+        |m| m.restores.lost_entries.map(|entries| entries as f64),
     ),
     figure(
         "converge_max_s",

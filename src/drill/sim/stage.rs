@@ -285,8 +285,8 @@ impl World<'_> {
             lost,
             back: lost,
             point,
-            behind,
-            lost_entries,
+            behind: Some(behind),
+            lost_entries: Some(lost_entries),
         });
         self.surroundings_changed(at);
     }

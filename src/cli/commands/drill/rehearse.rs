@@ -26,6 +26,7 @@ use crate::drill::scenario;
 Examples:
   musubi drill scenarios/miura-quake.toml
   musubi drill scenarios/miura-quake.toml --live --seed 7 --json
+  musubi drill scenarios/miura-quake.toml --live --netns --report miura-live.html
   musubi drill scenarios/miura-quake.toml --sim --seed 7 --report miura.html
   musubi drill scenarios/miura-quake.toml --sim --twice
   musubi drill scenarios/miura-quake.toml --bucket \"s3://drill/miura?endpoint=http://127.0.0.1:8333\"
@@ -77,8 +78,8 @@ pub struct RehearseArgs {
     /// Draw everything random from this seed.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Write the after-action report as a page (--sim).
-    #[arg(long, value_name = "FILE.html", conflicts_with = "live")]
+    /// Write the after-action report as a page.
+    #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
     /// Keep the backup in this bucket in place of a folder of the drill's own (--live).
     #[arg(long, value_name = "URL")]

@@ -106,7 +106,8 @@ fn ways_to_run_that_exclude_each_other_are_refused() {
     for words in [
         &["drill", "q.toml", "--sim", "--live"][..],
         &["drill", "q.toml", "--sim", "--bucket", "file:///b"],
-        &["drill", "q.toml", "--live", "--report", "q.html"],
+        &["drill", "q.toml", "--netns"],
+        &["drill", "q.toml", "--sim", "--netns"],
         &["drill", "q.toml", "--twice"],
         &["drill", "q.toml", "--schema"],
         &["drill"],

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::markup::{Cell, esc, figure, paragraph, section, table, w};
 use super::{Page, tables};
-use crate::drill::course::{Course, Faults, Happening};
+use crate::drill::course::{Course, Faults, Happening, Mode};
 use crate::drill::report::measures::Measures;
 use crate::drill::report::svg::{self, EVENTS_MAX, LINKS_DRAWN, Swatch};
 use crate::drill::report::wording::{bytes, civil, disk, mode, number, same, since_zero, site, told};
@@ -189,6 +189,10 @@ pub(super) fn links(course: &Course, measures: &Measures) -> String {
 
 /// Writes contradictions and warnings.
 pub(super) fn disputes(course: &Course, measures: &Measures) -> String {
+    // A live run does not record them.
+    if course.mode == Mode::Live {
+        return String::new();
+    }
     let legend = svg::legend(&[
         Swatch::Area("h0", told("禁忌", "contraindicated")),
         Swatch::Area("h1", told("注意", "caution")),

@@ -57,7 +57,9 @@ fn judged(report: &Value, other: &Value) -> Vec<(String, bool)> {
 
 /// Asserts that two reports of one drill agree in all that can be compared.
 pub fn assert_agree(live: &Value, sim: &Value) {
-    let keys = |report: &Value| -> Vec<String> { report.as_object().unwrap().keys().cloned().collect() };
+    let keys = |report: &Value| -> Vec<String> {
+        report.as_object().unwrap().keys().filter(|key| *key != "page").cloned().collect()
+    };
     assert_eq!(keys(live), keys(sim));
     for key in keys(live).iter().filter(|key| !APART.iter().any(|(apart, _)| apart == key)) {
         assert_eq!(live[key], sim[key], "{key}");
@@ -81,10 +83,46 @@ pub fn assert_agree(live: &Value, sim: &Value) {
     }
 }
 
+/// Asserts that the page of a live run tells what is known of it, and does not tell none of what is not known.
+fn assert_page(page: &str) {
+    for told in [
+        "訓練 DRILL",
+        "live: real processes",
+        "Times are real, and shortened",
+        "dose-vs-stop (1 open)",
+        "– not judged",
+    ] {
+        assert!(page.contains(told), "{told}");
+    }
+    for unknown in ["Decisions on old records", "Late warnings", "class=\"disputes\"", "class=\"staleness\""]
+    {
+        assert!(!page.contains(unknown), "{unknown}");
+    }
+}
+
+/// Asserts what is measured of the live run: one reunion, one restore, and nothing lost.
+fn assert_measures(measures: &Value) {
+    let restores = &measures["restores"];
+    assert_eq!((&restores["count"], &restores["lost_entries"]), (&1.into(), &0.into()), "{measures}");
+    assert!(restores["rto_max_s"].as_f64() > Some(0.0), "{measures}");
+    // The second is of the restored hub, the first of the cut.
+    let convergence = &measures["convergence"];
+    assert_eq!((&convergence["reunions"], &convergence["open"]), (&2.into(), &0.into()), "{measures}");
+    assert_eq!(measures["availability"]["always_both"], 2, "{measures}");
+    assert!(measures["links"]["worst"][0]["down_s"].as_f64() > Some(0.0), "{measures}");
+    assert_eq!((&measures["writing"]["acknowledged"], &measures["writing"]["lost"]), (&11.into(), &0.into()));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn real_processes_and_virtual_time_tell_the_same_of_one_drill() {
-    let (status, live) = run_scenario(&scenario(), &["--live"]).await;
+    let dir = tempfile::tempdir().expect("a folder");
+    let page = dir.path().join("live.html");
+    let (status, live) =
+        run_scenario(&scenario(), &["--live", "--report", page.to_str().expect("a name")]).await;
     assert_passed(status, &live);
+    assert_page(&std::fs::read_to_string(page).expect("the page"));
+    // Where the course knows what a simulation knows, both are the same.
+    assert_measures(&live["measures"]);
     let (status, sim) = run_scenario(&scenario(), &["--sim"]).await;
     assert_passed(status, &sim);
     assert_eq!((&live["mode"], &sim["mode"]), (&"live".into(), &"sim".into()));

@@ -244,9 +244,9 @@ fn free_block(process: u32, addresses: &str) -> Result<u32, NetnsError> {
         .filter_map(|word| word.split('/').next()?.parse::<Ipv4Addr>().ok())
         .map(Ipv4Addr::to_bits)
         .collect();
-    let blocks = (0..BLOCKS).map(|turn| NETWORK + (process.wrapping_add(turn) % BLOCKS) * size);
+    let mut blocks = (0..BLOCKS).map(|turn| NETWORK + (process.wrapping_add(turn) % BLOCKS) * size);
     let is_free = |block: &u32| !used.iter().any(|used| (*block..*block + size).contains(used));
-    blocks.filter(|block| is_free(block)).next().ok_or(NetnsError::NoAddresses)
+    blocks.find(is_free).ok_or(NetnsError::NoAddresses)
 }
 
 /// Runs `ip` and returns what it printed.

@@ -227,11 +227,10 @@ impl<'s> Record<'s> {
 
     fn is_back(&mut self, at: usize, now: Duration) {
         // A machine that starts without a disk that was filled again has not come back.
-        let Some(gone) = self.gone.remove(&at) else { return };
-        let Some(whole) = gone.whole else { return drop(self.gone.insert(at, gone)) };
+        let Some(&Gone { lost, point, whole: Some(whole) }) = self.gone.get(&at) else { return };
+        self.gone.remove(&at);
         // Of a disk that came back otherwise than it was, nobody has counted what is missing.
         let missing = whole.then_some(0);
-        let (lost, point) = (gone.lost, gone.point);
         let (behind, lost_entries) = (missing, missing);
         self.recorder.restores.push(RestoreCourse {
             member: at,
@@ -258,8 +257,8 @@ impl<'s> Record<'s> {
     fn count(&mut self, deed: &Deed) {
         let faults = &mut self.recorder.faults;
         match deed {
-            Deed::Crash { .. } => faults.crashes += 1,
-            Deed::PowerCut { .. } | Deed::KillInMidWrite { .. } => faults.power_cuts += 1,
+            // Of a process nothing more than its end can be made: the system keeps what it was given.
+            Deed::Crash { .. } | Deed::PowerCut { .. } | Deed::KillInMidWrite { .. } => faults.crashes += 1,
             Deed::DestroyDisk { .. } => faults.disks_lost += 1,
             Deed::Freeze { frozen: true, .. } => faults.freezes += 1,
             _ => {}

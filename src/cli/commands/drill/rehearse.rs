@@ -70,7 +70,7 @@ pub struct RehearseArgs {
     #[arg(long, requires = "live")]
     netns: bool,
     /// Run in virtual time, on simulated networks, disks and clocks; the default where the scenario cannot be live.
-    #[arg(long, conflicts_with_all = ["live", "bucket"])]
+    #[arg(long, conflicts_with_all = ["live", "netns", "bucket"])]
     sim: bool,
     /// Run the simulation twice and compare the traces.
     #[arg(long, requires = "sim")]

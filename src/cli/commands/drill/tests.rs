@@ -143,6 +143,28 @@ fn a_comparison_is_with_a_central_system_unless_something_else_is_named() {
 }
 
 #[test]
+fn a_door_is_for_drills_and_stands_in_no_help() {
+    use clap::CommandFactory as _;
+    let fake = Fake::answering(report(true));
+    assert_eq!(text(&fake.run(&["drill", "door", "198.18.0.2:4747"]).unwrap()), "");
+    let asked = fake.asked();
+    let [Asked::Door(listen)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!(listen.to_string(), "198.18.0.2:4747");
+    let mut command = crate::cli::args::Cli::command();
+    let help = command.find_subcommand_mut("drill").unwrap().render_long_help().to_string();
+    assert!(!help.contains("door"), "{help}");
+}
+
+#[test]
+fn namespaces_are_for_real_processes() {
+    let fake = Fake::answering(report(true));
+    fake.run(&["drill", "q.toml", "--live", "--netns", "--report", "q.html"]).unwrap();
+    let asked = fake.asked();
+    let [Asked::Drill(drill)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!((drill.mode, drill.netns), (DrillMode::Live, true));
+}
+
+#[test]
 fn a_swarm_takes_its_seeds_and_threads() {
     let fake = Fake::answering(serde_json::json!({ "passed": true }));
     let words = ["drill", "swarm", "--seeds", "3", "--from", "7", "--threads", "2", "--shrink-to", "found"];

@@ -56,8 +56,9 @@ pub(super) fn first(page: &Page<'_>, measures: &Measures, found: &[Finding]) -> 
 }
 
 fn verdict(page: &Page<'_>) -> String {
-    let holds = number(page.judged.iter().filter(|judged| judged.ok).count() as u64);
-    let all = number(page.judged.len() as u64);
+    let judged = || page.judged.iter().filter(|judged| judged.was_judged());
+    let holds = number(judged().filter(|judged| judged.ok).count() as u64);
+    let all = number(judged().count() as u64);
     let (class, words) = match page.passed {
         true => ("verdict", w("✓ 合格", "✓ Passed")),
         false => ("verdict bad", w("✕ 不合格", "✕ Failed")),

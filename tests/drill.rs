@@ -28,9 +28,14 @@ async fn drill(arguments: &[&str]) -> (i32, Value) {
 
 /// Runs the drill in one mode or the other.
 async fn run(arguments: &[&str]) -> (i32, Value) {
+    run_scenario(&scenario(), arguments).await
+}
+
+/// Runs a scenario and returns its exit status and its report.
+pub async fn run_scenario(scenario: &Path, arguments: &[&str]) -> (i32, Value) {
     let _turn = TWO_AT_ONCE.acquire().await.expect("never closed");
     let mut command = Command::new(env!("CARGO_BIN_EXE_musubi"));
-    command.arg("drill").arg(scenario()).arg("--json").args(arguments);
+    command.arg("drill").arg(scenario).arg("--json").args(arguments);
     command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
     command.stdin(Stdio::null()).kill_on_drop(true);
     let output = timeout(DRILL_WITHIN, command.output()).await.expect("the drill ends").expect("it runs");
@@ -47,7 +52,8 @@ fn failing(report: &Value) -> Vec<String> {
     failing.map(|judged| format!("{}: {}", judged["name"], judged["detail"])).collect()
 }
 
-fn assert_passed(status: i32, report: &Value) {
+/// Asserts that a drill passed.
+pub fn assert_passed(status: i32, report: &Value) {
     assert_eq!(failing(report), Vec::<String>::new());
     assert_eq!((status, &report["passed"]), (0, &Value::Bool(true)));
 }

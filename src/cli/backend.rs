@@ -88,6 +88,10 @@ impl Engine for Replicas {
         drilling::compared(wanted)
     }
 
+    fn drill_door(&self, listen: std::net::SocketAddr) -> Result<(), Failure> {
+        drilling::door(listen)
+    }
+
     fn drill_swarm(&self, wanted: DrillSwarm, progress: &OnProgress) -> Result<DrillTold, Failure> {
         drilling::swarmed(wanted, progress)
     }
@@ -153,7 +157,7 @@ pub(super) fn to_json(answer: &impl serde::Serialize) -> Result<Value, Failure> 
 }
 
 /// Ends when the process is asked to end.
-async fn interrupted() {
+pub(super) async fn interrupted() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -2,20 +2,23 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::backend::{runtime, to_json};
+use super::backend::{interrupted, runtime, to_json};
 use super::engine::{Drill, DrillCompare, DrillMode, DrillSwarm, DrillTold, OnProgress};
 use super::failure::Failure;
 use super::text::printable;
 use crate::base::planted::Plant;
 use crate::drill::compare::{CompareOptions, compare};
+use crate::drill::course::Course;
+use crate::drill::live::hold_door;
 use crate::drill::report::{Page, html};
 use crate::drill::scenario::Scenario;
 use crate::drill::swarm::{SweepOptions, SweepProgress, sweep};
-use crate::drill::{self, DrillError, DrillOptions, SimDrillOptions, run_sim};
+use crate::drill::{self, DrillError, DrillOptions, DrillReport, SimDrillOptions, run_sim};
 use crate::replica::request::Progress;
 
 /// Runs a drill with real processes or in virtual time.
@@ -28,7 +31,7 @@ pub(super) fn drill(wanted: Drill) -> Result<Value, Failure> {
     let seed = wanted.seed.unwrap_or(drill::SEED);
     let command = again(&wanted, is_live, seed);
     let mut answer = match is_live {
-        true => live(wanted, seed),
+        true => live(wanted, seed, &command),
         false => simulated(wanted, seed, &command),
     }?;
     if let Value::Object(fields) = &mut answer {
@@ -40,6 +43,7 @@ pub(super) fn drill(wanted: Drill) -> Result<Value, Failure> {
 /// The command that runs a drill again.
 fn again(wanted: &Drill, is_live: bool, seed: u64) -> String {
     let mode = if is_live { "--live" } else { "--sim" };
+    let mode = format!("{mode}{}", if wanted.netns { " --netns" } else { "" });
     let sabotage = wanted.sabotage.as_ref().map(|name| format!(" --sabotage {name}")).unwrap_or_default();
     format!("musubi drill {} {mode} --seed {seed}{sabotage}", quoted(&wanted.scenario))
 }
@@ -63,23 +67,66 @@ fn tell(line: &str, aside: bool) {
     };
 }
 
-fn live(wanted: Drill, seed: u64) -> Result<Value, Failure> {
-    if wanted.report.is_some() {
-        return Err(Failure::wrong_call("--report: a run with real processes records no course to draw")
-            .hint("run it in virtual time: --sim --report FILE.html"));
-    }
+fn live(wanted: Drill, seed: u64, command: &str) -> Result<Value, Failure> {
+    let page = wanted.report.as_deref().map(PageFile::check).transpose()?;
     let exe = std::env::current_exe()
         .map_err(|error| Failure::not_done(format!("finding this program's own file: {error}")))?;
     let options = DrillOptions {
         scenario_path: wanted.scenario,
         work_dir: None,
         bucket: wanted.bucket.map(|url| url.to_string()),
+        netns: wanted.netns,
         seed,
         sabotage: wanted.sabotage,
         exe,
     };
-    let mut told = |line: &str| tell(line, wanted.json);
-    to_json(&runtime()?.block_on(drill::run(options, &mut told))?)
+    let mut on_event = |line: &str| tell(line, wanted.json);
+    let done = runtime()?.block_on(async {
+        tokio::select! {
+            done = drill::run(options, &mut on_event) => done.map_err(Failure::from),
+            // What the drill has made (processes, namespaces, folders) goes with it.
+            () = interrupted() => Err(Failure::not_done("the drill was interrupted; nothing of it is left")),
+        }
+    })?;
+    told(&done.report, page, (&done.scenario, &done.course, command))
+}
+
+/// Makes the answer of a drill, and its page if one is wanted.
+fn told(
+    report: &DrillReport,
+    page: Option<PageFile>,
+    (scenario, course, command): (&Scenario, &Course, &str),
+) -> Result<Value, Failure> {
+    let mut answer = to_json(report)?;
+    if let Some(page) = page {
+        let text = html(&Page {
+            title: scenario.title.clone(),
+            story: scenario.story.clone(),
+            course,
+            judged: &report.expectations,
+            trace: report.trace,
+            seed: report.seed,
+            command: command.to_owned(),
+            passed: report.passed,
+        });
+        let written = page.write(&[text])?;
+        if let Value::Object(fields) = &mut answer {
+            fields.insert("page".to_owned(), written.join(", ").into());
+        }
+    }
+    Ok(answer)
+}
+
+/// Holds open a door into a network namespace until standard input ends.
+pub(super) fn door(listen: SocketAddr) -> Result<(), Failure> {
+    let (holder, held) = tokio::sync::oneshot::channel::<()>();
+    // Detached: it ends with the process, which has nothing else to do.
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        drop(holder);
+    });
+    let held = runtime()?.block_on(hold_door(listen, async { drop(held.await) }));
+    held.map_err(|error| Failure::not_done(format!("holding a door open at {listen}: {error}")))
 }
 
 fn simulated(wanted: Drill, seed: u64, command: &str) -> Result<Value, Failure> {
@@ -95,24 +142,7 @@ fn simulated(wanted: Drill, seed: u64, command: &str) -> Result<Value, Failure> 
         twice: wanted.twice,
     };
     let done = run_sim(&options, &mut |line| tell(&line.to_string(), wanted.json))?;
-    let mut answer = to_json(&done.report)?;
-    if let Some(page) = page {
-        let text = html(&Page {
-            title: done.scenario.title.clone(),
-            story: done.scenario.story.clone(),
-            course: &done.course,
-            judged: &done.report.expectations,
-            trace: done.report.trace,
-            seed,
-            command: command.to_owned(),
-            passed: done.report.passed,
-        });
-        let written = page.write(&[text])?;
-        if let Value::Object(fields) = &mut answer {
-            fields.insert("page".to_owned(), written.join(", ").into());
-        }
-    }
-    Ok(answer)
+    told(&done.report, page, (&done.scenario, &done.course, command))
 }
 
 /// Runs a comparison.
@@ -222,6 +252,9 @@ impl From<DrillError> for Failure {
             DrillError::Bucket(_) | DrillError::BucketNotCuttable(_) => {
                 Failure::wrong_call(message).hint("leave --bucket out for a folder of the drill's own")
             }
+            DrillError::Netns(_) => Failure::not_done(message).hint(
+                "--netns needs Linux, root and `ip` of iproute2 (on Debian: apt install iproute2); without --netns all replicas share 127.0.0.1",
+            ),
             DrillError::Sabotage { .. } | DrillError::NoSabotage(_) => Failure::wrong_call(message),
             DrillError::Work { .. } => Failure::not_done(message)
                 .hint("check that the temporary folder (TMPDIR) can be written and has room"),

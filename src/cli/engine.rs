@@ -71,6 +71,12 @@ pub trait Engine {
     /// [`Failure`] when a file is wrong or a drill could not be run.
     fn drill_compare(&self, wanted: DrillCompare, progress: &OnProgress) -> Result<DrillTold, Failure>;
 
+    /// Holds open a door into the network namespace of this process, for the drill that started it.
+    ///
+    /// # Errors
+    /// [`Failure`] when the address cannot be had.
+    fn drill_door(&self, listen: std::net::SocketAddr) -> Result<(), Failure>;
+
     /// Runs random regions.
     ///
     /// # Errors
@@ -115,6 +121,8 @@ pub struct Drill {
     pub twice: bool,
     /// The seed of everything random; without it, the drill's own.
     pub seed: Option<u64>,
+    /// Whether each replica of a live run gets a network namespace of its own.
+    pub netns: bool,
     /// The bucket, in place of a folder of the drill's own.
     pub bucket: Option<BucketUrl>,
     /// Where the page of the report is written.

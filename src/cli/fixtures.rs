@@ -35,6 +35,7 @@ pub enum Asked {
     Drill(Drill),
     Compare(DrillCompare),
     Swarm(DrillSwarm),
+    Door(std::net::SocketAddr),
 }
 
 /// An engine that answers one thing.
@@ -154,6 +155,11 @@ impl Engine for Fake {
     fn drill_compare(&self, wanted: DrillCompare, _progress: &OnProgress) -> Result<DrillTold, Failure> {
         self.tell(Asked::Compare(wanted));
         Ok(self.told())
+    }
+
+    fn drill_door(&self, listen: std::net::SocketAddr) -> Result<(), Failure> {
+        self.tell(Asked::Door(listen));
+        Ok(())
     }
 
     fn drill_swarm(&self, wanted: DrillSwarm, _progress: &OnProgress) -> Result<DrillTold, Failure> {

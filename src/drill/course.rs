@@ -213,10 +213,10 @@ pub struct RestoreCourse {
     pub back: Option<Duration>,
     /// When the backup that it came from was written: the recovery point (RPO) counts back from the loss.
     pub point: Option<Duration>,
-    /// Entries that it had acknowledged and the backup did not hold.
-    pub behind: u64,
-    /// Of these, entries that no other replica held either: lost for good.
-    pub lost_entries: u64,
+    /// Entries that it had acknowledged and the backup did not hold; none when nobody counted them.
+    pub behind: Option<u64>,
+    /// Of these, entries that no other replica held either: lost for good; none when nobody counted them.
+    pub lost_entries: Option<u64>,
 }
 
 impl Course {
@@ -246,7 +246,7 @@ impl RestoreCourse {
     }
 }
 
-/// What the simulated world did to the system; all zero in a live run.
+/// What the simulated world did to the system; in a live run what the drill did to processes and disks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Faults {
     /// Messages that never arrived.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::live::NetnsError;
 use super::scenario::ScenarioError;
 use crate::backup::BucketError;
 use crate::base::planted::Plant;
@@ -18,6 +19,9 @@ pub enum DrillError {
     /// A bucket was given that the drill cannot cut.
     #[error("the drill's bucket: {0}")]
     BucketNotCuttable(&'static str),
+    /// The replicas cannot have network namespaces.
+    #[error("setting up network namespaces: {0}")]
+    Netns(#[from] NetnsError),
     /// A fault was asked for that is not known.
     #[error("no fault is named '{name}'; known are {known}")]
     Sabotage {

@@ -250,7 +250,7 @@ fn restores_complete(course: &Course) -> Finding {
     if restored.is_empty() {
         return Err(nothing_restored());
     }
-    let behind: u64 = restored.iter().map(|one| one.behind).sum();
+    let behind: u64 = restored.iter().filter_map(|one| one.behind).sum();
     let count = restored.len();
     let told = Told::of(
         format!("{count} restores, {behind} entries of their own were not in the backup"),

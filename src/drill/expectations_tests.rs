@@ -135,8 +135,8 @@ fn recovery_is_measured_from_the_loss_and_the_backup() {
         lost: 2 * HOUR,
         back: Some(3 * HOUR),
         point: Some(HOUR),
-        behind: 0,
-        lost_entries: 0,
+        behind: Some(0),
+        lost_entries: Some(0),
     };
     let failing = |change: &dyn Fn(&mut Course)| {
         let (mut course, seen) = good(&scenario);
@@ -151,7 +151,7 @@ fn recovery_is_measured_from_the_loss_and_the_backup() {
     assert_eq!(failing(&|_| {}), Vec::<String>::new());
     assert_eq!(failing(&|course| course.restores[0].back = Some(4 * HOUR)), ["rto"]);
     assert_eq!(failing(&|course| course.restores[0].point = None), ["rpo"]);
-    assert_eq!(failing(&|course| course.restores[0].behind = 3), ["restored-heads-equal"]);
+    assert_eq!(failing(&|course| course.restores[0].behind = Some(3)), ["restored-heads-equal"]);
     assert_eq!(failing(&|course| course.restores[0].back = None), ["rto", "rpo", "restored-heads-equal"]);
     // A central system has nothing to restore, and is not blamed for that.
     let course = central(&scenario, 1);

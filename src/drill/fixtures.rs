@@ -107,7 +107,7 @@ pub fn good_run() -> (Scenario, Observations) {
     let mut ledger = Ledger::default();
     let key = |kind: &str, id: &str| ResourceKey { resource_type: kind.into(), id: id.into() };
     let imported = json!({ "resourceType": "Patient", "id": "p1" });
-    ledger.imported([(key("Patient", "p1"), imported.clone())]);
+    ledger.imported(1, &north, [(key("Patient", "p1"), imported.clone())]);
     let resource_id = "note-1".to_owned();
     ledger.wrote(AcknowledgedWrite { step: 7, replica: north.clone(), record: RECORD, resource_id });
     let (text, may_be_parted) = ("と血圧".to_owned(), false);

@@ -108,6 +108,13 @@ pub struct Observations {
     pub sim: Option<SimSeen>,
 }
 
+impl Judged {
+    /// Says whether the run could judge it at all; what it could not judge does not make it fail.
+    pub fn was_judged(&self) -> bool {
+        self.detail.en != SIMULATED_ONLY[0]
+    }
+}
+
 impl RestoreSeen {
     /// Says whether the restored disk held what the destroyed one had held.
     pub fn ok(&self) -> bool {

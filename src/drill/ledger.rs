@@ -61,6 +61,10 @@ pub struct Disk {
 /// A promise that was not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loss {
+    /// The step in which it was acknowledged, from 1.
+    pub step: usize,
+    /// Where it was acknowledged.
+    pub replica: ReplicaName,
     /// What was acknowledged, named without patient data.
     pub what: String,
     /// The replicas whose disks lack it.
@@ -70,15 +74,29 @@ pub struct Loss {
 /// What the drill was promised.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
-    imported: BTreeMap<ResourceKey, Value>,
+    imported: BTreeMap<ResourceKey, Imported>,
     written: Vec<AcknowledgedWrite>,
     typed: Vec<Typed>,
 }
 
+/// A resource that was imported, as it was imported last.
+#[derive(Debug, Clone)]
+struct Imported {
+    step: usize,
+    replica: ReplicaName,
+    resource: Value,
+}
+
 impl Ledger {
-    /// Notes resources whose import was acknowledged; what two replicas imported is one promise.
-    pub fn imported(&mut self, resources: impl IntoIterator<Item = (ResourceKey, Value)>) {
-        self.imported.extend(resources);
+    /// Notes resources whose import by a replica was acknowledged in a step; what two imported is one promise.
+    pub fn imported(
+        &mut self,
+        step: usize,
+        replica: &ReplicaName,
+        resources: impl IntoIterator<Item = (ResourceKey, Value)>,
+    ) {
+        let noted = |resource| Imported { step, replica: replica.clone(), resource };
+        self.imported.extend(resources.into_iter().map(|(key, resource)| (key, noted(resource))));
     }
 
     /// Notes a write that was acknowledged.
@@ -103,7 +121,8 @@ impl Ledger {
 
     /// Returns the patients that were imported.
     pub fn imported_patients(&self) -> impl Iterator<Item = &Value> {
-        self.imported.iter().filter(|(key, _)| key.resource_type == "Patient").map(|(_, resource)| resource)
+        let patients = self.imported.iter().filter(|(key, _)| key.resource_type == "Patient");
+        patients.map(|(_, imported)| &imported.resource)
     }
 
     /// Returns the records into whose hand-over texts something was typed.
@@ -122,22 +141,28 @@ impl Ledger {
             .iter()
             .map(|(name, disk)| (name, disk.resources.keys().map(|key| key.id.as_str()).collect()))
             .collect();
-        let loss = |what: String, kept: &dyn Fn(&ReplicaName, &Disk) -> bool| {
-            let missing = disks.iter().filter(|(name, disk)| !kept(name, disk));
-            let missing_at: Vec<ReplicaName> = missing.map(|(name, _)| name.clone()).collect();
-            (!missing_at.is_empty()).then_some(Loss { what, missing_at })
-        };
-        let imported = self.imported.iter().filter_map(|(key, resource)| {
+        let loss =
+            |(step, replica): (usize, &ReplicaName), what, kept: &dyn Fn(&ReplicaName, &Disk) -> bool| {
+                let missing = disks.iter().filter(|(name, disk)| !kept(name, disk));
+                let missing_at: Vec<ReplicaName> = missing.map(|(name, _)| name.clone()).collect();
+                (!missing_at.is_empty()).then(|| Loss { step, replica: replica.clone(), what, missing_at })
+            };
+        let imported = self.imported.iter().filter_map(|(key, Imported { step, replica, resource })| {
             let what = format!("imported {}/{}", key.resource_type, key.id);
-            loss(what, &|_, disk| disk.resources.get(key).is_some_and(|versions| versions.contains(resource)))
+            loss((*step, replica), what, &|_, disk| {
+                disk.resources.get(key).is_some_and(|versions| versions.contains(resource))
+            })
         });
         let written = self.written.iter().filter_map(|write| {
             let what = format!("{} of step {} at {}", write.resource_id, write.step, write.replica);
-            loss(what, &|name, _| ids.get(name).is_some_and(|ids| ids.contains(write.resource_id.as_str())))
+            let by = (write.step, &write.replica);
+            loss(by, what, &|name, _| {
+                ids.get(name).is_some_and(|ids| ids.contains(write.resource_id.as_str()))
+            })
         });
         let typed = self.typed.iter().filter_map(|typed| {
             let what = format!("hand-over text of step {} at {}", typed.step, typed.replica);
-            loss(what, &|_, disk| {
+            loss((typed.step, &typed.replica), what, &|_, disk| {
                 disk.handovers.get(&typed.record).is_some_and(|handover| typed.is_in(handover))
             })
         });
@@ -180,8 +205,8 @@ mod tests {
     fn ledger() -> Ledger {
         let mut ledger = Ledger::default();
         let patient = json!({ "resourceType": "Patient", "id": "p1", "active": true });
-        ledger.imported([(key("Patient", "p1"), patient.clone())]);
-        ledger.imported([(key("Patient", "p1"), patient)]);
+        ledger.imported(1, &name("north"), [(key("Patient", "p1"), patient.clone())]);
+        ledger.imported(1, &name("south"), [(key("Patient", "p1"), patient)]);
         let resource_id = "note-1".to_owned();
         ledger.wrote(AcknowledgedWrite { step: 2, replica: name("north"), record: RECORD, resource_id });
         ledger.typed(typed("と血圧", false));

@@ -46,5 +46,5 @@ pub mod workload;
 
 pub use error::{DrillError, StepFailure};
 pub use report::DrillReport;
-pub use run::{DrillOptions, SEED, run};
+pub use run::{DrillOptions, LiveDrill, SEED, run};
 pub use sim_run::{SimDrill, SimDrillOptions, SimLine, plant_named, run_sim};

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::chance::Chance;
+use super::course::Course;
 use super::error::DrillError;
-use super::live::{DrillBucket, Live, Musubi, Region, observe};
+use super::live::{DrillBucket, Ground, Live, Musubi, Netns, Place, Region, observe};
 use super::report::DrillReport;
 use super::scenario::Scenario;
 use super::sim_run::plant_named;
@@ -24,6 +25,8 @@ pub struct DrillOptions {
     pub work_dir: Option<PathBuf>,
     /// The bucket, `file://…` or `s3://…`; without it, a folder in the work folder.
     pub bucket: Option<String>,
+    /// Whether each replica gets a network namespace and an address of its own.
+    pub netns: bool,
     /// The seed of the links' fates.
     pub seed: u64,
     /// The fault to plant in the replicas, by the name of a [`Plant`](crate::base::planted::Plant).
@@ -32,11 +35,22 @@ pub struct DrillOptions {
     pub exe: PathBuf,
 }
 
+/// A drill that was run with real processes.
+#[derive(Debug)]
+pub struct LiveDrill {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// What happened.
+    pub course: Course,
+    /// The report.
+    pub report: DrillReport,
+}
+
 /// Runs a drill; `on_event` hears each line of the story as it happens.
 ///
 /// # Errors
 /// [`DrillError`] when the drill could not be run at all. What goes wrong in it is in the report.
-pub async fn run(options: DrillOptions, on_event: &mut dyn FnMut(&str)) -> Result<DrillReport, DrillError> {
+pub async fn run(options: DrillOptions, on_event: &mut dyn FnMut(&str)) -> Result<LiveDrill, DrillError> {
     options.sabotage.as_deref().map(plant_named).transpose()?;
     let scenario = Scenario::read(&options.scenario_path)?;
     scenario.check_live(&options.scenario_path)?;
@@ -59,19 +73,32 @@ pub async fn run(options: DrillOptions, on_event: &mut dyn FnMut(&str)) -> Resul
     let begun = Instant::now();
     let mut timeline = Timeline::begin(&scenario);
     on_event(&timeline.opening());
-    let bucket = match scenario.gateway {
-        Some(_) => Some(DrillBucket::open(&work, options.bucket.as_deref(), &run).await?),
+    let netns = match options.netns {
+        true => Some(Netns::build(&options.exe, scenario.replicas.len()).await?),
+        false => None,
+    };
+    let places = match &netns {
+        Some(netns) => netns.places(),
+        None => (0..scenario.replicas.len())
+            .map(|_| Place::on_loopback())
+            .collect::<Result<_, _>>()
+            .map_err(work_error("a port of 127.0.0.1".as_ref()))?,
+    };
+    let bucket = match scenario.gateway.as_ref().and_then(|gateway| scenario.index(gateway)) {
+        Some(at) => Some(DrillBucket::open(&work, options.bucket.as_deref(), &run, places[at].front).await?),
         None => None,
     };
+    let ground = Ground { places, netns, bucket };
     let musubi = Musubi::new(&options.exe);
-    let mut region = Region::create(&scenario, &work, musubi, bucket, options.seed, options.sabotage).await?;
+    let mut region = Region::create(&scenario, &work, musubi, ground, options.seed, options.sabotage).await?;
     for plan in &scenario.replicas {
         region
             .start(&plan.name)
             .await
             .map_err(|failure| DrillError::SetUp { doing: format!("starting {}", plan.name), failure })?;
     }
-    let sentence = format!("{} replicas run, in a realm of their own.", scenario.replicas.len());
+    let alone = if options.netns { ", each in a network namespace at an address of its own" } else { "" };
+    let sentence = format!("{} replicas run, in a realm of their own{alone}.", scenario.replicas.len());
     on_event(&format!("{}  {}", clock(begun.elapsed()), timeline.tell(begun.elapsed(), &sentence)));
 
     let mut live = Live::begin(region, Chance::of_seed(options.seed));
@@ -84,10 +111,11 @@ pub async fn run(options: DrillOptions, on_event: &mut dyn FnMut(&str)) -> Resul
         on_event(&format!("{}  {sentence}", clock(begun.elapsed())));
     }
     live.finish().await;
-    let seen = observe(live).await;
+    let (seen, course) = observe(live).await;
     let sentence = "All replicas were shut down, and their disks read.";
     on_event(&format!("{}  {}", clock(begun.elapsed()), timeline.tell(begun.elapsed(), sentence)));
-    Ok(DrillReport::of(&scenario, options.seed, &seen, timeline))
+    let report = DrillReport::of(&scenario, options.seed, &seen, timeline).with_course(&course);
+    Ok(LiveDrill { scenario, course, report })
 }
 
 fn work_error(path: &Path) -> impl Fn(std::io::Error) -> DrillError {

@@ -236,17 +236,23 @@ impl LocalClient {
         })?;
         let connecting = TcpStream::connect(("127.0.0.1", control.port));
         match tokio::time::timeout(CONNECT_WAIT, connecting).await {
-            Ok(Ok(stream)) => {
-                let (read, write) = stream.into_split();
-                let lines = BufReader::new(read);
-                let mut client = Self { store: store.to_owned(), listen: control.listen, lines, write };
-                let shown = format!("{}\n", control.token);
-                client.write.write_all(shown.as_bytes()).await.map_err(|error| client.failed(&error))?;
-                Ok(Some(client))
-            }
+            Ok(Ok(stream)) => Self::over(store, &control, stream).await.map(Some),
             // A replica that was killed leaves its file behind.
             Ok(Err(_)) | Err(_) => Ok(None),
         }
+    }
+
+    /// Speaks over a connection that was made already, to whom `control` names.
+    ///
+    /// # Errors
+    /// When the connection ends at once.
+    pub async fn over(store: &Path, control: &Control, stream: TcpStream) -> Result<Self, ReplicaError> {
+        let (read, write) = stream.into_split();
+        let lines = BufReader::new(read);
+        let mut client = Self { store: store.to_owned(), listen: control.listen, lines, write };
+        let shown = format!("{}\n", control.token);
+        client.write.write_all(shown.as_bytes()).await.map_err(|error| client.failed(&error))?;
+        Ok(client)
     }
 
     /// Connects to the replica that runs on a store.

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -77,7 +77,21 @@ impl Relay {
     ///
     /// [`TransportError::Bind`] when no socket is to be had.
     pub fn start(upstream: SocketAddr, profile: LinkProfile, seed: u64) -> Result<Relay, TransportError> {
-        let wanted = loopback_like(upstream);
+        Self::start_at(loopback_like(upstream), upstream, profile, seed)
+    }
+
+    /// Starts on a free port of this address of the machine. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::Bind`] when no socket is to be had.
+    pub fn start_at(
+        front: IpAddr,
+        upstream: SocketAddr,
+        profile: LinkProfile,
+        seed: u64,
+    ) -> Result<Relay, TransportError> {
+        let wanted = SocketAddr::new(front, 0);
         let front = bind(wanted).map_err(|source| TransportError::Bind { addr: wanted, source })?;
         let addr = front
             .local_addr()
@@ -448,10 +462,10 @@ async fn end(tasks: Vec<JoinHandle<()>>) {
     }
 }
 
-fn loopback_like(upstream: SocketAddr) -> SocketAddr {
+fn loopback_like(upstream: SocketAddr) -> IpAddr {
     match upstream {
-        SocketAddr::V4(_) => (Ipv4Addr::LOCALHOST, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::LOCALHOST, 0).into(),
+        SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
     }
 }
 

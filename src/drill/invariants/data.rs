@@ -21,7 +21,7 @@ pub fn no_acknowledged_write_lost(evidence: &Evidence<'_>) -> Finding {
         return Ok(Told::of("judged by the exports", "書き出しから判定した"));
     };
     if sim.lost == 0 && sim.altered == 0 {
-        let with_disks = evidence.course.restores.iter().map(|restore| restore.lost_entries).sum();
+        let with_disks = evidence.course.restores.iter().filter_map(|restore| restore.lost_entries).sum();
         return Ok(kept(sim.acknowledged, with_disks));
     }
     let name = |member: &usize| evidence.course.members[*member].name.clone();

@@ -1,7 +1,7 @@
 //! The backup's bucket, with a way to make it unreachable.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -37,11 +37,17 @@ pub struct Proxy {
 }
 
 impl DrillBucket {
-    /// Opens a bucket: a folder in the work folder, or a prefix of its own, `run`, in the bucket given.
+    /// Opens a bucket: a folder in the work folder, or a prefix of its own, `run`, in the bucket given; a proxy stands
+    /// at `front`, where the gateway reaches it.
     ///
     /// # Errors
     /// [`DrillError`] when the address is wrong, or its server cannot be put behind a proxy.
-    pub async fn open(work: &Path, address: Option<&str>, run: &str) -> Result<Self, DrillError> {
+    pub async fn open(
+        work: &Path,
+        address: Option<&str>,
+        run: &str,
+        front: IpAddr,
+    ) -> Result<Self, DrillError> {
         let url = match address {
             Some(address) => BucketUrl::parse(address)?,
             None => BucketUrl::File { directory: work.join("bucket") },
@@ -53,18 +59,18 @@ impl DrillBucket {
                 fs::create_dir_all(&directory).map_err(wrong)?;
                 Ok(DrillBucket::Folder(fs::canonicalize(&directory).map_err(wrong)?))
             }
-            BucketUrl::S3(place) => Self::behind_proxy(place.or_environment()?, run).await,
+            BucketUrl::S3(place) => Self::behind_proxy(place.or_environment()?, run, front).await,
         }
     }
 
-    async fn behind_proxy(place: S3Place, run: &str) -> Result<Self, DrillError> {
+    async fn behind_proxy(place: S3Place, run: &str, front: IpAddr) -> Result<Self, DrillError> {
         let cuttable = "give an S3 server with endpoint=http://HOST:PORT; one behind https cannot be cut";
         let endpoint = place.endpoint().ok_or(DrillError::BucketNotCuttable(cuttable))?;
         let host = endpoint.strip_prefix("http://").ok_or(DrillError::BucketNotCuttable(cuttable))?;
         let host = host.trim_end_matches('/');
         let host = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
-        let work = |source| DrillError::Work { path: "a port of 127.0.0.1".into(), source };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(work)?;
+        let work = |source| DrillError::Work { path: format!("a port of {front}").into(), source };
+        let listener = TcpListener::bind((front, 0)).await.map_err(work)?;
         let address = listener.local_addr().map_err(work)?;
         let prefix =
             [place.prefix(), run].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>();
@@ -182,10 +188,12 @@ mod tests {
 
     use super::*;
 
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
     #[tokio::test]
     async fn a_folder_that_is_cut_off_cannot_be_made_anew_and_comes_back_whole() {
         let dir = tempfile::tempdir().unwrap();
-        let bucket = DrillBucket::open(dir.path(), None, "run").await.unwrap();
+        let bucket = DrillBucket::open(dir.path(), None, "run", HERE).await.unwrap();
         let BucketUrl::File { directory } = BucketUrl::parse(&bucket.url()).unwrap() else { panic!() };
         fs::write(directory.join("object"), b"1").unwrap();
         bucket.cut().unwrap();
@@ -206,7 +214,7 @@ mod tests {
             }
         });
         let given = format!("s3://drills/miura?endpoint=http://{address}&region=us-east-1");
-        let bucket = DrillBucket::open(Path::new("/nowhere"), Some(&given), "run-7").await.unwrap();
+        let bucket = DrillBucket::open(Path::new("/nowhere"), Some(&given), "run-7", HERE).await.unwrap();
         let BucketUrl::S3(place) = BucketUrl::parse(&bucket.url()).unwrap() else { panic!() };
         assert_eq!(place.prefix(), "miura/run-7");
         let through = place.endpoint().unwrap().strip_prefix("http://").unwrap().to_owned();
@@ -227,7 +235,7 @@ mod tests {
     #[tokio::test]
     async fn a_bucket_that_cannot_be_cut_is_refused() {
         for address in ["s3://drills?endpoint=https://s3.example", "ftp://x"] {
-            assert!(DrillBucket::open(Path::new("/nowhere"), Some(address), "run").await.is_err());
+            assert!(DrillBucket::open(Path::new("/nowhere"), Some(address), "run", HERE).await.is_err());
         }
     }
 }

@@ -1,12 +1,16 @@
 //! The drill's own client of a replica's control socket: one connection, one question after another.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
+use super::door::through;
+use super::place::Home;
 use crate::drill::error::StepFailure;
+use crate::replica::ReplicaError;
 use crate::replica::local::{CONTROL_FILE, Control, LocalClient};
 use crate::replica::request::Request;
 
@@ -21,19 +25,30 @@ impl Client {
     ///
     /// # Errors
     /// [`StepFailure`] when none runs there.
-    pub async fn connect(store: &Path) -> Result<Self, StepFailure> {
-        LocalClient::connect(store).await.map(Self).map_err(|error| StepFailure(error.to_string()))
+    pub async fn connect(home: &Home) -> Result<Self, StepFailure> {
+        let told = |error: ReplicaError| StepFailure(error.to_string());
+        match home.door {
+            None => LocalClient::connect(&home.store).await.map(Self).map_err(told),
+            Some(door) => {
+                let none = || StepFailure(format!("no replica runs on {}", home.store.display()));
+                Self::inside(&home.store, door, &control(&home.store).ok_or_else(none)?).await
+            }
+        }
     }
 
     /// Connects to the replica that runs on a store, if it is this process: after a power cut the store still
     /// names the one before.
-    pub async fn of_process(store: &Path, process: u32) -> Option<Self> {
-        let text = std::fs::read(store.join(CONTROL_FILE)).ok()?;
-        let control: Control = serde_json::from_slice(&text).ok()?;
-        if control.process != process {
+    pub async fn of_process(home: &Home, process: u32) -> Option<Self> {
+        if control(&home.store)?.process != process {
             return None;
         }
-        LocalClient::connect(store).await.ok().map(Self)
+        Self::connect(home).await.ok()
+    }
+
+    async fn inside(store: &Path, door: SocketAddr, control: &Control) -> Result<Self, StepFailure> {
+        let failed = |error: &dyn std::fmt::Display| StepFailure::of(format!("the door {door}"), error);
+        let stream = through(door, control.port).await.map_err(|error| failed(&error))?;
+        LocalClient::over(store, control, stream).await.map(Self).map_err(|error| failed(&error))
     }
 
     /// Asks something and waits for the answer.
@@ -48,4 +63,9 @@ impl Client {
         };
         serde_json::from_value(answer).map_err(|error| StepFailure::of("an answer of another form", error))
     }
+}
+
+/// Reads where the replica on a store says that it is asked.
+fn control(store: &Path) -> Option<Control> {
+    serde_json::from_slice(&std::fs::read(store.join(CONTROL_FILE)).ok()?).ok()
 }

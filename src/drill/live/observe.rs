@@ -8,9 +8,11 @@ use tokio::task::JoinSet;
 
 use super::client::Client;
 use super::command::Musubi;
+use super::place::Home;
 use super::region::Region;
 use super::steps::{Live, handover_of};
 use crate::base::RecordId;
+use crate::drill::course::Course;
 use crate::drill::error::StepFailure;
 use crate::drill::judge::{Judged, Observations};
 use crate::drill::ledger::Disk;
@@ -22,16 +24,16 @@ use crate::replica::request::Request;
 /// Patients that a search for one of the imported may give.
 const FOUND_MAX: usize = 50;
 
-/// Looks at what every replica shows, ends them all, and reads their disks.
-pub async fn observe(live: Live<'_>) -> Observations {
-    let Live { mut region, mut seen, .. } = live;
+/// Looks at what every replica shows, ends them all, and reads their disks; returns the course of the run, too.
+pub async fn observe(live: Live<'_>) -> (Observations, Course) {
+    let Live { mut region, mut seen, record, .. } = live;
     let names: Vec<ReplicaName> = region.scenario().replicas.iter().map(|plan| plan.name.clone()).collect();
     let records = records(&region, &mut seen).await;
     // Each replica is a process of its own, so all are asked at once.
     let mut showing = JoinSet::new();
     for name in region.running() {
-        let (store, records) = (region.store(&name), records.clone());
-        showing.spawn(async move { (name, views(store, &records).await) });
+        let (home, records) = (region.home(&name), records.clone());
+        showing.spawn(async move { (name, views(home, &records).await) });
     }
     for (name, views) in showing.join_all().await {
         match views {
@@ -42,10 +44,10 @@ pub async fn observe(live: Live<'_>) -> Observations {
     seen.sync_bytes = region.sync_bytes();
     let mut ending = JoinSet::new();
     for name in region.running() {
-        let stopping = region.store(&name).and_then(|store| Ok((region.take_process(&name)?, store)));
+        let stopping = region.home(&name).and_then(|home| Ok((region.take_process(&name)?, home)));
         ending.spawn(async move {
             let stopped = match stopping {
-                Ok((process, store)) => process.stop(&store).await,
+                Ok((process, home)) => process.stop(&home).await,
                 Err(failure) => Err(failure),
             };
             (name, stopped)
@@ -71,7 +73,8 @@ pub async fn observe(live: Live<'_>) -> Observations {
             Err(failure) => note(&mut seen, &format!("reading the disk of {name}"), failure),
         }
     }
-    seen
+    let course = record.course(&seen, region.has_namespaces());
+    (seen, course)
 }
 
 fn note(seen: &mut Observations, doing: &str, failure: StepFailure) {
@@ -111,10 +114,10 @@ async fn find(region: &Region<'_>, at: &ReplicaName, patient: &Value) -> Result<
 }
 
 async fn views(
-    store: Result<PathBuf, StepFailure>,
+    home: Result<Home, StepFailure>,
     records: &BTreeSet<RecordId>,
 ) -> Result<BTreeMap<RecordId, RecordSeen>, StepFailure> {
-    let mut client = Client::connect(&store?).await?;
+    let mut client = Client::connect(&home?).await?;
     let mut views = BTreeMap::new();
     for record in records {
         let shown: Shown = client.ask(&Request::Show { record: record.to_string() }).await?;

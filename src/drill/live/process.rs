@@ -9,6 +9,7 @@ use tokio::time::sleep;
 
 use super::client::Client;
 use super::command::complaint;
+use super::place::Home;
 use crate::drill::error::StepFailure;
 use crate::replica::request::Request;
 use crate::replica::sabotage::SABOTAGE_VARIABLE;
@@ -27,15 +28,20 @@ pub struct ServeProcess {
 }
 
 impl ServeProcess {
-    /// Starts a replica; what it prints goes to the end of `log`.
+    /// Starts a replica with the binary that `command` names; what it prints goes to the end of `log`.
     ///
     /// # Errors
     /// [`StepFailure`] when the process cannot be started.
-    pub fn spawn(exe: &Path, config: &Path, log: &Path, sabotage: Option<&str>) -> Result<Self, StepFailure> {
-        let failed = |error: std::io::Error| StepFailure::of(format!("starting {}", exe.display()), error);
+    pub fn spawn(
+        mut command: Command,
+        config: &Path,
+        log: &Path,
+        sabotage: Option<&str>,
+    ) -> Result<Self, StepFailure> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let failed = |error: std::io::Error| StepFailure::of(format!("starting {program}"), error);
         let output = File::options().create(true).append(true).open(log).map_err(failed)?;
         let errors = output.try_clone().map_err(failed)?;
-        let mut command = Command::new(exe);
         command.arg("serve").arg(config).env_remove("MUSUBI_PASSPHRASE").env_remove(SABOTAGE_VARIABLE);
         if let Some(fault) = sabotage {
             command.env(SABOTAGE_VARIABLE, fault);
@@ -48,13 +54,13 @@ impl ServeProcess {
     ///
     /// # Errors
     /// [`StepFailure`] when it ends before, or takes too long, with the end of its log.
-    pub async fn ready(&mut self, store: &Path) -> Result<(), StepFailure> {
+    pub async fn ready(&mut self, home: &Home) -> Result<(), StepFailure> {
         let begun = Instant::now();
         while begun.elapsed() < READY_WITHIN {
             if let Some(status) = self.ended()? {
                 return Err(StepFailure::of(format!("the replica ended with {status}"), self.log_end()));
             }
-            if Client::of_process(store, self.child.id()).await.is_some() {
+            if Client::of_process(home, self.child.id()).await.is_some() {
                 return Ok(());
             }
             sleep(LOOK_EVERY).await;
@@ -91,8 +97,8 @@ impl ServeProcess {
     ///
     /// # Errors
     /// [`StepFailure`] when it cannot be asked, does not end, or complains; it is killed then.
-    pub async fn stop(self, store: &Path) -> Result<(), StepFailure> {
-        Client::connect(store).await?.ask::<serde_json::Value>(&Request::Stop).await?;
+    pub async fn stop(self, home: &Home) -> Result<(), StepFailure> {
+        Client::connect(home).await?.ask::<serde_json::Value>(&Request::Stop).await?;
         let log = self.log.clone();
         let status = self.end().await?;
         match status.success() {
@@ -147,15 +153,21 @@ mod tests {
         std::fs::write(&exe, format!("#!/bin/sh\n{script}\n")).unwrap();
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::set_permissions(&exe, std::fs::Permissions::from_mode(0o755)).unwrap();
-        ServeProcess::spawn(&exe, &dir.join("c.toml"), &dir.join("log"), Some("drop-acknowledged-write"))
-            .unwrap()
+        ServeProcess::spawn(
+            Command::new(&exe),
+            &dir.join("c.toml"),
+            &dir.join("log"),
+            Some("drop-acknowledged-write"),
+        )
+        .unwrap()
     }
 
     #[tokio::test]
     async fn a_replica_that_ends_at_once_is_told_with_its_log() {
         let dir = tempfile::tempdir().unwrap();
         let mut process = spawn(dir.path(), "echo \"$1 $MUSUBI_SABOTAGE: the port is taken\" >&2; exit 2");
-        let failure = process.ready(dir.path()).await.unwrap_err().to_string();
+        let home = Home { store: dir.path().to_owned(), door: None };
+        let failure = process.ready(&home).await.unwrap_err().to_string();
         assert!(failure.contains("exit status: 2"), "{failure}");
         assert!(failure.contains("serve drop-acknowledged-write: the port is taken"), "{failure}");
     }

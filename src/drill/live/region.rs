@@ -11,7 +11,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -19,7 +18,10 @@ use serde_json::Value;
 use super::bucket::DrillBucket;
 use super::client::Client;
 use super::command::{Argument, Musubi};
+use super::netns::Netns;
+use super::place::{Home, Place};
 use super::process::ServeProcess;
+use super::record::MachineSeen;
 use crate::drill::error::{DrillError, StepFailure};
 use crate::drill::scenario::{ReplicaName, ReplicaPlan, Scenario, kind_name, role_name};
 use crate::replica::answer::{Restored, Status};
@@ -38,13 +40,25 @@ pub struct Region<'s> {
     /// For each link of the scenario: the relay that its first end dials, and that of its second.
     links: Vec<[Relay; 2]>,
     bucket: Option<DrillBucket>,
+    /// The namespaces in which the replicas run; the last field, so that it is dropped after them.
+    netns: Option<Netns>,
+}
+
+/// Where replicas run, and what they share.
+pub struct Ground {
+    /// The place of each replica, in the scenario's order.
+    pub places: Vec<Place>,
+    /// The namespaces of these places, if they have any.
+    pub netns: Option<Netns>,
+    /// The bucket, if there is a backup.
+    pub bucket: Option<DrillBucket>,
 }
 
 struct Member {
     folder: PathBuf,
     disk: u32,
     recovery: PathBuf,
-    listen: SocketAddr,
+    place: Place,
     process: Option<ServeProcess>,
     frozen: bool,
 }
@@ -58,7 +72,7 @@ impl<'s> Region<'s> {
         scenario: &'s Scenario,
         work: &Path,
         musubi: Musubi,
-        bucket: Option<DrillBucket>,
+        ground: Ground,
         seed: u64,
         sabotage: Option<String>,
     ) -> Result<Self, DrillError> {
@@ -68,26 +82,27 @@ impl<'s> Region<'s> {
             .await
             .map_err(set_up("creating the realm"))?;
         let mut members = BTreeMap::new();
-        for plan in &scenario.replicas {
+        for (plan, place) in scenario.replicas.iter().zip(ground.places) {
             let doing = format!("enrolling {}", plan.name);
-            let listen = free_port().map_err(|source| DrillError::Work { path: work.to_owned(), source })?;
-            let member = Member::enrol(&musubi, &realm, work, plan, listen).await.map_err(set_up(&doing))?;
+            let member = Member::enrol(&musubi, &realm, work, plan, place).await.map_err(set_up(&doing))?;
             members.insert(plan.name.clone(), member);
         }
         let mut links = Vec::new();
         for (number, link) in scenario.links.iter().enumerate() {
             let relay = |dialled: usize| {
-                let upstream = members[&link.between[dialled]].listen;
+                let [dialler, upstream] =
+                    [1 - dialled, dialled].map(|end| &members[&link.between[end]].place);
                 // Another seed for each direction of each link.
                 let seed = seed.wrapping_add((number * 2 + dialled) as u64);
-                Relay::start(upstream, link.profile.clone(), seed)
+                Relay::start_at(dialler.front, upstream.listen, link.profile.clone(), seed)
                     .map_err(|error| set_up("starting a relay")(StepFailure(error.to_string())))
             };
             links.push([relay(1)?, relay(0)?]);
         }
         let exports = work.join(EXPORTS);
         fs::create_dir_all(&exports).map_err(|source| DrillError::Work { path: exports, source })?;
-        Ok(Self { scenario, work: work.to_owned(), musubi, sabotage, members, links, bucket })
+        let (work, bucket, netns) = (work.to_owned(), ground.bucket, ground.netns);
+        Ok(Self { scenario, work, musubi, sabotage, members, links, bucket, netns })
     }
 
     /// Returns the scenario.
@@ -106,6 +121,14 @@ impl<'s> Region<'s> {
     /// [`StepFailure`] when the scenario has no such replica.
     pub fn store(&self, name: &ReplicaName) -> Result<PathBuf, StepFailure> {
         self.member(name).map(Member::store)
+    }
+
+    /// Returns the disk of a replica and the way to its control socket.
+    ///
+    /// # Errors
+    /// [`StepFailure`] when the scenario has no such replica.
+    pub fn home(&self, name: &ReplicaName) -> Result<Home, StepFailure> {
+        self.member(name).map(Member::home)
     }
 
     /// Returns the folder into which a replica's export is written.
@@ -131,8 +154,28 @@ impl<'s> Region<'s> {
 
     /// Returns how many bytes the relays have delivered.
     pub fn sync_bytes(&self) -> u64 {
-        let counters = self.links.iter().flatten().map(Relay::counters);
+        (0..self.links.len()).map(|link| self.link_bytes(link)).sum()
+    }
+
+    /// Returns how many bytes the relays of a link have delivered.
+    pub fn link_bytes(&self, link: usize) -> u64 {
+        let counters = self.relays(link).iter().map(Relay::counters);
         counters.map(|counters| counters.up.bytes + counters.down.bytes).sum()
+    }
+
+    /// Says how a replica's machine is.
+    ///
+    /// # Errors
+    /// [`StepFailure`] when the scenario has no such replica.
+    pub fn machine(&self, name: &ReplicaName) -> Result<MachineSeen, StepFailure> {
+        let member = self.member(name)?;
+        let (runs, disk) = (member.process.is_some(), member.store().exists());
+        Ok(MachineSeen { runs, frozen: member.frozen, disk })
+    }
+
+    /// Says whether the replicas have network namespaces.
+    pub fn has_namespaces(&self) -> bool {
+        self.netns.is_some()
     }
 
     /// Starts a replica and waits until it answers.
@@ -147,8 +190,9 @@ impl<'s> Region<'s> {
             return Err(StepFailure(format!("{name} runs already")));
         }
         let log = member.folder.join("log");
-        let mut process = ServeProcess::spawn(&exe, &config, &log, sabotage.as_deref())?;
-        process.ready(&member.store()).await?;
+        let command = member.place.command(&exe);
+        let mut process = ServeProcess::spawn(command, &config, &log, sabotage.as_deref())?;
+        process.ready(&member.home()).await?;
         member.process = Some(process);
         Ok(())
     }
@@ -162,7 +206,7 @@ impl<'s> Region<'s> {
         name: &ReplicaName,
         request: &Request,
     ) -> Result<T, StepFailure> {
-        Client::connect(&self.store(name)?).await?.ask(request).await
+        Client::connect(&self.home(name)?).await?.ask(request).await
     }
 
     /// Asks every running replica how it is.
@@ -229,8 +273,8 @@ impl<'s> Region<'s> {
     /// # Errors
     /// [`StepFailure`] when it is down, or does not end, or complains; it does not run afterwards.
     pub async fn stop(&mut self, name: &ReplicaName) -> Result<(), StepFailure> {
-        let store = self.store(name)?;
-        self.take_process(name)?.stop(&store).await
+        let home = self.home(name)?;
+        self.take_process(name)?.stop(&home).await
     }
 
     /// Cuts a replica's power and destroys its disk.
@@ -263,7 +307,7 @@ impl<'s> Region<'s> {
         let member = self.member(name)?;
         let mut config = toml::Table::new();
         config.insert("store".into(), member.store().to_string_lossy().into_owned().into());
-        config.insert("listen".into(), member.listen.to_string().into());
+        config.insert("listen".into(), member.place.listen.to_string().into());
         let peers = self.scenario.links.iter().zip(&self.links).flat_map(|(link, relays)| {
             let dials = |here: usize, there: usize| {
                 let address = relays[here].addr().to_string();
@@ -303,13 +347,13 @@ impl Member {
         realm: &Path,
         work: &Path,
         plan: &ReplicaPlan,
-        listen: SocketAddr,
+        place: Place,
     ) -> Result<Self, StepFailure> {
         let folder = work.join(&plan.name.0);
         fs::create_dir_all(&folder).map_err(|error| StepFailure::of(folder.display(), error))?;
         let before = kits(realm)?;
         let mut member =
-            Self { folder, disk: 1, recovery: PathBuf::new(), listen, process: None, frozen: false };
+            Self { folder, disk: 1, recovery: PathBuf::new(), place, process: None, frozen: false };
         let store = member.store();
         let (kind, role) = (kind_name(plan.kind), role_name(plan.role));
         let mut arguments: Vec<Argument<'_>> =
@@ -330,6 +374,11 @@ impl Member {
     fn store(&self) -> PathBuf {
         self.folder.join(format!("store-{}", self.disk))
     }
+
+    fn home(&self) -> Home {
+        let door = self.place.inside.as_ref().map(|inside| inside.door);
+        Home { store: self.store(), door }
+    }
 }
 
 fn kits(realm: &Path) -> Result<BTreeSet<PathBuf>, StepFailure> {
@@ -342,11 +391,6 @@ fn kits(realm: &Path) -> Result<BTreeSet<PathBuf>, StepFailure> {
         }
     }
     Ok(kits)
-}
-
-/// Finds a free UDP port; a replica keeps it for the whole drill, so that its relays need not move.
-fn free_port() -> std::io::Result<SocketAddr> {
-    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
 fn set_up(doing: &str) -> impl Fn(StepFailure) -> DrillError {

@@ -1,12 +1,14 @@
 //! Doing the events of a scenario, one after another.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
+use super::record::Record;
 use super::region::Region;
 use super::writing;
-use crate::base::RecordId;
+use crate::base::{Area, Digest, RecordId};
 use crate::drill::chance::Chance;
 use crate::drill::convergence::differences;
 use crate::drill::deed::{ClockChange, Deed, PathState, TimedDeed};
@@ -36,6 +38,8 @@ pub struct Live<'s> {
     pub region: Region<'s>,
     /// What was observed.
     pub seen: Observations,
+    /// What has happened.
+    pub record: Record<'s>,
     chance: Chance,
     later: Vec<Later>,
     now: Duration,
@@ -61,9 +65,11 @@ struct Later {
 impl<'s> Live<'s> {
     /// Begins with a region in which nothing has happened; events choose from `chance`.
     pub fn begin(region: Region<'s>, chance: Chance) -> Self {
+        let record = Record::begin(region.scenario());
         Self {
             region,
             seen: Observations::default(),
+            record,
             chance,
             later: Vec::new(),
             now: Duration::ZERO,
@@ -84,7 +90,9 @@ impl<'s> Live<'s> {
             sleep(plan.outage.saturating_sub(cut_at.elapsed())).await;
         }
         let mut outcomes = Vec::new();
-        for TimedDeed { after, deed } in self.region.scenario().deeds(number, &self.chance) {
+        let deeds = self.region.scenario().deeds(number, &self.chance);
+        self.record.event(plan, deeds.iter().filter_map(|timed| timed.deed.at()).collect());
+        for TimedDeed { after, deed } in deeds {
             if after.is_zero() {
                 outcomes.push(self.attempt(plan.event.kind().name, &deed).await);
             } else {
@@ -92,7 +100,11 @@ impl<'s> Live<'s> {
                 self.later.push(Later { due: self.now + after, latest, step: self.step, deed });
             }
         }
+        self.note_bytes();
         let failed = outcomes.iter().position(|outcome| matches!(outcome, Outcome::Failed { .. }));
+        if let Some(Outcome::Failed { reason }) = failed.map(|failed| &outcomes[failed]) {
+            self.record.failed(reason);
+        }
         match (failed, outcomes.len()) {
             (Some(failed), _) => outcomes.swap_remove(failed),
             (None, 1) => outcomes.swap_remove(0),
@@ -103,6 +115,14 @@ impl<'s> Live<'s> {
     /// Does what is still to be done.
     pub async fn finish(&mut self) {
         self.catch_up(true).await;
+        self.note_bytes();
+        self.record.end();
+    }
+
+    fn note_bytes(&mut self) {
+        for link in 0..self.region.scenario().links.len() {
+            self.record.carried(link, self.region.link_bytes(link));
+        }
     }
 
     async fn catch_up(&mut self, all: bool) {
@@ -120,9 +140,16 @@ impl<'s> Live<'s> {
     }
 
     async fn attempt(&mut self, name: &str, deed: &Deed) -> Outcome {
-        match self.act(deed).await {
-            Ok(outcome) => outcome,
+        let begun = self.record.now();
+        let done = self.act(deed).await;
+        let machine = deed.at().and_then(|at| self.region.machine(&self.name(at).ok()?).ok());
+        match done {
+            Ok(outcome) => {
+                self.record.done(deed, begun, machine);
+                outcome
+            }
             Err(failure) => {
+                self.record.machine(deed, begun, machine);
                 let step = self.step;
                 let detail = Told::of(
                     format!("event {step} ({name}): {failure}"),
@@ -178,9 +205,10 @@ impl<'s> Live<'s> {
             }
             Deed::Restore { .. } => {
                 let restored = self.region.restore(at).await?;
-                if let Some(seen) = &mut self.seen.restore {
+                if let (Some(seen), Some(member)) = (&mut self.seen.restore, deed.at()) {
                     seen.restored = Some(restored.heads);
                     seen.problems = restored.problems;
+                    self.record.restored(member, seen.ok());
                 }
                 Ok(Outcome::Restored { records: restored.records, entries: restored.entries })
             }
@@ -210,7 +238,7 @@ impl<'s> Live<'s> {
             return Err(StepFailure(format!("{} resources were skipped, first: {first}", imported.skipped)));
         }
         for file in files {
-            self.seen.ledger.imported(read_ndjson(file)?);
+            self.seen.ledger.imported(self.step, at, read_ndjson(file)?);
         }
         let Imported { resources, patients, added, .. } = imported;
         Ok(Outcome::Imported { resources, patients, added })
@@ -219,8 +247,9 @@ impl<'s> Live<'s> {
     async fn wait_converged(&mut self, within: Duration) -> Result<Outcome, StepFailure> {
         let begun = Instant::now();
         loop {
-            let differing = differences(&self.region.statuses().await?);
+            let differing = self.differing().await?;
             if differing.is_empty() {
+                self.record.equal();
                 if let Some(healed) = self.healed.take() {
                     self.seen.converge_after_heal_s = Some(healed.elapsed().as_secs_f64());
                 }
@@ -228,6 +257,7 @@ impl<'s> Live<'s> {
             }
             if begun.elapsed() >= within {
                 self.healed = None;
+                self.record.not_equal();
                 return Err(StepFailure(format!(
                     "still different after {within:?}: {}",
                     differing.join("; ")
@@ -235,6 +265,31 @@ impl<'s> Live<'s> {
             }
             sleep(ASK_EVERY).await;
         }
+    }
+
+    /// Names what differs of an area between replicas that run and can reach each other through holders of it.
+    async fn differing(&self) -> Result<Vec<String>, StepFailure> {
+        let (scenario, statuses) = (self.region.scenario(), self.region.statuses().await?);
+        let shared: BTreeSet<&Area> = scenario.replicas.iter().flat_map(|plan| &plan.areas).collect();
+        let common = Area::common();
+        let mut found = Vec::new();
+        for area in shared.into_iter().filter(|area| !area.is_private()).chain([&common]) {
+            let holds = |place: usize| *area == common || scenario.replicas[place].areas.contains(area);
+            let group_of = self.record.grid().groups(self.record.now(), holds);
+            let mut groups: BTreeMap<usize, BTreeMap<ReplicaName, Status>> = BTreeMap::new();
+            for (name, status) in &statuses {
+                let place = scenario.index(name);
+                if let Some(group) = place.and_then(|place| group_of.get(place).copied().flatten()) {
+                    let mut status = status.clone();
+                    status.groups.retain(|heads| heads.area == *area);
+                    // Of the whole nothing is said here: others may hold other areas.
+                    (status.areas, status.heads) = ([area.clone()].into(), Digest([0; 32]));
+                    groups.entry(group).or_default().insert(name.clone(), status);
+                }
+            }
+            found.extend(groups.values().flat_map(differences));
+        }
+        Ok(found)
     }
 
     async fn back_up(&mut self) -> Result<Outcome, StepFailure> {
@@ -334,9 +389,9 @@ impl<'s> Live<'s> {
         writers: usize,
     ) -> Result<Outcome, StepFailure> {
         let (record, author) = (self.record(at, patient).await?, self.author(at)?);
-        let store = self.region.store(at)?;
+        let home = self.region.home(at)?;
         let process = self.region.take_process(at)?;
-        let killed = writing::until_killed(process, &store, record, &author, after_writes, writers).await?;
+        let killed = writing::until_killed(process, &home, record, &author, after_writes, writers).await?;
         let acknowledged = killed.written.len() as u64;
         for written in killed.written {
             self.acknowledge(at, written);

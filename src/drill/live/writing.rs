@@ -1,11 +1,11 @@
 //! Writing until the power fails: with two writers or more, one is always in mid-write.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::task::JoinSet;
 
 use super::client::Client;
+use super::place::Home;
 use super::process::ServeProcess;
 use crate::base::RecordId;
 use crate::drill::error::StepFailure;
@@ -15,7 +15,7 @@ use crate::replica::request::{Request, Write};
 
 /// What the writers of a replica share.
 struct Course {
-    store: PathBuf,
+    home: Home,
     record: RecordId,
     author: Author,
     after_writes: u64,
@@ -45,15 +45,15 @@ pub struct Killed {
 /// [`StepFailure`] when the writers cannot be awaited; the replica is killed all the same.
 pub async fn until_killed(
     process: ServeProcess,
-    store: &Path,
+    home: &Home,
     record: RecordId,
     author: &Author,
     after_writes: u64,
     writers: usize,
 ) -> Result<Killed, StepFailure> {
     let state = Mutex::new(State { process, begun: 0, acknowledged: Vec::new(), killed: false });
-    let (store, author) = (store.to_owned(), author.clone());
-    let course = Arc::new(Course { store, record, author, after_writes, state });
+    let (home, author) = (home.clone(), author.clone());
+    let course = Arc::new(Course { home, record, author, after_writes, state });
     let mut writing = JoinSet::new();
     for _ in 0..writers {
         writing.spawn(course.clone().write());
@@ -70,7 +70,7 @@ pub async fn until_killed(
 
 impl Course {
     async fn write(self: Arc<Self>) -> Result<(), StepFailure> {
-        let mut client = Client::connect(&self.store).await?;
+        let mut client = Client::connect(&self.home).await?;
         while let Some(number) = self.begin() {
             let text = format!("訓練 {number}: 血圧 {}/{}", 110 + number % 30, 60 + number % 20);
             let (record, author) = (self.record.to_string(), self.author.clone());

@@ -139,7 +139,7 @@ pub(super) const FIGURES: &[Figure] = &[
         ("唯一の写しが壊れたディスクにあった記入", "writes whose only copy was on a destroyed disk"),
         Unit::Count,
         false,
-        |m| Some(m.restores.lost_entries as f64),
+        |m| m.restores.lost_entries.map(|entries| entries as f64),
     ),
     figure(
         "converge_max_s",

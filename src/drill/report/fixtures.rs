@@ -262,8 +262,8 @@ pub fn small() -> Course {
         lost: hours(16),
         back: Some(minutes(1_024)),
         point: Some(minutes(935)),
-        behind: 12,
-        lost_entries: 0,
+        behind: Some(12),
+        lost_entries: Some(0),
     }];
     course.faults = Faults {
         messages_dropped: 1_204,
@@ -405,8 +405,8 @@ pub fn large() -> Course {
                 lost,
                 back: Some(lost + minutes(20 + dice.roll(300))),
                 point: Some(lost - minutes(dice.roll(240))),
-                behind: dice.roll(60),
-                lost_entries: u64::from(n == 9) * 3,
+                behind: Some(dice.roll(60)),
+                lost_entries: Some(u64::from(n == 9) * 3),
             }
         })
         .collect();

@@ -16,7 +16,7 @@ use crate::drill::story::Timeline;
 pub struct DrillReport {
     /// The scenario's name.
     pub scenario: String,
-    /// How it was run: `live`.
+    /// How it was run: `live` or `sim`.
     pub mode: &'static str,
     /// The seed of the links' fates.
     pub seed: u64,
@@ -81,12 +81,15 @@ pub struct AreaReport {
     pub part: Part,
     /// The digest over its lanes' heads.
     pub heads: Digest,
+    /// Its entries.
+    pub entries: u64,
 }
 
 /// What was acknowledged, and what of it was lost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Writes {
-    /// Resources imported, writes, and texts typed, that were acknowledged.
+    /// Live, the resources imported, writes, and texts typed that were acknowledged; in a simulation the entries
+    /// that they made.
     pub acknowledged: u64,
     /// Those that some replica's disk lacks at the end.
     pub lost: u64,
@@ -106,7 +109,7 @@ pub struct Bytes {
 pub struct RestoreReport {
     /// Whether the restored disk held what the destroyed one had held.
     pub ok: bool,
-    /// The heads of what was restored.
+    /// The heads of what was restored; none where they were not noted: a simulation counts entries instead.
     pub heads: Option<Digest>,
 }
 
@@ -119,6 +122,7 @@ impl DrillReport {
                 area: group.area.clone(),
                 part: group.part,
                 heads: group.digest,
+                entries: group.entries,
             };
             ReplicaReport {
                 name: plan.name.to_string(),

@@ -65,7 +65,7 @@ fn the_json_has_exactly_the_promised_fields() {
     assert_eq!(keys(&json["writes"]), ["acknowledged", "lost"]);
     assert_eq!(keys(&json["bytes"]), ["backup", "sync"]);
     assert_eq!(keys(&json["restore"]), ["heads", "ok"]);
-    assert_eq!(keys(&json["replicas"][0]["areas"][0]), ["area", "heads", "part"]);
+    assert_eq!(keys(&json["replicas"][0]["areas"][0]), ["area", "entries", "heads", "part"]);
     assert_eq!((&json["scenario"], &json["mode"]), (&"short".into(), &"live".into()));
     assert_eq!((&json["passed"], &json["writes"]["acknowledged"]), (&true.into(), &3.into()));
 }

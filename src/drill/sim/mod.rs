@@ -25,7 +25,7 @@ mod people;
 mod pipe;
 mod play;
 mod queue;
-mod recorder;
+pub(in crate::drill) mod recorder;
 mod replacing;
 mod run;
 mod stage;

@@ -9,27 +9,27 @@ use crate::drill::scenario::{Scenario, Told};
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// What has been written so far.
-pub(super) struct Recorder {
-    pub(super) happenings: Vec<Happening>,
-    pub(super) able: Vec<AbleFrom>,
+pub(in crate::drill) struct Recorder {
+    pub(in crate::drill) happenings: Vec<Happening>,
+    pub(in crate::drill) able: Vec<AbleFrom>,
     now_able: BTreeMap<usize, Able>,
-    pub(super) decisions: Vec<Decision>,
-    pub(super) links: Vec<LinkCourse>,
+    pub(in crate::drill) decisions: Vec<Decision>,
+    pub(in crate::drill) links: Vec<LinkCourse>,
     cut_since: BTreeMap<usize, Duration>,
-    pub(super) reunions: Vec<Reunion>,
+    pub(in crate::drill) reunions: Vec<Reunion>,
     /// Something is broken.
     broken: bool,
     /// Everything is whole again since then, and not all hold the same yet.
     healing: Option<Duration>,
-    pub(super) restores: Vec<RestoreCourse>,
-    pub(super) faults: Faults,
-    pub(super) sync_bytes: u64,
-    pub(super) backup_bytes: u64,
+    pub(in crate::drill) restores: Vec<RestoreCourse>,
+    pub(in crate::drill) faults: Faults,
+    pub(in crate::drill) sync_bytes: u64,
+    pub(in crate::drill) backup_bytes: u64,
 }
 
 impl Recorder {
     /// Starts before anything has happened.
-    pub(super) fn of(scenario: &Scenario) -> Self {
+    pub(in crate::drill) fn of(scenario: &Scenario) -> Self {
         let link = |plan: &crate::drill::scenario::LinkPlan| LinkCourse {
             ends: plan.ends,
             profile: plan.profile_name.clone(),
@@ -55,26 +55,32 @@ impl Recorder {
     }
 
     /// Notes what a scenario made happen.
-    pub(super) fn happened(&mut self, at: Duration, event: &'static str, told: Told, members: Vec<usize>) {
+    pub(in crate::drill) fn happened(
+        &mut self,
+        at: Duration,
+        event: &'static str,
+        told: Told,
+        members: Vec<usize>,
+    ) {
         self.happenings.push(Happening { at, event, told, members, failed: None });
     }
 
     /// Notes that the last thing that happened could not be done.
-    pub(super) fn failed(&mut self, reason: &str) {
+    pub(in crate::drill) fn failed(&mut self, reason: &str) {
         if let Some(last) = self.happenings.last_mut() {
             last.failed = Some(reason.to_owned());
         }
     }
 
     /// Notes what people at a machine can do from now on.
-    pub(super) fn able(&mut self, at: Duration, member: usize, able: Able) {
+    pub(in crate::drill) fn able(&mut self, at: Duration, member: usize, able: Able) {
         if self.now_able.insert(member, able) != Some(able) {
             self.able.push(AbleFrom { at, member, able });
         }
     }
 
     /// Notes bytes that travel over a link.
-    pub(super) fn sent(&mut self, at: Duration, link: usize, bytes: usize) {
+    pub(in crate::drill) fn sent(&mut self, at: Duration, link: usize, bytes: usize) {
         let hour = (at.as_secs() / HOUR.as_secs()) as usize;
         let by_hour = &mut self.links[link].bytes_by_hour;
         if by_hour.len() <= hour {
@@ -85,7 +91,7 @@ impl Recorder {
     }
 
     /// Notes that a link is cut, or not.
-    pub(super) fn cut(&mut self, at: Duration, link: usize, cut: bool) {
+    pub(in crate::drill) fn cut(&mut self, at: Duration, link: usize, cut: bool) {
         if cut {
             self.cut_since.entry(link).or_insert(at);
         } else if let Some(since) = self.cut_since.remove(&link) {
@@ -94,7 +100,7 @@ impl Recorder {
     }
 
     /// Notes whether everything is whole after something has changed.
-    pub(super) fn whole(&mut self, at: Duration, whole: bool) {
+    pub(in crate::drill) fn whole(&mut self, at: Duration, whole: bool) {
         if !whole {
             self.broken = true;
             if let Some(healed) = self.healing.take() {
@@ -106,19 +112,19 @@ impl Recorder {
     }
 
     /// Says since when everything is whole and not yet equal.
-    pub(super) fn healing(&self) -> Option<Duration> {
+    pub(in crate::drill) fn healing(&self) -> Option<Duration> {
         self.healing
     }
 
     /// Notes that all hold the same.
-    pub(super) fn converged(&mut self, at: Duration) {
+    pub(in crate::drill) fn converged(&mut self, at: Duration) {
         if let Some(healed) = self.healing.take() {
             self.reunions.push(Reunion::converged(healed, at));
         }
     }
 
     /// Ends the course.
-    pub(super) fn end(&mut self, at: Duration) {
+    pub(in crate::drill) fn end(&mut self, at: Duration) {
         if let Some(healed) = self.healing.take() {
             self.reunions.push(Reunion::broken_off(healed, at));
         }

@@ -283,8 +283,8 @@ impl World<'_> {
             lost,
             back: None,
             point,
-            behind,
-            lost_entries,
+            behind: Some(behind),
+            lost_entries: Some(lost_entries),
         });
         self.surroundings_changed(at);
     }

@@ -1,5 +1,6 @@
 //! `musubi drill SCENARIO`: rehearses the disaster of a scenario and tells what came of it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -25,6 +26,7 @@ use crate::drill::scenario;
 Examples:
   musubi drill scenarios/miura-quake.toml
   musubi drill scenarios/miura-quake.toml --live --seed 7 --json
+  musubi drill scenarios/miura-quake.toml --live --netns --report miura-live.html
   musubi drill scenarios/miura-quake.toml --sim --seed 7 --report miura.html
   musubi drill scenarios/miura-quake.toml --sim --twice
   musubi drill scenarios/miura-quake.toml --bucket \"s3://drill/miura?endpoint=http://127.0.0.1:8333\"
@@ -46,6 +48,13 @@ pub enum DrillWhat {
     Compare(CompareCommand),
     /// Run random small regions with all faults on: each must keep every promise.
     Swarm(SwarmCommand),
+    /// Hold a door into a network namespace open, for the drill that started this.
+    #[command(hide = true)]
+    Door {
+        /// Where the door stands.
+        #[arg(value_name = "ADDRESS:PORT")]
+        listen: SocketAddr,
+    },
 }
 
 /// What is rehearsed, and how.
@@ -57,8 +66,11 @@ pub struct RehearseArgs {
     /// Run real processes over a real network, with faults made by a relay; the default where the scenario can.
     #[arg(long)]
     live: bool,
+    /// Give each replica a network namespace and an IP address of its own (--live; Linux, root and iproute2).
+    #[arg(long, requires = "live")]
+    netns: bool,
     /// Run in virtual time, on simulated networks, disks and clocks; the default where the scenario cannot be live.
-    #[arg(long, conflicts_with_all = ["live", "bucket"])]
+    #[arg(long, conflicts_with_all = ["live", "netns", "bucket"])]
     sim: bool,
     /// Run the simulation twice and compare the traces.
     #[arg(long, requires = "sim")]
@@ -66,8 +78,8 @@ pub struct RehearseArgs {
     /// Draw everything random from this seed.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Write the after-action report as a page (--sim).
-    #[arg(long, value_name = "FILE.html", conflicts_with = "live")]
+    /// Write the after-action report as a page.
+    #[arg(long, value_name = "FILE.html")]
     report: Option<PathBuf>,
     /// Keep the backup in this bucket in place of a folder of the drill's own (--live).
     #[arg(long, value_name = "URL")]
@@ -90,6 +102,10 @@ impl DrillCommand {
         match &self.what {
             Some(DrillWhat::Compare(command)) => command.run(context),
             Some(DrillWhat::Swarm(command)) => command.run(context),
+            Some(DrillWhat::Door { listen }) => {
+                context.engine.drill_door(*listen)?;
+                Ok(Outcome::done(serde_json::Value::Null, String::new()))
+            }
             None => self.rehearse.run(context),
         }
     }
@@ -111,6 +127,7 @@ impl RehearseArgs {
             },
             twice: self.twice,
             seed: self.seed,
+            netns: self.netns,
             bucket: self.bucket.as_deref().map(bucket).transpose()?,
             report: self.report.clone(),
             sabotage: self.sabotage(),

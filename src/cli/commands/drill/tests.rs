@@ -106,7 +106,8 @@ fn ways_to_run_that_exclude_each_other_are_refused() {
     for words in [
         &["drill", "q.toml", "--sim", "--live"][..],
         &["drill", "q.toml", "--sim", "--bucket", "file:///b"],
-        &["drill", "q.toml", "--live", "--report", "q.html"],
+        &["drill", "q.toml", "--netns"],
+        &["drill", "q.toml", "--sim", "--netns"],
         &["drill", "q.toml", "--twice"],
         &["drill", "q.toml", "--schema"],
         &["drill"],
@@ -139,6 +140,28 @@ fn a_comparison_is_with_a_central_system_unless_something_else_is_named() {
     assert_eq!(against(&[]), (vec![Against::Central], None));
     assert_eq!(against(&["--with", "dish.toml"]), (vec![Against::File("dish.toml".into())], None));
     assert_eq!(against(&["--sweep", "9"]), (vec![], Some(9)));
+}
+
+#[test]
+fn a_door_is_for_drills_and_stands_in_no_help() {
+    use clap::CommandFactory as _;
+    let fake = Fake::answering(report(true));
+    assert_eq!(text(&fake.run(&["drill", "door", "198.18.0.2:4747"]).unwrap()), "");
+    let asked = fake.asked();
+    let [Asked::Door(listen)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!(listen.to_string(), "198.18.0.2:4747");
+    let mut command = crate::cli::args::Cli::command();
+    let help = command.find_subcommand_mut("drill").unwrap().render_long_help().to_string();
+    assert!(!help.contains("door"), "{help}");
+}
+
+#[test]
+fn namespaces_are_for_real_processes() {
+    let fake = Fake::answering(report(true));
+    fake.run(&["drill", "q.toml", "--live", "--netns", "--report", "q.html"]).unwrap();
+    let asked = fake.asked();
+    let [Asked::Drill(drill)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!((drill.mode, drill.netns), (DrillMode::Live, true));
 }
 
 #[test]

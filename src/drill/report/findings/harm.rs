@@ -1,7 +1,7 @@
 //! Findings about people and their records: what was lost, contradicted, warned of late, or restored.
 
 use super::{Finding, FindingKind, Tone};
-use crate::drill::course::{Course, Dispute, Mode};
+use crate::drill::course::{Course, Dispute, Mode, RestoreCourse};
 use crate::drill::report::measures::{Measures, late};
 use crate::drill::report::wording::{harm, kind, number, person, seconds, site};
 
@@ -43,7 +43,7 @@ fn lost_writes(course: &Course) -> Option<Finding> {
 }
 
 fn nothing_lost(course: &Course) -> Option<Finding> {
-    let lost_with_disk: u64 = course.restores.iter().map(|restore| restore.lost_entries).sum();
+    let lost_with_disk: u64 = course.restores.iter().filter_map(|restore| restore.lost_entries).sum();
     if course.acknowledged == 0
         || !course.lost.is_empty()
         || lost_with_disk > 0
@@ -61,10 +61,10 @@ fn nothing_lost(course: &Course) -> Option<Finding> {
 }
 
 fn lost_with_disk(course: &Course) -> Option<Finding> {
-    let worst =
-        course.restores.iter().filter(|one| one.lost_entries > 0).max_by_key(|one| one.lost_entries)?;
-    let all: u64 = course.restores.iter().map(|one| one.lost_entries).sum();
-    let (all, worst_count, place) = (number(all), number(worst.lost_entries), site(course, worst.member));
+    let counted = |one: &RestoreCourse| one.lost_entries.unwrap_or_default();
+    let worst = course.restores.iter().filter(|one| counted(one) > 0).max_by_key(|one| counted(one))?;
+    let all: u64 = course.restores.iter().map(counted).sum();
+    let (all, worst_count, place) = (number(all), number(counted(worst)), site(course, worst.member));
     let of = number(course.acknowledged);
     let (lost_ja, lost_en) = match course.lost.len() as u64 {
         0 => ("一件も失わなかった".to_owned(), "none".to_owned()),
@@ -210,8 +210,11 @@ fn unseen(course: &Course) -> Option<Finding> {
 fn recovery(course: &Course, measures: &Measures) -> Option<Finding> {
     let slowest = course.restores.iter().max_by_key(|one| one.out(course.lasted))?;
     let rto = seconds(measures.restores.rto_max_s?);
-    let (count, place, behind) =
-        (number(measures.restores.count), site(course, slowest.member), number(measures.restores.behind));
+    let (count, place) = (number(measures.restores.count), site(course, slowest.member));
+    let behind = measures.restores.behind.map(number);
+    let behind_ja =
+        behind.as_ref().map_or("は数えていない".to_owned(), |behind| format!("は計 {behind} 件"));
+    let behind_en = behind.unwrap_or_else(|| "not counted".to_owned());
     let (rpo_ja, rpo_en) = match measures.restores.rpo_max_s.map(seconds) {
         Some(rpo) => (
             format!("バックアップは最も古いもので喪失の {}前", rpo.ja),
@@ -223,11 +226,11 @@ fn recovery(course: &Course, measures: &Measures) -> Option<Finding> {
         FindingKind::Recovery,
         Tone::Note,
         format!(
-            "ディスク喪失からの復元 {count} 件。最長は「{place}」の {}（RTO）。{rpo_ja}（RPO）、バックアップになかった記入は計 {behind} 件。",
+            "ディスク喪失からの復元 {count} 件。最長は「{place}」の {}（RTO）。{rpo_ja}（RPO）、バックアップになかった記入{behind_ja}。",
             rto.ja
         ),
         format!(
-            "Restores after a lost disk: {count}. The slowest took {} (RTO, {place}); {rpo_en} (RPO). Entries that the backups lacked: {behind}.",
+            "Restores after a lost disk: {count}. The slowest took {} (RTO, {place}); {rpo_en} (RPO). Entries that the backups lacked: {behind_en}.",
             rto.en
         ),
     ))

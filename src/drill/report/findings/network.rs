@@ -184,7 +184,7 @@ fn harmless(course: &Course, measures: &Measures) -> Option<Finding> {
     let faults = &course.faults;
     let made: Vec<Class> = classes(faults).into_iter().filter(|class| class.made > 0 && class.hit).collect();
     let harm = !course.lost.is_empty()
-        || measures.restores.lost_entries > 0
+        || measures.restores.lost_entries != Some(0)
         || faults.lies_told > faults.lies_refused;
     if made.is_empty() || harm {
         return None;

@@ -29,7 +29,7 @@ const CAUSES: &[Cause] = &[
     }),
     (FindingKind::LostWithDisk, |course| {
         course.restores = small().restores;
-        course.restores[0].lost_entries = 4;
+        course.restores[0].lost_entries = Some(4);
     }),
     (FindingKind::LiesAccepted, |course| (course.faults.lies_told, course.faults.lies_refused) = (3, 2)),
     (FindingKind::OpenDisputes, |course| {
@@ -133,7 +133,7 @@ fn figures_are_those_of_the_course() {
 fn good_news_stays_when_there_is_much_else() {
     let mut course = large();
     course.lost.clear();
-    course.restores.iter_mut().for_each(|restore| restore.lost_entries = 0);
+    course.restores.iter_mut().for_each(|restore| restore.lost_entries = Some(0));
     (course.faults.rot_found, course.faults.lies_refused) = (0, course.faults.lies_told);
     let found = findings(&course, &Measures::of(&course));
     assert_eq!(found.len(), FINDINGS_MAX);

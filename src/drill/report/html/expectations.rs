@@ -50,9 +50,10 @@ fn in_tables(name: &str) -> Option<Told> {
 /// Writes the section.
 pub(super) fn expectations(judged: &[Judged]) -> String {
     let one = |judged: &Judged| {
-        let (class, words) = match judged.ok {
-            true => ("", w("✓ 満たす", "✓ holds")),
-            false => (" class=\"bad\"", w("✕ 満たさず", "✕ does not")),
+        let (class, words) = match (judged.was_judged(), judged.ok) {
+            (false, _) => ("", w("– 判定せず", "– not judged")),
+            (true, true) => ("", w("✓ 満たす", "✓ holds")),
+            (true, false) => (" class=\"bad\"", w("✕ 満たさず", "✕ does not")),
         };
         format!(
             "<li{class}><b class=\"tone\">{words}</b><div><p>{} <code>{}</code></p>{}</div></li>\n",

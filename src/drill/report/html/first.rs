@@ -3,6 +3,7 @@
 use super::Page;
 use super::expectations::name;
 use super::markup::{paragraph, section, t, w};
+use crate::drill::course::Mode;
 use crate::drill::report::findings::{Finding, Tone};
 use crate::drill::report::measures::Measures;
 use crate::drill::report::svg::ems;
@@ -25,10 +26,14 @@ pub(super) fn first(page: &Page<'_>, measures: &Measures, found: &[Finding]) -> 
     let (begin, end) = (civil(course, std::time::Duration::ZERO), civil(course, course.lasted));
     let replicas = number(measures.replicas);
     let how = mode(course.mode);
+    let (when_ja, when_en) = match course.mode {
+        Mode::Live => ("実施", "Run from"),
+        Mode::Sim | Mode::Central => ("想定時刻", "Rehearsed time"),
+    };
     let facts = told(
-        format!("想定時刻 {begin} ～ {end}（{}）・{replicas} 拠点・{}", lasted.ja, how.ja),
+        format!("{when_ja} {begin} ～ {end}（{}）・{replicas} 拠点・{}", lasted.ja, how.ja),
         format!(
-            "Rehearsed time {begin} to {end} ({}); {}; {}",
+            "{when_en} {begin} to {end} ({}); {}; {}",
             lasted.en,
             counted(measures.replicas, "replica"),
             how.en
@@ -60,8 +65,9 @@ fn unwrapped(story: &Told) -> Told {
 }
 
 fn verdict(page: &Page<'_>) -> String {
-    let holds = number(page.judged.iter().filter(|judged| judged.ok).count() as u64);
-    let all = number(page.judged.len() as u64);
+    let judged = || page.judged.iter().filter(|judged| judged.was_judged());
+    let holds = number(judged().filter(|judged| judged.ok).count() as u64);
+    let all = number(judged().count() as u64);
     let (class, words) = match page.passed {
         true => ("verdict", w("✓ 合格", "✓ Passed")),
         false => ("verdict bad", w("✕ 不合格", "✕ Failed")),
@@ -112,7 +118,7 @@ fn tiles(measures: &Measures) -> String {
         None => told("遅れなし", "none was late"),
     };
     let acknowledged = number(measures.writing.acknowledged);
-    let lost_note = match measures.restores.lost_entries {
+    let lost_note = match measures.restores.lost_entries.unwrap_or_default() {
         0 => told(format!("受理 {acknowledged} 件のうち"), format!("of {acknowledged} acknowledged")),
         gone => {
             let gone = number(gone);
@@ -126,7 +132,9 @@ fn tiles(measures: &Measures) -> String {
     };
     let missing = || told("該当なし", "none");
     let open = measures.convergence.open;
+    let is_live = measures.mode == Mode::Live;
     let converged_note = match (measures.convergence.reunions, open) {
+        (0, _) if is_live => told("計測なし", "not measured"),
         (0, _) => told("断絶と復旧はなかった", "there was no reunion"),
         (all, 0) => told(format!("復旧 {all} 回すべてで一致"), format!("after all {all} reunions")),
         (all, open) => told(format!("{all} 回中 {open} 回は一致せず"), format!("{open} of {all} did not")),
@@ -135,7 +143,7 @@ fn tiles(measures: &Measures) -> String {
         0 => told("復元はなかった", "nothing was restored"),
         count => told(format!("復元 {count} 件"), counted(count, "restore")),
     };
-    [
+    let mut tiles = vec![
         tile(
             ("閲覧できた時間", "Time that records could be read"),
             &same(percent(availability.all.read)),
@@ -151,17 +159,24 @@ fn tiles(measures: &Measures) -> String {
             &same(number(measures.writing.lost)),
             &lost_note,
         ),
-        tile(
-            ("開けずに行った判断", "Decisions without the record"),
-            &same(number(stale.unread)),
-            &of_decisions(stale.unread),
-        ),
-        tile(
-            ("古い情報での判断", "Decisions on old records"),
-            &same(number(stale.stale)),
-            &of_decisions(stale.stale),
-        ),
-        tile(("遅れた警告・矛盾", "Late warnings"), &same(number(late)), &late_note),
+    ];
+    // A live run records neither decisions nor when contradictions could be seen: that is not none.
+    if !is_live {
+        tiles.extend([
+            tile(
+                ("開けずに行った判断", "Decisions without the record"),
+                &same(number(stale.unread)),
+                &of_decisions(stale.unread),
+            ),
+            tile(
+                ("古い情報での判断", "Decisions on old records"),
+                &same(number(stale.stale)),
+                &of_decisions(stale.stale),
+            ),
+            tile(("遅れた警告・矛盾", "Late warnings"), &same(number(late)), &late_note),
+        ]);
+    }
+    tiles.extend([
         tile(
             ("復旧から一致まで（最長）", "Return of lines to equality"),
             &measures.convergence.max_s.map_or_else(missing, seconds),
@@ -172,8 +187,8 @@ fn tiles(measures: &Measures) -> String {
             &measures.restores.rto_max_s.map_or_else(missing, seconds),
             &restore_note,
         ),
-    ]
-    .concat()
+    ]);
+    tiles.concat()
 }
 
 fn finding(finding: &Finding) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::markup::{Cell, esc, figure, section, table, w};
 use super::{Page, events, tables};
-use crate::drill::course::{Course, Faults};
+use crate::drill::course::{Course, Faults, Mode};
 use crate::drill::report::measures::Measures;
 use crate::drill::report::svg::{self, LINKS_DRAWN, Swatch};
 use crate::drill::report::wording::{bytes, disk, mode, number, same, told};
@@ -134,6 +134,10 @@ pub(super) fn links(course: &Course, measures: &Measures) -> String {
 
 /// Writes contradictions and warnings.
 pub(super) fn disputes(course: &Course, measures: &Measures) -> String {
+    // A live run does not record them.
+    if course.mode == Mode::Live {
+        return String::new();
+    }
     let legend = svg::legend(&[
         Swatch::Area("h0", told("禁忌", "contraindicated")),
         Swatch::Area("h1", told("注意", "caution")),

@@ -275,8 +275,8 @@ pub(super) fn restores(course: &Course, measures: &Measures) -> String {
             Cell::words(by_name(course, &one.replica)),
             Cell::Figure(length(Duration::try_from_secs_f64(one.rto_s).unwrap_or_default())),
             Cell::maybe(one.rpo_s.map(seconds)),
-            Cell::figure(number(one.behind)),
-            Cell::figure(number(one.lost_entries)),
+            Cell::maybe(one.behind.map(|entries| same(number(entries)))),
+            Cell::maybe(one.lost_entries.map(|entries| same(number(entries)))),
         ]
     };
     let rows: Vec<Vec<Cell>> = measures.restores.slowest.iter().map(row).collect();

@@ -68,10 +68,10 @@ pub struct RestoreMeasure {
     pub rto_s: f64,
     /// Recovery point: from the backup's writing to the loss.
     pub rpo_s: Option<f64>,
-    /// Entries that it had acknowledged and the backup did not hold.
-    pub behind: u64,
-    /// Of these, lost for good.
-    pub lost_entries: u64,
+    /// Entries that it had acknowledged and the backup did not hold; none when nobody counted them.
+    pub behind: Option<u64>,
+    /// Of these, lost for good; none when nobody counted them.
+    pub lost_entries: Option<u64>,
 }
 
 /// Restores from the backup.
@@ -83,10 +83,10 @@ pub struct Restores {
     pub rto_max_s: Option<f64>,
     /// The oldest recovery point.
     pub rpo_max_s: Option<f64>,
-    /// Entries that backups did not hold.
-    pub behind: u64,
-    /// Entries that were lost for good.
-    pub lost_entries: u64,
+    /// Entries that backups did not hold; none when they were not counted for each.
+    pub behind: Option<u64>,
+    /// Entries that were lost for good; none when they were not counted for each.
+    pub lost_entries: Option<u64>,
     /// The slowest ones in order of time, at most [`WORST_MAX`].
     pub slowest: Vec<RestoreMeasure>,
 }

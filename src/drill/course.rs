@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::scenario::Told;
+use super::scenario::{Scenario, Told, kind_name, role_name};
 
 /// How a run was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -56,6 +56,25 @@ pub struct Member {
     pub entries: u64,
     /// Records that it held at the end.
     pub records: u64,
+}
+
+impl Member {
+    /// A replica as the scenario plans it, which holds nothing yet and has no disk.
+    pub fn planned(scenario: &Scenario, place: usize) -> Self {
+        let plan = &scenario.replicas[place];
+        let fleet = scenario.fleets.iter().find(|fleet| fleet.members.contains(&place));
+        Self {
+            name: plan.name.to_string(),
+            site: plan.site.clone(),
+            kind: kind_name(plan.kind),
+            role: role_name(plan.role),
+            fleet: fleet.map(|fleet| fleet.name.clone()),
+            areas: plan.areas.iter().map(ToString::to_string).collect(),
+            disk: DiskKind::None,
+            entries: 0,
+            records: 0,
+        }
+    }
 }
 
 /// Something that the scenario made happen.

@@ -7,9 +7,9 @@ use super::dangers;
 use super::record::Says;
 use super::world::World;
 use crate::drill::chance::Chance;
-use crate::drill::course::{Course, DiskKind, Happening, LinkCourse, Member, Mode};
+use crate::drill::course::{Course, Happening, LinkCourse, Member, Mode};
 use crate::drill::deed::Deed;
-use crate::drill::scenario::{EventPlan, Scenario, Told, kind_name, role_name};
+use crate::drill::scenario::{EventPlan, Scenario, Told};
 use crate::drill::sim::act_of;
 use crate::drill::workload::Script;
 
@@ -179,17 +179,9 @@ impl Player<'_> {
         let world = &self.world;
         let scenario = world.scenario;
         let (entered, people) = (world.record.entered(), world.record.people());
-        let fleet = |node: usize| scenario.fleets.iter().find(|fleet| fleet.members.contains(&node));
-        let member = |(node, plan): (usize, &crate::drill::scenario::ReplicaPlan)| Member {
-            name: plan.name.to_string(),
-            site: plan.site.clone(),
-            kind: kind_name(plan.kind),
-            role: role_name(plan.role),
-            fleet: fleet(node).map(|fleet| fleet.name.clone()),
-            areas: plan.areas.iter().map(ToString::to_string).collect(),
-            disk: DiskKind::None,
-            entries: if node == world.centre() { entered } else { 0 },
-            records: if node == world.centre() { people } else { 0 },
+        let member = |node: usize| match node == world.centre() {
+            true => Member { entries: entered, records: people, ..Member::planned(scenario, node) },
+            false => Member::planned(scenario, node),
         };
         let patients: BTreeMap<u64, String> = world.patients().collect();
         let mut disputes = dangers::disputes(&world.record);
@@ -210,7 +202,7 @@ impl Player<'_> {
             mode: Mode::Central,
             begins_ms: scenario.begins.0,
             lasted: world.now,
-            members: scenario.replicas.iter().enumerate().map(member).collect(),
+            members: (0..scenario.replicas.len()).map(member).collect(),
             happenings: self.happenings,
             able: world.able.clone(),
             decisions: world.decisions.clone(),

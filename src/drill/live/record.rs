@@ -12,7 +12,7 @@ use crate::drill::deed::{Deed, PathState};
 use crate::drill::judge::Observations;
 use crate::drill::ledger::Loss;
 use crate::drill::observer::{count_alerts, count_conflicts};
-use crate::drill::scenario::{EventPlan, Scenario, Told, kind_name, role_name};
+use crate::drill::scenario::{EventPlan, Scenario, Told};
 use crate::drill::sim::grid::Grid;
 use crate::drill::sim::recorder::Recorder;
 
@@ -297,24 +297,16 @@ impl Reunions {
 }
 
 fn members(scenario: &Scenario, seen: &Observations) -> Vec<Member> {
-    let fleet = |place: usize| scenario.fleets.iter().find(|fleet| fleet.members.contains(&place));
-    let plans = scenario.replicas.iter().enumerate();
-    plans
-        .map(|(place, plan)| {
-            let status = seen.at_end.get(&plan.name);
-            Member {
-                name: plan.name.to_string(),
-                site: plan.site.clone(),
-                kind: kind_name(plan.kind),
-                role: role_name(plan.role),
-                fleet: fleet(place).map(|fleet| fleet.name.clone()),
-                areas: plan.areas.iter().map(ToString::to_string).collect(),
-                disk: DiskKind::File,
-                entries: status.map_or(0, |status| status.entries),
-                records: status.map_or(0, |status| status.records),
-            }
-        })
-        .collect()
+    let member = |place: usize| {
+        let status = seen.at_end.get(&scenario.replicas[place].name);
+        Member {
+            disk: DiskKind::File,
+            entries: status.map_or(0, |status| status.entries),
+            records: status.map_or(0, |status| status.records),
+            ..Member::planned(scenario, place)
+        }
+    };
+    (0..scenario.replicas.len()).map(member).collect()
 }
 
 fn remarks(seen: &Observations, netns: bool) -> Vec<Told> {

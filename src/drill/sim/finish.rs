@@ -15,7 +15,7 @@ use crate::base::{Area, Digest, LaneId, RecordId};
 use crate::drill::course::{Act, Course, DiskKind, Dispute, LostWrite, Member, Mode};
 use crate::drill::invariants::Finding;
 use crate::drill::judge::Damage;
-use crate::drill::scenario::{StorePlan, Told, kind_name, role_name};
+use crate::drill::scenario::{StorePlan, Told};
 use crate::record::{RecordView, kana};
 use crate::replica::Replica;
 use crate::replica::heads;
@@ -420,22 +420,16 @@ fn registered(world: &World<'_>) -> Vec<u64> {
 }
 
 fn members(world: &World<'_>) -> Vec<Member> {
-    let fleet = |node: usize| world.scenario.fleets.iter().find(|fleet| fleet.members.contains(&node));
-    let member = |(node, plan): (usize, &crate::drill::scenario::ReplicaPlan)| Member {
-        name: plan.name.to_string(),
-        site: plan.site.clone(),
-        kind: kind_name(plan.kind),
-        role: role_name(plan.role),
-        fleet: fleet(node).map(|fleet| fleet.name.clone()),
-        areas: plan.areas.iter().map(ToString::to_string).collect(),
-        disk: match plan.store {
+    let member = |node: usize| Member {
+        disk: match world.scenario.replicas[node].store {
             StorePlan::Disk => DiskKind::Simulated,
             StorePlan::Memory => DiskKind::Memory,
         },
         entries: world.nodes[node].knowledge.entries(),
         records: world.registered[node],
+        ..Member::planned(world.scenario, node)
     };
-    world.scenario.replicas.iter().enumerate().map(member).collect()
+    (0..world.nodes.len()).map(member).collect()
 }
 
 fn remarks(count: usize, members: &[Member]) -> Vec<Told> {

@@ -12,8 +12,8 @@ use crate::transport::LinkProfile;
 
 /// Payload of one datagram, in bytes (the smallest that every QUIC path carries, RFC 9000, section 14).
 const DATAGRAM_BYTES: u64 = 1_200;
-/// Shortest time until a lost datagram is sent again (RFC 9002, section 6.2.2 halves its 333 ms as measured paths
-/// are short).
+/// Shortest time until a lost datagram is sent again: a guess for measured, short paths, where RFC 9002 (section 6.2.1)
+/// waits for the round trip, its variation and the peer's delay of 25 ms.
 const RESEND_MIN: Duration = Duration::from_millis(50);
 /// Rounds of sending again after which a message is taken to have arrived: at 30 % loss one datagram in 10^10.
 const ROUNDS_MAX: u32 = 20;

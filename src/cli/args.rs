@@ -6,9 +6,9 @@ use clap::{Args, Parser, Subcommand};
 use zeroize::Zeroizing;
 
 use super::commands::{
-    backup::BackupCommand, drill::DrillCommand, export::ExportCommand, find::FindCommand,
-    import::ImportCommand, realm::RealmCommand, record::RecordCommand, serve::ServeCommand,
-    show::ShowCommand, status::StatusCommand, sync::SyncCommand,
+    backup::BackupCommand, decide::DecideCommand, drill::DrillCommand, export::ExportCommand,
+    find::FindCommand, import::ImportCommand, realm::RealmCommand, record::RecordCommand,
+    serve::ServeCommand, show::ShowCommand, status::StatusCommand, sync::SyncCommand,
 };
 use super::engine::{Backend, Engine, OnProgress};
 use super::failure::Failure;
@@ -69,6 +69,7 @@ pub(super) enum Command {
     Find(FindCommand),
     Show(ShowCommand),
     Record(RecordCommand),
+    Decide(DecideCommand),
     Export(ExportCommand),
     Sync(SyncCommand),
     Backup(BackupCommand),
@@ -85,6 +86,7 @@ impl Command {
             Command::Find(command) => command.run(context),
             Command::Show(command) => command.run(context),
             Command::Record(command) => command.run(context),
+            Command::Decide(command) => command.run(context),
             Command::Export(command) => command.run(context),
             Command::Sync(command) => command.run(context),
             Command::Backup(command) => command.run(context),

@@ -59,6 +59,7 @@ fn execute(cli: &Cli, engine: &dyn Engine, now: WallMs) -> Result<Outcome, Failu
         | Command::Find(_)
         | Command::Show(_)
         | Command::Record(_)
+        | Command::Decide(_)
         | Command::Export(_)
         | Command::Sync(_)
         | Command::Backup(_) => "warn",

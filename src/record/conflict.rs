@@ -17,6 +17,8 @@ pub struct Conflict {
     pub kind: &'static str,
     /// Nobody has settled it yet.
     pub open: bool,
+    /// The first statement of the thread in which it is.
+    pub thread: Position,
     /// The statements that contradict each other and, when settled, the statement that settled them.
     pub statements: Vec<Position>,
     /// What it is about, in few words.
@@ -56,7 +58,8 @@ pub fn find(
         let all = nodes.iter().copied().chain(settled_by);
         let statements = all.map(|node| thread.nodes[node].position()).collect();
         let open = settled_by.is_none();
-        Some(Conflict { section, kind: found.kind, open, statements, summary: found.summary })
+        let thread = thread.position();
+        Some(Conflict { section, kind: found.kind, open, thread, statements, summary: found.summary })
     };
     let settled = thread.merges.iter().filter_map(|merge| conflict(&merge.sides, Some(merge.node)));
     let mut found: Vec<Conflict> = settled.collect();

@@ -8,6 +8,7 @@ pub mod birth;
 pub mod body;
 pub mod build;
 pub mod conflict;
+pub mod decision;
 pub mod facts;
 pub mod fhir;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub mod view;
 pub use alerts::Alert;
 pub use body::BodyError;
 pub use conflict::Conflict;
+pub use decision::{Harm, OpenDecision};
 pub use facts::{Fact, Facts, FactsError, Standing};
 pub use names::{SearchToken, TokenKind};
 pub use origin::{Origin, origin_of};

@@ -50,6 +50,11 @@ pub struct Merge {
 }
 
 impl<'a> Node<'a> {
+    /// Makes a node of one statement, for telling where it comes from.
+    pub fn alone(fact: &'a Fact) -> Self {
+        Self { facts: vec![fact], follows: Vec::new(), missing: Vec::new(), mismatched: Vec::new() }
+    }
+
     /// Returns the representative.
     pub fn first(&self) -> &'a Fact {
         self.facts[0]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Area, DeviceId, Digest, Part, RecordId, WallMs};
+use crate::record::Harm;
 
 /// How a replica is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -233,6 +234,51 @@ pub struct Written {
     pub time: WallMs,
     /// What a clinician should know at once: conflicts and alerts of this record.
     pub warnings: Vec<String>,
+}
+
+/// What waits for a decision, the most harmful first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Decisions {
+    /// The contradictions.
+    pub open: Vec<DecisionShown>,
+}
+
+/// A contradiction that waits for a person.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DecisionShown {
+    /// The record.
+    pub record: RecordId,
+    /// The patient's name, as first known.
+    pub patient: String,
+    /// Its name, by which it is decided; another one when it has grown.
+    pub decision: String,
+    /// The section, such as `medication`.
+    pub section: String,
+    /// The kind, such as `dose-vs-stop`.
+    pub kind: String,
+    /// How much harm it may do.
+    pub harm: Harm,
+    /// What it is about.
+    pub summary: String,
+    /// What contradicts each other; a decision keeps one of them, counted from 1.
+    pub sides: Vec<SideShown>,
+}
+
+/// One side of a contradiction.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SideShown {
+    /// What it says.
+    pub says: String,
+    /// Who wrote it.
+    pub who: String,
+    /// The author's role.
+    pub role: String,
+    /// When, by the author's device.
+    pub time: WallMs,
+    /// Why, where it says so.
+    pub reason: Option<String>,
+    /// The statement, as `show` names it.
+    pub statement: String,
 }
 
 /// What one sync did.

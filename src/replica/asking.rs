@@ -74,6 +74,13 @@ async fn carry_out(
         Request::Record { record, write, author } => {
             json(block_in_place(|| replica.write(&replica.record_named(&record)?, write, author))?)
         }
+        Request::Decisions { record } => json(block_in_place(|| {
+            let record = record.map(|record| replica.record_named(&record)).transpose()?;
+            replica.decisions(record, progress)
+        })?),
+        Request::Decide { record, decision, keep, reason, author } => json(block_in_place(|| {
+            replica.decide(&replica.record_named(&record)?, &decision, keep, reason, author)
+        })?),
         Request::Sync { with } => json(sync_once(replica, &with).await?),
         Request::BackupNow { url } => {
             json(replica.backup_now(&bucket(url, surroundings.backup_url)?, progress).await?)

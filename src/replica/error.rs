@@ -97,6 +97,20 @@ pub enum ReplicaError {
         /// What was looked for.
         what: String,
     },
+    /// A contradiction has grown since it was listed.
+    #[error(
+        "record {record}: decision {before} has changed since it was listed; nothing was written. It is now {now}: {sides}"
+    )]
+    DecisionGrown {
+        /// The record.
+        record: RecordId,
+        /// The name under which it was to be decided.
+        before: String,
+        /// Its name now.
+        now: String,
+        /// What contradicts each other now.
+        sides: String,
+    },
     /// What was asked makes no sense.
     #[error("{0}")]
     Call(String),
@@ -168,6 +182,7 @@ impl ReplicaError {
             | ReplicaError::NotAllowed { .. }
             | ReplicaError::NoArea
             | ReplicaError::NothingToFollow { .. }
+            | ReplicaError::DecisionGrown { .. }
             | ReplicaError::Call(_)
             | ReplicaError::Local { .. } => Kind::Fix,
         }

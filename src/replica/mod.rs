@@ -12,6 +12,7 @@ pub mod asking;
 pub mod backing;
 pub mod config;
 pub mod core;
+mod deciding;
 pub mod environment;
 pub mod error;
 pub mod exchange;

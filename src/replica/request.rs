@@ -64,6 +64,24 @@ pub enum Request {
         /// Who writes.
         author: Author,
     },
+    /// Lists what waits for a decision: answers [`super::answer::Decisions`].
+    Decisions {
+        /// The record's id, or at least 8 digits of its beginning; without it, all records are read.
+        record: Option<String>,
+    },
+    /// Settles a contradiction: answers [`super::answer::Written`].
+    Decide {
+        /// The record's id, or at least 8 digits of its beginning.
+        record: String,
+        /// Its name, as listed.
+        decision: String,
+        /// Which side is kept, from 1.
+        keep: usize,
+        /// Why.
+        reason: String,
+        /// Who decides.
+        author: Author,
+    },
     /// Syncs with a peer once: answers [`super::answer::Synced`].
     Sync {
         /// `HOST:PORT`.

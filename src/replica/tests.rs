@@ -19,7 +19,7 @@ use super::{Replica, heads};
 use crate::base::{Area, Digest, Part, RecordId};
 use crate::identity::{DeviceRole, SiteKind};
 use crate::lane::Head;
-use crate::record::{Author, RecordView, json};
+use crate::record::{Author, Harm, RecordView, json};
 use crate::store::DamagedRun;
 use crate::store::keys::KeySource;
 use crate::transport::Endpoint;
@@ -193,6 +193,31 @@ async fn a_dose_changed_here_and_stopped_there_shows_both() {
         assert_eq!(shown.charts[0].handover, "患者は独歩で歩行可能。酸素2L。");
         assert_eq!(replica.find("たなか ゆきお", 10).unwrap().patients[0].record, record);
         assert_eq!(replica.find("1950-03-04", 10).unwrap().patients.len(), 1);
+    }
+    assert_eq!(views(&north), views(&south));
+
+    // What waits is listed; a side that arrives before the decision is written makes it another question.
+    let open = north.decisions(None, &mut |_| {}).unwrap().open.remove(0);
+    assert_eq!((open.record, open.harm, open.sides.len()), (record, Harm::High, 2));
+    let stop = 1 + open.sides.iter().position(|side| side.says.starts_with("stop")).unwrap();
+    let decide = |replica: &Replica, name: &str, keep, reason: &str| {
+        replica.decide(&record, name, keep, reason.to_owned(), author())
+    };
+    assert!(decide(&north, &open.decision, stop, " ").is_err(), "no reason");
+    assert!(decide(&north, &open.decision, 3, "低血圧").is_err(), "no such side");
+    assert!(decide(&north, "00000000-00000000", stop, "低血圧").is_err(), "no such decision");
+    decide(&north, &open.decision, stop, "低血圧").unwrap();
+    // South has not heard of it, and decides otherwise.
+    decide(&south, &open.decision, 3 - stop, "主治医に確認").unwrap();
+    meet(&south, &north).await;
+    let again = south.decisions(Some(record), &mut |_| {}).unwrap().open;
+    assert_eq!(again.len(), 1, "two decisions made apart wait for somebody again");
+    let refused = decide(&north, &open.decision, stop, "低血圧").unwrap_err().to_string();
+    assert!(refused.contains(&again[0].decision) && refused.contains("1) "), "{refused}");
+    decide(&south, &again[0].decision, 1, "再確認").unwrap();
+    meet(&south, &north).await;
+    for replica in [&north, &south] {
+        assert!(replica.decisions(None, &mut |_| {}).unwrap().open.is_empty());
     }
     assert_eq!(views(&north), views(&south));
 }

@@ -18,12 +18,12 @@ use crate::record::{
 use rand_core::Rng as _;
 
 /// A statement about to be written.
-struct Draft {
-    act: Act,
-    informant: Informant,
-    follows: Vec<FollowRef>,
-    reason: Option<String>,
-    resource: String,
+pub(super) struct Draft {
+    pub(super) act: Act,
+    pub(super) informant: Informant,
+    pub(super) follows: Vec<FollowRef>,
+    pub(super) reason: Option<String>,
+    pub(super) resource: String,
 }
 
 impl Replica {
@@ -205,7 +205,7 @@ impl Replica {
     }
 
     /// Writes one statement and says what a clinician should know at once.
-    fn state(
+    pub(super) fn state(
         &self,
         record: &RecordId,
         area: &Area,
@@ -281,7 +281,7 @@ impl Replica {
     }
 
     /// The area in which a record is written on: a shared one of those where it has entries, else any.
-    fn area_of(&self, record: &RecordId) -> Result<Area, ReplicaError> {
+    pub(super) fn area_of(&self, record: &RecordId) -> Result<Area, ReplicaError> {
         let areas = self.areas_of(record)?;
         let own = self.areas();
         let mut here = areas.iter().filter(|area| own.contains(*area));

@@ -1,6 +1,7 @@
 //! The commands: one file each, whose arguments' doc comment is its help.
 
 pub mod backup;
+pub mod decide;
 pub mod drill;
 pub mod export;
 pub mod find;

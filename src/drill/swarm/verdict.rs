@@ -13,10 +13,13 @@ use crate::drill::sim::{SimOptions, SimRun, simulate};
 /// Events that every region can carry out: a failure of one is a failure of the system.
 const MUST_BE_DONE: [&str; 4] = ["wait-converged", "return-to-normal", "restore", "start"];
 
+/// So many decisions of people, and one at least is written down: not all replicas are always down or full.
+const DECISIONS_MIN: usize = 10;
+
 /// Something that must hold and does not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Broken {
-    /// The name of the invariant; also `panic`, `set-up`, `event`, `runs-again` and `same-trace`.
+    /// The name of the invariant; also `panic`, `set-up`, `event`, `writes`, `runs-again` and `same-trace`.
     pub invariant: String,
     /// What was seen.
     pub detail: String,
@@ -81,6 +84,10 @@ fn broken(scenario: &Scenario, run: &SimRun) -> Vec<Broken> {
         if let Some(why) = happening.failed.as_ref().filter(|why| !on_full_disk(why)) {
             broken.push(note("event", format!("{} at {:?}: {why}", happening.event, happening.at)));
         }
+    }
+    if course.acknowledged == 0 && course.decisions.len() >= DECISIONS_MIN {
+        // Where nothing is ever written, nothing can be lost.
+        broken.push(note("writes", format!("none of {} decisions was written", course.decisions.len())));
     }
     let missing = scenario.replicas.iter().enumerate().filter(|(member, plan)| {
         // One whose disk is gone for good: it rotted, and there was no backup.

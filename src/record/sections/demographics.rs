@@ -126,6 +126,7 @@ pub fn view(facts: &Facts) -> (Demographics, Vec<Conflict>) {
             section: Section::Demographics,
             kind: clash.kind,
             open: true,
+            thread: threads[0].position(),
             statements: current.iter().map(|(node, _)| node.position()).collect(),
             summary: clash.summary,
         });

@@ -1,0 +1,71 @@
+//! Open decisions: what is listed, how it is named, what settles it.
+
+use crate::record::decision::{self, Harm, OpenDecision};
+use crate::record::fixtures::{Story, allergy, order};
+use crate::record::statement::Act;
+
+fn open(story: &Story) -> Vec<OpenDecision> {
+    decision::open(&story.facts(), &story.view())
+}
+
+/// A dose changed on one side of a cut and the drug stopped on the other.
+fn apart(story: &mut Story, drug: &str) -> [usize; 3] {
+    let base = story.write(1, Act::Assert, &[], &order(drug, "active", "2mg"));
+    let change = story.write(1, Act::Change, &[base], &order(drug, "active", "3mg"));
+    let stop = story.write(2, Act::Stop, &[base], &order(drug, "stopped", ""));
+    [base, change, stop]
+}
+
+#[test]
+fn the_most_harmful_stands_first_with_all_its_sides() {
+    let mut story = Story::default();
+    let base = story.write(1, Act::Assert, &[], &order("アムロジピン", "active", "5mg"));
+    story.write(1, Act::Change, &[base], &order("アムロジピン", "active", "10mg"));
+    story.write(2, Act::Change, &[base], &order("アムロジピン", "active", "2.5mg"));
+    apart(&mut story, "ワルファリン");
+    let found = open(&story);
+    let told: Vec<_> = found.iter().map(|one| (one.kind, one.harm)).collect();
+    assert_eq!(told, [("dose-vs-stop", Harm::High), ("two-doses", Harm::Medium)]);
+    let says: Vec<&str> = found[0].sides.iter().map(|side| side.says.as_str()).collect();
+    assert_eq!(says, ["give ワルファリン 3mg", "stop ワルファリン"]);
+    assert!(found[0].position(0).is_some() && found[0].position(2).is_none());
+}
+
+#[test]
+fn a_decision_settles_what_it_was_shown_and_nothing_that_came_later() {
+    let mut story = Story::default();
+    let [base, change, stop] = apart(&mut story, "ワルファリン");
+    let shown = open(&story).remove(0);
+    assert_eq!(open(&story)[0].name, shown.name, "the name is of the statements alone");
+
+    // Heard from a third site before the decision is written.
+    story.write(3, Act::Change, &[base], &order("ワルファリン", "active", "1mg"));
+    let grown = open(&story).remove(0);
+    assert_eq!(grown.sides.len(), 3);
+    assert!(grown.name != shown.name && grown.is_about(&shown.name));
+
+    // Decided on two sides only: the third is open still, under a name of its own.
+    story.write(1, Act::Decide, &[change, stop], &order("ワルファリン", "stopped", ""));
+    let left = open(&story).remove(0);
+    assert!(left.sides.len() == 2 && left.name != grown.name && left.is_about(&shown.name));
+}
+
+#[test]
+fn a_decision_on_all_sides_leaves_nothing_open() {
+    let mut story = Story::default();
+    let [_, change, stop] = apart(&mut story, "ワルファリン");
+    story.write(1, Act::Decide, &[change, stop], &order("ワルファリン", "active", "3mg"));
+    assert!(open(&story).is_empty());
+    assert_eq!(story.view().medication.active.len(), 1);
+}
+
+#[test]
+fn another_contradiction_is_not_the_same_grown() {
+    let mut story = Story::default();
+    apart(&mut story, "ワルファリン");
+    apart(&mut story, "ジゴキシン");
+    story.write(1, Act::Assert, &[], &allergy("ペニシリン"));
+    let found = open(&story);
+    assert_eq!(found.len(), 2);
+    assert!(!found[0].is_about(&found[1].name));
+}

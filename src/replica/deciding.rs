@@ -1,0 +1,131 @@
+//! Deciding: listing the contradictions that wait for a person, and settling one.
+
+use super::answer::{DecisionShown, Decisions, SideShown, Written};
+use super::core::Replica;
+use super::error::ReplicaError;
+use super::request::Progress;
+use super::writing::Draft;
+use crate::base::RecordId;
+use crate::record::{Act, Author, Facts, Informant, OpenDecision, RecordView, decision};
+
+/// Records read between two words about how far a listing is.
+const TOLD_EVERY: usize = 1_000;
+
+impl Replica {
+    /// Lists what waits for a decision, of one record or of all that this replica holds, the most harmful first. Of all
+    /// records each is read.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn decisions(
+        &self,
+        record: Option<RecordId>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Decisions, ReplicaError> {
+        let records = match record {
+            Some(record) => [record].into(),
+            None => self.records()?,
+        };
+        let (of, mut open) = (records.len(), Vec::new());
+        for (done, record) in records.into_iter().enumerate() {
+            if done % TOLD_EVERY == 0 && of > TOLD_EVERY {
+                let (doing, unit) = ("reading records".to_owned(), "records".to_owned());
+                progress(Progress { doing, done: done as u64, of: of as u64, unit });
+            }
+            let (facts, _) = self.facts(&record)?;
+            let view = RecordView::of(&facts);
+            let names = view.demographics.names.first().map(|name| name.full.clone()).unwrap_or_default();
+            open.extend(decision::open(&facts, &view).iter().map(|one| shown(&record, &names, one)));
+        }
+        open.sort_by(|a, b| (a.harm, a.record, &a.decision).cmp(&(b.harm, b.record, &b.decision)));
+        Ok(Decisions { open })
+    }
+
+    /// Settles a contradiction: writes a statement that follows all its sides and says what the `keep`th of them says,
+    /// counted from 1. The others stay in the history.
+    ///
+    /// # Errors
+    /// When nothing of that name is open; [`ReplicaError::DecisionGrown`] when a side has come since it was listed; when
+    /// there is no such side or no reason, or the disk fails. Then nothing was written.
+    pub fn decide(
+        &self,
+        record: &RecordId,
+        name: &str,
+        keep: usize,
+        reason: String,
+        author: Author,
+    ) -> Result<Written, ReplicaError> {
+        if reason.trim().is_empty() {
+            return Err(ReplicaError::Call("a decision needs its reason: --reason TEXT".to_owned()));
+        }
+        let (facts, _) = self.facts(record)?;
+        let open = decision::open(&facts, &RecordView::of(&facts));
+        let Some(decision) = open.iter().find(|one| one.name == name) else {
+            return Err(not_open(record, name, &open));
+        };
+        let kept = keep.checked_sub(1).and_then(|side| decision.position(side));
+        let Some(kept) = kept.and_then(|position| facts.at(position).next()) else {
+            let sides = decision.sides.len();
+            let message = format!("decision {name} has sides 1 to {sides}, and {keep} is none of them");
+            return Err(ReplicaError::Call(message));
+        };
+        let draft = Draft {
+            act: Act::Decide,
+            informant: Informant::Clinician,
+            follows: follows(&facts, decision),
+            reason: Some(reason),
+            resource: kept.statement.resource.clone(),
+        };
+        self.state(record, &self.area_of(record)?, author, draft)
+    }
+}
+
+/// References to everything that a contradiction is between.
+fn follows(facts: &Facts, decision: &OpenDecision) -> Vec<crate::record::FollowRef> {
+    let positions = decision.sides.iter().flat_map(|side| &side.source.positions);
+    let mut follows: Vec<_> =
+        positions.flat_map(|position| facts.at(*position)).map(crate::record::Fact::follow_ref).collect();
+    follows.sort();
+    follows.dedup();
+    follows
+}
+
+fn not_open(record: &RecordId, name: &str, open: &[OpenDecision]) -> ReplicaError {
+    match open.iter().find(|one| one.is_about(name)) {
+        Some(grown) => {
+            let sides = grown.sides.iter().enumerate();
+            let sides = sides.map(|(number, side)| format!("{}) {}", number + 1, side.says));
+            ReplicaError::DecisionGrown {
+                record: *record,
+                before: name.to_owned(),
+                now: grown.name.clone(),
+                sides: sides.collect::<Vec<_>>().join("; "),
+            }
+        }
+        None => {
+            let what = format!("open decision '{name}'");
+            ReplicaError::NothingToFollow { record: *record, what }
+        }
+    }
+}
+
+fn shown(record: &RecordId, patient: &str, decision: &OpenDecision) -> DecisionShown {
+    let side = |side: &crate::record::source::Side| SideShown {
+        says: side.says.clone(),
+        who: side.source.who.clone(),
+        role: side.source.role.clone(),
+        time: side.source.time.wall(),
+        reason: side.source.reason.clone(),
+        statement: side.source.positions.first().map(Replica::statement_name).unwrap_or_default(),
+    };
+    DecisionShown {
+        record: *record,
+        patient: patient.to_owned(),
+        decision: decision.name.clone(),
+        section: decision.section.name().to_owned(),
+        kind: decision.kind.to_owned(),
+        harm: decision.harm,
+        summary: decision.summary.clone(),
+        sides: decision.sides.iter().map(side).collect(),
+    }
+}

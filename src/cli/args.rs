@@ -6,9 +6,19 @@ use clap::{Args, Parser, Subcommand};
 use zeroize::Zeroizing;
 
 use super::commands::{
-    backup::BackupCommand, drill::DrillCommand, export::ExportCommand, find::FindCommand,
-    import::ImportCommand, realm::RealmCommand, record::RecordCommand, serve::ServeCommand,
-    show::ShowCommand, status::StatusCommand, sync::SyncCommand,
+    backup::BackupCommand,
+    bench::BenchCommand,
+    drill::DrillCommand,
+    export::ExportCommand,
+    find::FindCommand,
+    import::ImportCommand,
+    link::{LinkCommand, UnlinkCommand},
+    realm::RealmCommand,
+    record::RecordCommand,
+    serve::ServeCommand,
+    show::ShowCommand,
+    status::StatusCommand,
+    sync::SyncCommand,
 };
 use super::engine::{Backend, Engine, OnProgress};
 use super::failure::Failure;
@@ -69,10 +79,13 @@ pub(super) enum Command {
     Find(FindCommand),
     Show(ShowCommand),
     Record(RecordCommand),
+    Link(LinkCommand),
+    Unlink(UnlinkCommand),
     Export(ExportCommand),
     Sync(SyncCommand),
     Backup(BackupCommand),
     Drill(DrillCommand),
+    Bench(BenchCommand),
 }
 
 impl Command {
@@ -85,10 +98,13 @@ impl Command {
             Command::Find(command) => command.run(context),
             Command::Show(command) => command.run(context),
             Command::Record(command) => command.run(context),
+            Command::Link(command) => command.run(context),
+            Command::Unlink(command) => command.run(context),
             Command::Export(command) => command.run(context),
             Command::Sync(command) => command.run(context),
             Command::Backup(command) => command.run(context),
             Command::Drill(command) => command.run(context),
+            Command::Bench(command) => command.run(context),
         }
     }
 }

@@ -59,6 +59,9 @@ fn execute(cli: &Cli, engine: &dyn Engine, now: WallMs) -> Result<Outcome, Failu
         | Command::Find(_)
         | Command::Show(_)
         | Command::Record(_)
+        | Command::Link(_)
+        | Command::Unlink(_)
+        | Command::Bench(_)
         | Command::Export(_)
         | Command::Sync(_)
         | Command::Backup(_) => "warn",

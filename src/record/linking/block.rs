@@ -158,7 +158,11 @@ fn beginnings(name: &Called) -> impl Iterator<Item = (u64, String)> {
         (2, heard(&name.family), 2),
         (3, written(&name.family), 2),
     ];
-    halves.into_iter().filter_map(|(tag, text, count)| text.map(|text| (tag, chars(text, count).to_owned()))).collect::<Vec<_>>().into_iter()
+    halves
+        .into_iter()
+        .filter_map(|(tag, text, count)| text.map(|text| (tag, chars(text, count).to_owned())))
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 #[cfg(test)]
@@ -171,8 +175,15 @@ mod tests {
     #[test]
     fn registrations_of_one_person_share_a_key_whatever_slipped() {
         let raw = Raw {
-            family: "佐藤", given: "裕子", family_kana: "サトウ", given_kana: "ユウコ", birth_date: "1962-05-14",
-            phone: "080-0713-6304", address: "高知市旭町1-1-1", insurance: "1:2:3:4", ..Raw::default()
+            family: "佐藤",
+            given: "裕子",
+            family_kana: "サトウ",
+            given_kana: "ユウコ",
+            birth_date: "1962-05-14",
+            phone: "080-0713-6304",
+            address: "高知市旭町1-1-1",
+            insurance: "1:2:3:4",
+            ..Raw::default()
         };
         let share = |other: Raw<'_>| {
             let (a, b) = (keys(&Traits::of_raw(&raw)), keys(&Traits::of_raw(&other)));
@@ -182,9 +193,16 @@ mod tests {
         assert!(share(Raw { family: "渡辺", family_kana: "ワタナベ", ..bare }), "married");
         assert!(share(Raw { birth_date: "1962-01-01", ..bare }), "placeholder");
         assert!(share(Raw { birth_date: "1925-05-14", ..bare }), "era");
-        assert!(share(Raw { family: "裕子", given: "佐藤", family_kana: "ユウコ", given_kana: "サトウ", ..bare }), "swapped");
+        assert!(
+            share(Raw {
+                family: "裕子", given: "佐藤", family_kana: "ユウコ", given_kana: "サトウ", ..bare
+            }),
+            "swapped"
+        );
         assert!(share(Raw { phone: raw.phone, ..Raw::default() }), "unnamed with a phone");
-        assert!(!share(Raw { family: "田中", given: "一郎", birth_date: "1950-01-02", ..Raw::default() }));
+        assert!(!share(Raw {
+            family: "田中", given: "一郎", birth_date: "1950-01-02", ..Raw::default()
+        }));
     }
 
     proptest! {

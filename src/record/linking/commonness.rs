@@ -45,6 +45,25 @@ impl Commonness {
         all
     }
 
+    /// Takes over counts from an index: of the names of one person, among so many people. `count` says how many bear a
+    /// folded name.
+    pub fn counted(people: u64, person: &Traits, count: impl Fn(&str) -> u32) -> Self {
+        let mut known = Self { people, counts: HashMap::new() };
+        for name in &person.names {
+            for (part, written, read) in
+                [(&name.family, Kind::Family, Kind::FamilyRead), (&name.given, Kind::Given, Kind::GivenRead)]
+            {
+                part.written.iter().for_each(|text| {
+                    known.counts.insert(key(written, text), count(text));
+                });
+                if let (Some(full), Some(heard)) = (&part.read, &part.heard) {
+                    known.counts.insert(key(read, heard), count(full));
+                }
+            }
+        }
+        known
+    }
+
     /// Counts one more person.
     pub fn add(&mut self, person: &Traits) {
         self.people += 1;
@@ -82,18 +101,27 @@ impl Commonness {
                 self.shared_number(Kind::Phone, phone)
             }
             (Field::Insurance, Agreement::SameFamily | Agreement::Same) => {
-                let shared = a.insurance.iter().find(|one| b.insurance.iter().any(|two| one.family == two.family))?;
+                let shared =
+                    a.insurance.iter().find(|one| b.insurance.iter().any(|two| one.family == two.family))?;
                 self.shared_number(Kind::Insurance, &shared.family)
             }
             (Field::Place, Agreement::SameTown) => {
-                let shared = a.addresses.iter().find(|one| b.addresses.iter().any(|two| one.town == two.town))?;
+                let shared =
+                    a.addresses.iter().find(|one| b.addresses.iter().any(|two| one.town == two.town))?;
                 Some(self.share(Kind::Place, &shared.town, IMAGINED_NAME))
             }
             (_, _) => None,
         }
     }
 
-    fn name(&self, field: Field, level: Agreement, compared: &Comparison, a: &Traits, b: &Traits) -> Option<f64> {
+    fn name(
+        &self,
+        field: Field,
+        level: Agreement,
+        compared: &Comparison,
+        a: &Traits,
+        b: &Traits,
+    ) -> Option<f64> {
         let (one, other) = (a.names.get(compared.names.0)?, b.names.get(compared.names.1)?);
         let of = |name: &Called, field| match field {
             Field::Family => name.family.clone(),
@@ -148,12 +176,12 @@ mod tests {
 
     #[test]
     fn a_shared_common_name_says_less_than_a_shared_rare_one() {
-        let person = |family| Traits::of_raw(&Raw { family, given: "花子", ..Raw::default() });
+        let person = |family: &str| Traits::of_raw(&Raw { family, given: "花子", ..Raw::default() });
         let mut people: Vec<Traits> = (0..500).map(|_| person("佐藤")).collect();
         people.extend((0..500).map(|n| person(&format!("名{n}"))).collect::<Vec<_>>());
         people.push(person("我孫子"));
         let known = Commonness::of(&people);
-        let chance = |family| {
+        let chance = |family: &str| {
             let (a, b) = (person(family), person(family));
             known.chance(Field::Family, &Comparison::of(&a, &b), &a, &b).unwrap()
         };

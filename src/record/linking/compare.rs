@@ -1,13 +1,13 @@
 //! How well two people agree, field by field: levels, not yes or no.
 
 use jiff::civil::Date;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::normal::{Address, Insurance, short_name};
 use super::traits::{Part, Traits};
 
 /// A field that is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Field {
     /// The family name.
@@ -28,19 +28,12 @@ pub enum Field {
 
 impl Field {
     /// All fields, in the order of a comparison.
-    pub const ALL: [Field; 7] = [
-        Field::Family,
-        Field::Given,
-        Field::Birth,
-        Field::Sex,
-        Field::Phone,
-        Field::Place,
-        Field::Insurance,
-    ];
+    pub const ALL: [Field; 7] =
+        [Field::Family, Field::Given, Field::Birth, Field::Sex, Field::Phone, Field::Place, Field::Insurance];
 }
 
 /// How well one field agrees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Agreement {
     /// One side does not say.
@@ -95,15 +88,22 @@ pub struct Comparison {
 impl Comparison {
     /// Compares two people; of several values the best pair counts.
     pub fn of(a: &Traits, b: &Traits) -> Self {
-        let mut best = Called2 { family: Agreement::Missing, given: Agreement::Missing, swapped: false, at: (0, 0) };
+        let mut best =
+            Called2 { family: Agreement::Missing, given: Agreement::Missing, swapped: false, at: (0, 0) };
         let mut first = true;
         for (i, one) in a.names.iter().enumerate() {
             for (j, other) in b.names.iter().enumerate() {
                 for swapped in [false, true] {
-                    let (family, given) = if swapped { (&other.given, &other.family) } else { (&other.family, &other.given) };
+                    let (family, given) =
+                        if swapped { (&other.given, &other.family) } else { (&other.family, &other.given) };
                     let (family, given) = (part(&one.family, family, false), part(&one.given, given, true));
                     // A swap is believed only where both halves agree in it.
-                    if swapped && (family > Agreement::HeardAlike || given > Agreement::HeardAlike || family == Agreement::Missing || given == Agreement::Missing) {
+                    if swapped
+                        && (family > Agreement::HeardAlike
+                            || given > Agreement::HeardAlike
+                            || family == Agreement::Missing
+                            || given == Agreement::Missing)
+                    {
                         continue;
                     }
                     let found = Called2 { family, given, swapped, at: (i, j) };
@@ -162,7 +162,9 @@ fn part(a: &Part, b: &Part, given: bool) -> Agreement {
         (both(&a.written, &b.written), both(&a.read, &b.read), both(&a.heard, &b.heard));
     match (written, read, heard) {
         (None, None, _) => Agreement::Missing,
-        (Some(true), None, _) | (Some(true) | None, Some(true), _) | (Some(true), _, Some(true)) => Agreement::Same,
+        (Some(true), None, _) | (Some(true) | None, Some(true), _) | (Some(true), _, Some(true)) => {
+            Agreement::Same
+        }
         (Some(true), Some(false), _) => Agreement::OtherReading,
         (Some(false), Some(true), _) => Agreement::OtherWriting,
         (_, Some(false), Some(true)) => Agreement::HeardAlike,
@@ -174,7 +176,11 @@ fn part(a: &Part, b: &Part, given: bool) -> Agreement {
 
 fn is_short(a: &Part, b: &Part) -> bool {
     let short = |short: &Part, long: &Part| {
-        let stem = short.read.as_deref().and_then(short_name).or_else(|| short.written.as_deref().and_then(short_name));
+        let stem = short
+            .read
+            .as_deref()
+            .and_then(short_name)
+            .or_else(|| short.written.as_deref().and_then(short_name));
         let (Some(stem), Some(long)) = (stem, long.read.as_deref()) else { return false };
         long.starts_with(stem) || long.starts_with(&super::normal::sound(stem))
     };
@@ -205,7 +211,9 @@ fn birth(a: &Date, b: &Date) -> Agreement {
         Agreement::Same
     } else if y == y2 && ((m, d) == (d2, m2) || (m == m2 && exchanged(d) == d2)) {
         Agreement::Exchanged
-    } else if (same_day && matches!(years, 1 | 10)) || a.until(*b).is_ok_and(|span| span.get_days().abs() == 1) {
+    } else if (same_day && matches!(years, 1 | 10))
+        || a.until(*b).is_ok_and(|span| span.get_days().abs() == 1)
+    {
         Agreement::OffByOne
     } else if same_day && matches!(years, 14 | 63 | 30) {
         // First years of the eras less one: 1867, 1911, 1925, 1988, 2018. Those 30 years apart are a generation too.
@@ -247,9 +255,9 @@ fn phone(a: &str, b: &str) -> Agreement {
 fn place(a: &Traits, b: &Traits) -> Agreement {
     let address = pairs(&a.addresses, &b.addresses, address);
     match address {
-        Agreement::Missing => pairs(&a.postal, &b.postal, |x, y| {
-            if x == y { Agreement::SameTown } else { Agreement::Missing }
-        }),
+        Agreement::Missing => {
+            pairs(&a.postal, &b.postal, |x, y| if x == y { Agreement::SameTown } else { Agreement::Missing })
+        }
         level => level,
     }
 }
@@ -312,17 +320,35 @@ mod tests {
 
     #[test]
     fn names_agree_by_writing_by_reading_and_by_sound() {
-        let raw = |family, given, family_kana, given_kana| Raw { family, given, family_kana, given_kana, ..Raw::default() };
+        let raw = |family, given, family_kana, given_kana| Raw {
+            family,
+            given,
+            family_kana,
+            given_kana,
+            ..Raw::default()
+        };
         let a = raw("渡邊", "裕子", "ﾜﾀﾅﾍﾞ", "ﾕｳｺ");
         let names = |b: Raw<'_>| {
             let c = levels(a, b);
             assert_eq!(c.levels, levels(b, a).levels);
             (c.level(Field::Family), c.level(Field::Given), c.swapped)
         };
-        assert_eq!(names(raw("渡辺", "裕子　", "わたなべ", "ゆーこ")), (Agreement::Same, Agreement::Same, false));
-        assert_eq!(names(raw("渡辺", "裕子", "", "ヒロコ")), (Agreement::Same, Agreement::OtherReading, false));
-        assert_eq!(names(raw("渡部", "ゆうこ", "ワタナベ", "")), (Agreement::OtherWriting, Agreement::Same, false));
-        assert_eq!(names(raw("裕子", "渡辺", "ユウコ", "ワタナベ")), (Agreement::Same, Agreement::Same, true));
+        assert_eq!(
+            names(raw("渡辺", "裕子　", "わたなべ", "ゆーこ")),
+            (Agreement::Same, Agreement::Same, false)
+        );
+        assert_eq!(
+            names(raw("渡辺", "裕子", "", "ヒロコ")),
+            (Agreement::Same, Agreement::OtherReading, false)
+        );
+        assert_eq!(
+            names(raw("渡部", "ゆうこ", "ワタナベ", "")),
+            (Agreement::OtherWriting, Agreement::Same, false)
+        );
+        assert_eq!(
+            names(raw("裕子", "渡辺", "ユウコ", "ワタナベ")),
+            (Agreement::Same, Agreement::Same, true)
+        );
         assert_eq!(names(raw("渡辺", "ゆうちゃん", "ワタナベ", "ユウチャン")).1, Agreement::ShortName);
         assert_eq!(names(raw("渡辺", "裕美", "ワタナベ", "ヒロミ")).1, Agreement::Near);
         assert_eq!(names(raw("佐藤", "太郎", "サトウ", "タロウ")).0, Agreement::Different);
@@ -336,8 +362,14 @@ mod tests {
         assert_eq!(of(phone("080-1234-5678"), phone("08012345999"), Field::Phone), Agreement::Different);
         let at = |address| Raw { address, ..Raw::default() };
         assert_eq!(of(at("高知県高知市旭町1丁目2番3号"), at("高知市旭町1-2"), Field::Place), Agreement::Near);
-        assert_eq!(of(at("高知県高知市旭町1丁目2番3号"), at("高知市旭町3-2"), Field::Place), Agreement::SameTown);
-        assert_eq!(of(at("高知県高知市旭町1丁目2番3号"), at("高知市本町3-2"), Field::Place), Agreement::SameCity);
+        assert_eq!(
+            of(at("高知県高知市旭町1丁目2番3号"), at("高知市旭町3-2"), Field::Place),
+            Agreement::SameTown
+        );
+        assert_eq!(
+            of(at("高知県高知市旭町1丁目2番3号"), at("高知市本町3-2"), Field::Place),
+            Agreement::SameCity
+        );
         let insured = |insurance| Raw { insurance, ..Raw::default() };
         assert_eq!(of(insured("1:2:3:01"), insured("1:2:3:02"), Field::Insurance), Agreement::OtherMember);
         assert_eq!(of(insured("1:2:3:01"), insured("1:2:3"), Field::Insurance), Agreement::SameFamily);

@@ -12,7 +12,8 @@ const GAP: char = '|';
 /// Forms of address that stand behind short names, folded.
 const HONORIFICS: [&str; 5] = ["チヤン", "クン", "サン", "サマ", "君"];
 /// Words that stand where a name is not known.
-const NAMELESS: [&str; 7] = ["不明", "フメイ", "氏名不詳", "身元不明", "名無", "unknown", "推定"];
+const NAMELESS: [&str; 8] =
+    ["ミモトフメイ", "不明", "フメイ", "氏名不詳", "身元不明", "名無", "unknown", "推定"];
 
 /// Folds a name's writing: width, case, kana, spaces, and variants of characters.
 pub fn writing(text: &str) -> String {
@@ -90,15 +91,17 @@ pub fn postal(text: &str) -> Option<String> {
     let normal: String = text.nfkc().collect();
     let start = normal.trim_start_matches(['〒', ' ']);
     let code: String = start.chars().take(8).filter(char::is_ascii_digit).collect();
-    (code.len() == 7 && start.chars().take(8).all(|c| c.is_ascii_digit() || matches!(c, '-' | '−' | 'ー' | ' ')))
-        .then_some(code)
-        .or_else(|| (start.len() == 7 && start.bytes().all(|b| b.is_ascii_digit())).then(|| start.to_owned()))
+    (code.len() == 7
+        && start.chars().take(8).all(|c| c.is_ascii_digit() || matches!(c, '-' | '−' | 'ー' | ' ')))
+    .then_some(code)
+    .or_else(|| (start.len() == 7 && start.bytes().all(|b| b.is_ascii_digit())).then(|| start.to_owned()))
 }
 
 impl Address {
     /// Returns the municipality that the place begins with, if it can be told.
     pub fn city(&self) -> Option<&str> {
-        let end = self.town.char_indices().skip(1).find(|(_, c)| matches!(c, '市' | '区' | '町' | '村' | '郡'));
+        let end =
+            self.town.char_indices().skip(1).find(|(_, c)| matches!(c, '市' | '区' | '町' | '村' | '郡'));
         end.and_then(|(at, c)| self.town.get(..at + c.len_utf8()))
     }
 }
@@ -156,7 +159,9 @@ fn prefecture_bytes(text: &str) -> usize {
     }
     let mut start = text.char_indices().skip(2);
     match start.next() {
-        Some((at, c)) if matches!(c, '県' | '府' | '都' | '道') && !text.starts_with("京都市") => at + c.len_utf8(),
+        Some((at, c)) if matches!(c, '県' | '府' | '都' | '道') && !text.starts_with("京都市") => {
+            at + c.len_utf8()
+        }
         Some(_) | None => 0,
     }
 }
@@ -204,7 +209,10 @@ mod tests {
             "〒221-0455 神奈川県横浜市神奈川区松原2-6-25",
         ];
         let first = address(styles[0]).unwrap();
-        assert_eq!((first.town.as_str(), first.house.as_slice()), ("横浜市神奈川区松原", [2, 6, 25].as_slice()));
+        assert_eq!(
+            (first.town.as_str(), first.house.as_slice()),
+            ("横浜市神奈川区松原", [2, 6, 25].as_slice())
+        );
         for style in styles {
             assert!(address(style) == Some(first.clone()), "{style}");
         }
@@ -218,7 +226,9 @@ mod tests {
     #[test]
     fn readings_that_are_heard_as_one_fold_together() {
         let heard = |text: &str| sound(&writing(text));
-        for (a, b) in [("ヤマザキ", "やまさき"), ("オオタ", "オータ"), ("キョウコ", "キョーコ"), ("ユウイチ", "ﾕｲﾁ")] {
+        for (a, b) in
+            [("ヤマザキ", "やまさき"), ("オオタ", "オータ"), ("キョウコ", "キョーコ"), ("ユウイチ", "ﾕｲﾁ")]
+        {
             assert_eq!(heard(a), heard(b), "{a} {b}");
         }
         assert_ne!(heard("ハルコ"), heard("ハルミ"));

@@ -1,6 +1,6 @@
 //! The score of a pair, and what it is made of.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::commonness::Commonness;
 use super::compare::{Agreement, Comparison, Field};
@@ -9,12 +9,12 @@ use super::weights::{Kinship, shares};
 
 /// From this probability on a pair is suggested to be one person: seven of eight at the margin, and nearly all above it.
 /// A wrong suggestion costs a look; a double that nobody looks at costs an allergy that nobody sees.
-pub const SUGGEST_MIN: f64 = 0.88;
+pub const SUGGEST_MIN: f64 = 0.875;
 /// From this probability on a pair is worth a look: as likely one person as not.
 pub const MAYBE_MIN: f64 = 0.40;
 
 /// What is thought of a pair. Nothing is ever linked by it: that takes a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Most probably one person.
@@ -33,11 +33,11 @@ pub struct Score {
     /// The same as the weight of evidence for one person against all else, in bits.
     pub bits: f64,
     /// What else they would most probably be.
-    pub else_: Kinship,
+    pub otherwise: Kinship,
 }
 
 /// What one field contributes.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The field.
     pub field: Field,
@@ -65,7 +65,7 @@ impl Score {
         let all: f64 = others.iter().map(|log| (log - most).exp2()).sum();
         let bits = one - (most + all.log2());
         let at = others.iter().position(|log| *log == most).unwrap_or(0);
-        Self { probability: 1.0 / (1.0 + (-bits).exp2()), bits, else_: Kinship::ALL[at + 1] }
+        Self { probability: 1.0 / (1.0 + (-bits).exp2()), bits, otherwise: Kinship::ALL[at + 1] }
     }
 
     /// Returns what is thought of the pair.
@@ -78,8 +78,14 @@ impl Score {
     }
 
     /// Says what each field contributes.
-    pub fn evidence(&self, compared: &Comparison, a: &Traits, b: &Traits, known: &Commonness) -> Vec<Evidence> {
-        let other = Kinship::ALL.iter().position(|kinship| *kinship == self.else_).unwrap_or(1);
+    pub fn evidence(
+        &self,
+        compared: &Comparison,
+        a: &Traits,
+        b: &Traits,
+        known: &Commonness,
+    ) -> Vec<Evidence> {
+        let other = Kinship::ALL.iter().position(|kinship| *kinship == self.otherwise).unwrap_or(1);
         let evidence = |field| {
             let level = compared.level(field);
             let shares = shares(field, level, known.chance(field, compared, a, b));
@@ -115,7 +121,11 @@ mod tests {
             .map(|n| {
                 let (family, given) = (format!("名{}", n % 7), format!("字{}", n % 20));
                 let raw = Raw { family: &family, given: &given, ..Raw::default() };
-                Traits::of_raw(&if n % 7 == 0 { Raw { family: "佐藤", given: if n % 20 == 0 { "裕子" } else { "某" }, ..raw } } else { raw })
+                Traits::of_raw(&if n % 7 == 0 {
+                    Raw { family: "佐藤", given: if n % 20 == 0 { "裕子" } else { "某" }, ..raw }
+                } else {
+                    raw
+                })
             })
             .collect();
         let known = Commonness::of(&filler);
@@ -130,11 +140,25 @@ mod tests {
         let slips = [
             Raw { birth_date: "1962-01-01", ..base() },
             Raw { family: "渡辺", family_kana: "ワタナベ", insurance: "", ..base() },
-            Raw { phone: "", address: "高知県高知市旭町1丁目1番1号", postal_code: "780-0001", ..base() },
+            Raw {
+                phone: "", address: "高知県高知市旭町1丁目1番1号", postal_code: "780-0001", ..base()
+            },
             Raw { given: "ひろこ", given_kana: "ヒロコ", ..base() },
-            Raw { family: "裕子", given: "佐藤", family_kana: "ユウコ", given_kana: "サトウ", ..base() },
+            Raw {
+                family: "裕子", given: "佐藤", family_kana: "ユウコ", given_kana: "サトウ", ..base()
+            },
             Raw { sex: "male", insurance: "01646898:3053:97691", ..base() },
-            Raw { family: "不明", given: "女性", family_kana: "フメイ", given_kana: "", birth_date: "", phone: "", address: "", postal_code: "", ..base() },
+            Raw {
+                family: "不明",
+                given: "女性",
+                family_kana: "フメイ",
+                given_kana: "",
+                birth_date: "",
+                phone: "",
+                address: "",
+                postal_code: "",
+                ..base()
+            },
         ];
         for (number, other) in slips.into_iter().enumerate() {
             assert_eq!(verdict(base(), other), Verdict::Suggest, "{number}");
@@ -150,7 +174,8 @@ mod tests {
             insurance: "39000001:1:1:01",
             ..base()
         };
-        let twin = Raw { given: "裕美", given_kana: "ヒロミ", insurance: "01646898:3053:97691:03", ..base() };
+        let twin =
+            Raw { given: "裕美", given_kana: "ヒロミ", insurance: "01646898:3053:97691:03", ..base() };
         let pairs = [
             ("twins", twin),
             ("twins without a branch", Raw { insurance: "01646898:3053:97691", ..twin }),

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 
 use super::normal::{self, Address, Insurance};
 use crate::record::build::RECORD_SYSTEM;
-use crate::record::sections::demographics::{Demographics, Name, Script};
+use crate::record::sections::demographics::{Demographics, Identifier, Name, Person, Script};
 use crate::record::{birth, kana};
 
 /// Most names of one person that are compared.
@@ -113,41 +113,85 @@ impl Traits {
         }
     }
 
+    /// Folds what several registrations of one record say, the outdated ones too.
+    pub fn of_people(people: Vec<Person>) -> Self {
+        let mut all = Self::default();
+        for person in people {
+            let of = Self::of_known(
+                &person.names,
+                person.birth_date.as_slice(),
+                person.sex.as_slice(),
+                &person.addresses,
+                &person.contacts,
+                &person.identifiers,
+            );
+            all.names
+                .extend(of.names.into_iter().filter(|name| !all.names.contains(name)).collect::<Vec<_>>());
+            all.births.extend(of.births);
+            all.female = all.female.or(of.female);
+            all.phones.extend(of.phones);
+            all.addresses.extend(of.addresses);
+            all.postal.extend(of.postal);
+            all.insurance.extend(of.insurance);
+        }
+        all.names.truncate(NAMES_MAX);
+        all.births.sort_unstable();
+        all.births.dedup();
+        all.births.truncate(VALUES_MAX);
+        all.phones.truncate(VALUES_MAX);
+        all.addresses.truncate(VALUES_MAX);
+        all.postal.truncate(VALUES_MAX);
+        all.insurance.truncate(VALUES_MAX);
+        all
+    }
+
     /// Folds what a record says of who its patient is.
     pub fn of_demographics(person: &Demographics) -> Self {
+        let Demographics { names, birth_dates, sexes, addresses, contacts, identifiers, .. } = person;
+        Self::of_known(names, birth_dates, sexes, addresses, contacts, identifiers)
+    }
+
+    fn of_known(
+        names: &[Name],
+        births: &[String],
+        sexes: &[String],
+        addresses: &[String],
+        contacts: &[String],
+        identifiers: &[Identifier],
+    ) -> Self {
         let is_kana = |name: &&Name| name.script == Script::Kana || kana::is_kana(&kana::fold(&name.full));
-        let (read, written): (Vec<&Name>, Vec<&Name>) = person.names.iter().partition(is_kana);
-        let mut names = Vec::new();
+        let (read, written): (Vec<&Name>, Vec<&Name>) = names.iter().partition(is_kana);
+        let mut called = Vec::new();
         for name in &written {
             let (family, given) = halves(name);
             if read.is_empty() {
-                names.push(Called { family: Part::new(&family, ""), given: Part::new(&given, "") });
+                called.push(Called { family: Part::new(&family, ""), given: Part::new(&given, "") });
             }
             for reading in &read {
                 let (family_read, given_read) = halves(reading);
-                names.push(Called {
+                called.push(Called {
                     family: Part::new(&family, &family_read),
                     given: Part::new(&given, &given_read),
                 });
             }
         }
         if written.is_empty() {
-            names.extend(read.iter().map(|reading| {
+            called.extend(read.iter().map(|reading| {
                 let (family, given) = halves(reading);
                 Called { family: Part::new("", &family), given: Part::new("", &given) }
             }));
         }
-        names.truncate(NAMES_MAX);
-        let sexes: Vec<bool> = person.sexes.iter().filter_map(|text| sex(text)).collect();
+        called.truncate(NAMES_MAX);
+        let sexes: Vec<bool> = sexes.iter().filter_map(|text| sex(text)).collect();
         let boxed = |text: String| text.into_boxed_str();
-        let identifiers = person.identifiers.iter().filter(|identifier| identifier.system != RECORD_SYSTEM);
+        let identifiers = identifiers.iter().filter(|identifier| identifier.system != RECORD_SYSTEM);
         Self {
-            names: known(names),
-            births: person.birth_dates.iter().filter_map(|text| birth::parse(text)).take(VALUES_MAX).collect(),
+            names: known(called),
+            births: births.iter().filter_map(|text| birth::parse(text)).take(VALUES_MAX).collect(),
             female: sexes.first().copied().filter(|first| sexes.iter().all(|other| other == first)),
-            phones: first(person.contacts.iter().filter_map(|text| normal::phone(text)).map(boxed)),
-            addresses: first(person.addresses.iter().filter_map(|text| normal::address(text))),
-            postal: first(person.addresses.iter().filter_map(|text| normal::postal(text)).map(boxed)),
+            phones: first(contacts.iter().filter_map(|text| normal::phone(text)).map(boxed)),
+            addresses: first(addresses.iter().filter_map(|text| normal::address(text))),
+            postal: first(addresses.iter().filter_map(|text| normal::postal(text)).map(boxed)),
             insurance: first(identifiers.filter_map(|identifier| normal::insurance(&identifier.value))),
         }
     }
@@ -158,9 +202,8 @@ fn first<T>(values: impl Iterator<Item = T>) -> Vec<T> {
 }
 
 fn known(names: Vec<Called>) -> Vec<Called> {
-    let nameless = |part: &Part| {
-        [&part.written, &part.read].into_iter().flatten().any(|text| normal::is_nameless(text))
-    };
+    let nameless =
+        |part: &Part| [&part.written, &part.read].into_iter().flatten().any(|text| normal::is_nameless(text));
     let is_known = |name: &Called| {
         !(nameless(&name.family) || nameless(&name.given))
             && !(name.family.is_empty() && name.given.is_empty())
@@ -199,7 +242,8 @@ mod tests {
 
     #[test]
     fn nobody_knows_the_name_of_the_unknown() {
-        let raw = Raw { family: "不明", given: "男性 推定60代", family_kana: "フメイ", ..Raw::default() };
+        let raw =
+            Raw { family: "不明", given: "男性 推定60代", family_kana: "フメイ", ..Raw::default() };
         assert!(Traits::of_raw(&raw).names.is_empty());
     }
 }

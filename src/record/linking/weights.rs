@@ -95,14 +95,24 @@ pub static WEIGHTS: &[Weight] = &[
     w(Field::Family, HeardAlike, [0.005, 0.003, 0.002, 0.01], "heard over a telephone"),
     w(Field::Family, ShortName, [1e-4, 1e-4, 1e-4, 1e-4], "family names have no short forms"),
     w(Field::Family, Near, [0.015, 0.03, 0.008, 0.005], "one character in common is chance"),
-    w(Field::Family, Different, [0.05, 0.96, 0.035, 0.005], "marriage, divorce, adoption, between two registrations"),
+    w(
+        Field::Family,
+        Different,
+        [0.05, 0.96, 0.035, 0.005],
+        "marriage, divorce, adoption, between two registrations",
+    ),
     w(Field::Given, Same, [0.85, 0.005, 0.002, 0.92], "given for life; one house does not give it twice"),
     w(Field::Given, OtherReading, [0.03, 5e-4, 0.002, 0.02], "裕子: ゆうこ or ひろこ"),
     w(Field::Given, OtherWriting, [0.03, 0.005, 0.004, 0.03], "written by ear"),
     w(Field::Given, HeardAlike, [0.01, 0.005, 0.004, 0.005], "heard over a telephone"),
     w(Field::Given, ShortName, [0.03, 0.002, 0.03, 0.005], "what children and the old are called"),
     w(Field::Given, Near, [0.015, 0.05, 0.24, 0.005], "brothers and sisters share a character"),
-    w(Field::Given, Different, [0.02, 0.93, 0.72, 0.005], "few change it; most slips are in the same half of a form"),
+    w(
+        Field::Given,
+        Different,
+        [0.02, 0.93, 0.72, 0.005],
+        "few change it; most slips are in the same half of a form",
+    ),
     w(Field::Birth, Same, [0.88, 3.4e-5, 0.03, 3.4e-5], "twins are two in a hundred births"),
     w(Field::Birth, Exchanged, [0.025, 7e-5, 0.001, 7e-5], "typed in the wrong order"),
     w(Field::Birth, OffByOne, [0.04, 2e-4, 0.003, 2e-4], "typed beside it"),
@@ -124,7 +134,12 @@ pub static WEIGHTS: &[Weight] = &[
     w(Field::Insurance, OtherMember, [0.01, 1e-5, 0.876, 1e-5], "the branch is another person"),
     w(Field::Insurance, Different, [0.21, 1.0, 0.12, 1.0], "another employer, 75th birthday, divorce"),
     w(Field::Insurance, SameFamily, [0.79, 1e-5, 0.88, 1e-5], "without a branch it is the family's"),
-    w(Field::Insurance, DifferentUnbranched, [0.21, 1.0, 0.12, 1.0], "another employer, 75th birthday, divorce"),
+    w(
+        Field::Insurance,
+        DifferentUnbranched,
+        [0.21, 1.0, 0.12, 1.0],
+        "another employer, 75th birthday, divorce",
+    ),
 ];
 
 /// How much a house counts with no street number known: levels that the table has no row for say nothing.
@@ -179,8 +194,12 @@ mod tests {
                 if rows(unbranched).next().is_none() {
                     continue;
                 }
-                for column in [|row: &Weight| row.one, |row| row.strangers, |row| row.household, |row| row.namesakes]
-                {
+                for column in [
+                    |row: &Weight| row.one,
+                    |row: &Weight| row.strangers,
+                    |row: &Weight| row.household,
+                    |row: &Weight| row.namesakes,
+                ] {
                     let sum: f64 = rows(unbranched).map(column).sum();
                     assert!((0.95..=1.05).contains(&sum), "{field:?} {unbranched} {sum}");
                 }

@@ -51,7 +51,9 @@ impl Agreement {
             Agreement::SameTown => both("町名・郵便番号が一致", "same quarter or postal code"),
             Agreement::SameCity => both("市区町村が一致", "same municipality"),
             Agreement::SameFamily => both("世帯の番号が一致(枝番なし)", "the family's number, no branch"),
-            Agreement::OtherMember => both("世帯の番号が一致・枝番が違う", "the family's number, another branch"),
+            Agreement::OtherMember => {
+                both("世帯の番号が一致・枝番が違う", "the family's number, another branch")
+            }
             Agreement::Different | Agreement::DifferentUnbranched => both("不一致", "different"),
         }
     }
@@ -84,7 +86,7 @@ impl Kinship {
 impl Score {
     /// Says in one line what is thought, in both languages.
     pub fn told(&self) -> String {
-        let (verdict, other) = (self.verdict().words(), self.else_.words());
+        let (verdict, other) = (self.verdict().words(), self.otherwise.words());
         let percent = self.probability * 100.0;
         format!(
             "{percent:.1}% {} / {} (そうでなければ{} / else {})",

@@ -205,8 +205,8 @@ fn known(names: Vec<Called>) -> Vec<Called> {
     let nameless =
         |part: &Part| [&part.written, &part.read].into_iter().flatten().any(|text| normal::is_nameless(text));
     let is_known = |name: &Called| {
-        !(nameless(&name.family) || nameless(&name.given))
-            && !(name.family.is_empty() && name.given.is_empty())
+        let says_nothing = name.family.is_empty() && name.given.is_empty();
+        !(says_nothing || nameless(&name.family) || nameless(&name.given))
     };
     names.into_iter().filter(is_known).collect()
 }

@@ -6,9 +6,20 @@ use clap::{Args, Parser, Subcommand};
 use zeroize::Zeroizing;
 
 use super::commands::{
-    backup::BackupCommand, decide::DecideCommand, drill::DrillCommand, export::ExportCommand,
-    find::FindCommand, import::ImportCommand, realm::RealmCommand, record::RecordCommand,
-    serve::ServeCommand, show::ShowCommand, status::StatusCommand, sync::SyncCommand,
+    backup::BackupCommand,
+    bench::BenchCommand,
+    decide::DecideCommand,
+    drill::DrillCommand,
+    export::ExportCommand,
+    find::FindCommand,
+    import::ImportCommand,
+    link::{LinkCommand, UnlinkCommand},
+    realm::RealmCommand,
+    record::RecordCommand,
+    serve::ServeCommand,
+    show::ShowCommand,
+    status::StatusCommand,
+    sync::SyncCommand,
 };
 use super::engine::{Backend, Engine, OnProgress};
 use super::failure::Failure;
@@ -70,10 +81,13 @@ pub(super) enum Command {
     Show(ShowCommand),
     Record(RecordCommand),
     Decide(DecideCommand),
+    Link(LinkCommand),
+    Unlink(UnlinkCommand),
     Export(ExportCommand),
     Sync(SyncCommand),
     Backup(BackupCommand),
     Drill(DrillCommand),
+    Bench(BenchCommand),
 }
 
 impl Command {
@@ -87,10 +101,13 @@ impl Command {
             Command::Show(command) => command.run(context),
             Command::Record(command) => command.run(context),
             Command::Decide(command) => command.run(context),
+            Command::Link(command) => command.run(context),
+            Command::Unlink(command) => command.run(context),
             Command::Export(command) => command.run(context),
             Command::Sync(command) => command.run(context),
             Command::Backup(command) => command.run(context),
             Command::Drill(command) => command.run(context),
+            Command::Bench(command) => command.run(context),
         }
     }
 }

@@ -60,6 +60,9 @@ fn execute(cli: &Cli, engine: &dyn Engine, now: WallMs) -> Result<Outcome, Failu
         | Command::Show(_)
         | Command::Record(_)
         | Command::Decide(_)
+        | Command::Link(_)
+        | Command::Unlink(_)
+        | Command::Bench(_)
         | Command::Export(_)
         | Command::Sync(_)
         | Command::Backup(_) => "warn",

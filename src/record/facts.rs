@@ -157,6 +157,14 @@ impl Facts {
         Ok(())
     }
 
+    /// Joins the facts of several records that are one person's, under one of their ids; each statement keeps the
+    /// record that it was written into.
+    pub fn joined(record: RecordId, parts: &[&Facts]) -> Self {
+        let mut all = Self::new(record);
+        parts.iter().flat_map(|part| part.facts.values()).cloned().for_each(|fact| all.insert(fact));
+        all
+    }
+
     /// Returns how many statements are known.
     pub fn len(&self) -> usize {
         self.facts.len()

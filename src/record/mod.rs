@@ -16,6 +16,7 @@ mod fixtures;
 pub mod json;
 mod json_reader;
 pub mod kana;
+pub mod linking;
 pub mod names;
 pub mod origin;
 pub mod prescription;

@@ -5,11 +5,13 @@ use serde::Serialize;
 use super::facts::Standing;
 use super::statement::{Act, Informant, Position};
 use super::threads::{Node, Thread};
-use crate::base::{DeviceId, Hlc, WallMs};
+use crate::base::{DeviceId, Hlc, RecordId, WallMs};
 
 /// Where one shown statement comes from.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Source {
+    /// The record that it was written into: of linked records the view shows several.
+    pub record: RecordId,
     /// The author's name.
     pub who: String,
     /// The author's role.
@@ -69,6 +71,7 @@ impl Source {
         positions.dedup();
         let origin = fact.origin.as_ref();
         Self {
+            record: fact.record,
             who: fact.author.name.clone(),
             role: fact.author.role.clone(),
             device: fact.device,

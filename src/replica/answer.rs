@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Area, DeviceId, Digest, Part, RecordId, WallMs};
 use crate::record::Harm;
+use crate::record::linking::unnamed::CalledOut;
+use crate::record::linking::{Evidence, PairState, TieKind, Verdict};
 
 /// How a replica is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -174,8 +176,11 @@ pub struct Shown {
     pub record: RecordId,
     /// The areas in which it has entries.
     pub areas: Vec<Area>,
-    /// The view of its facts.
+    /// The view of its facts, joined with those of the records that are linked with it.
     pub view: serde_json::Value,
+    /// Which records are joined, and what is said of it ([`crate::record::linking::PersonView`]).
+    #[serde(default)]
+    pub person: serde_json::Value,
     /// The chart of each area.
     pub charts: Vec<ChartShown>,
     /// The same as text for people.
@@ -355,4 +360,69 @@ pub struct Restored {
     pub problems: Vec<String>,
     /// Milliseconds that it took.
     pub took_ms: u64,
+}
+
+/// What was said of two records, durably.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Linked {
+    /// The records.
+    pub records: [RecordId; 2],
+    /// What was said.
+    pub said: TieKind,
+    /// How they stand now.
+    pub state: PairState,
+    /// The records that are joined with the first now, itself among them.
+    pub joined: Vec<RecordId>,
+    /// Into how many of the two it was written: this device may not write everywhere.
+    pub written_into: u64,
+    /// When, by this device's clock.
+    pub time: WallMs,
+    /// What a clinician should know at once.
+    pub warnings: Vec<String>,
+}
+
+/// Probable doubles.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Suggested {
+    /// The pairs, the most probable first.
+    pub pairs: Vec<SuggestedPair>,
+    /// People looked at.
+    pub people: u64,
+    /// Pairs compared.
+    pub compared: u64,
+    /// Whether there were more than asked for.
+    pub more: bool,
+}
+
+/// Two records that may be one person's.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SuggestedPair {
+    /// The two.
+    pub sides: [SuggestedSide; 2],
+    /// What is thought.
+    pub verdict: Verdict,
+    /// The probability that they are one person's.
+    pub probability: f64,
+    /// The same in words, in Japanese and English.
+    pub told: String,
+    /// What each field contributes.
+    pub evidence: Vec<Evidence>,
+}
+
+/// One of two records that may be one person's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SuggestedSide {
+    /// The record.
+    pub record: RecordId,
+    /// Name, birth date, sex and address.
+    pub who: String,
+}
+
+/// An unnamed person, registered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UnnamedRegistered {
+    /// The generated name.
+    pub name: CalledOut,
+    /// What was written.
+    pub written: Written,
 }

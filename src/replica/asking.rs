@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::block_in_place;
 
-use super::answer::{PeerStatus, Synced};
+use super::answer::{PeerStatus, Synced, UnnamedRegistered};
 use super::core::Replica;
 use super::error::ReplicaError;
 use super::importing::ImportCall;
@@ -80,6 +80,18 @@ async fn carry_out(
         })?),
         Request::Decide { record, decision, keep, reason, author } => json(block_in_place(|| {
             replica.decide(&replica.record_named(&record)?, &decision, keep, reason, author)
+        })?),
+        Request::RegisterUnnamed { unnamed, area, author } => json(block_in_place(|| {
+            let (name, written) = replica.register_unnamed(&unnamed, area, author)?;
+            Ok::<_, ReplicaError>(UnnamedRegistered { name, written })
+        })?),
+        Request::Tie { tie, records: [a, b], reason, author } => json(block_in_place(|| {
+            let records = [replica.record_named(&a)?, replica.record_named(&b)?];
+            replica.tie(tie, records, &reason, author)
+        })?),
+        Request::Suggest { record, limit } => json(block_in_place(|| {
+            let record = record.map(|record| replica.record_named(&record)).transpose()?;
+            replica.suggest(record, limit)
         })?),
         Request::Sync { with } => json(sync_once(replica, &with).await?),
         Request::BackupNow { url } => {

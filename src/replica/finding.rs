@@ -6,6 +6,7 @@ use super::answer::{Found, FoundPatient, Shown};
 use super::core::Replica;
 use super::error::ReplicaError;
 use crate::base::RecordId;
+use crate::record::linking::told;
 use crate::record::names::{SearchToken, query, rank};
 use crate::record::{RecordView, render};
 
@@ -41,15 +42,20 @@ impl Replica {
         Ok(Found { patients, more })
     }
 
-    /// Shows a record: its facts' view, its charts, and both as text.
+    /// Shows the person whose record it is: the view of all linked records' facts, their charts, and both as text.
     ///
     /// # Errors
     /// When the store or the chart library fails.
     pub fn show(&self, record: &RecordId) -> Result<Shown, ReplicaError> {
-        let (facts, quarantined) = self.facts(record)?;
-        let view = RecordView::of(&facts);
-        let charts = self.charts_shown(record)?;
-        let mut text = render::text(&view, self.environment().now());
+        let (person, quarantined) = self.person(record)?;
+        let view = &person.view;
+        let (mut charts, mut areas) = (Vec::new(), BTreeSet::new());
+        for record in &person.records {
+            charts.extend(self.charts_shown(record)?);
+            areas.extend(self.areas_of(record)?);
+        }
+        let mut text = told::text(&person, self.environment().now());
+        text.push_str(&render::text(view, self.environment().now()));
         for chart in charts.iter().filter(|chart| !chart.handover.is_empty()) {
             text.push_str("Hand-over\n");
             chart.handover.lines().for_each(|line| text.push_str(&format!("  {}\n", plain(line))));
@@ -67,11 +73,11 @@ impl Replica {
             text.push_str(&format!("{refused} entries of this record cannot be read and are kept aside\n"));
         }
         let view = serde_json::from_slice(&view.to_json()).unwrap_or_default();
-        let areas = self.areas_of(record)?.into_iter().collect();
-        Ok(Shown { record: *record, areas, view, charts, text })
+        let person = serde_json::to_value(&person).unwrap_or_default();
+        Ok(Shown { record: *record, areas: areas.into_iter().collect(), view, person, charts, text })
     }
 
-    fn records_with(&self, group: &[SearchToken]) -> Result<BTreeSet<RecordId>, ReplicaError> {
+    pub(super) fn records_with(&self, group: &[SearchToken]) -> Result<BTreeSet<RecordId>, ReplicaError> {
         let mut records = BTreeSet::new();
         for token in group {
             for posting in self.entries_with(token)? {

@@ -19,6 +19,8 @@ use crate::store::tail::{self, Coverage, TokenInput};
 const RECORD: &str = "record";
 /// The kind of token under which a Patient stands by the id of its resource at its source.
 const PATIENT_ID: &str = "patient-id";
+/// The kind of token under which a record stands whose identity people have spoken on.
+const LINKED: &str = "linked";
 
 /// Returns the writing time that an entry claims.
 pub(super) fn time_of(entry: &Entry) -> Option<Hlc> {
@@ -77,6 +79,9 @@ fn entry_terms(entry: &Entry, seq: u64, terms: &mut Vec<(TokenInput, u64)>) {
         if let (Some(id), "Patient") = (id, resource_type.as_str()) {
             terms.push((patient_term(&id), seq));
         }
+        if resource_type == "Linkage" {
+            terms.push((linked_term(&record), seq));
+        }
         if section_of(&resource_type) == Section::Demographics {
             let resource = serde_json::from_str(&statement.resource).unwrap_or_default();
             found.extend(tokens_of(&resource_type, &resource));
@@ -96,6 +101,10 @@ fn record_term(record: &RecordId) -> TokenInput {
 
 fn patient_term(id: &str) -> TokenInput {
     TokenInput { kind: PATIENT_ID, text: id.as_bytes().to_vec() }
+}
+
+fn linked_term(record: &RecordId) -> TokenInput {
+    TokenInput { kind: LINKED, text: record.0.to_vec() }
 }
 
 fn search_term(token: &SearchToken) -> TokenInput {
@@ -146,6 +155,11 @@ impl Replica {
     /// Finds the entries that hold a search token.
     pub(super) fn entries_with(&self, token: &SearchToken) -> Result<Vec<Posting>, ReplicaError> {
         self.find_term(&search_term(token))
+    }
+
+    /// Finds the entries that tie a record to others, or untie it.
+    pub(super) fn linked_entries(&self, record: &RecordId) -> Result<Vec<Posting>, ReplicaError> {
+        self.find_term(&linked_term(record))
     }
 
     /// Finds the entries that hold a Patient of this resource id.

@@ -24,6 +24,9 @@ pub mod healing;
 pub mod home;
 pub mod importing;
 mod index;
+pub mod linking;
+#[cfg(test)]
+mod linking_tests;
 pub mod local;
 pub mod neighbours;
 pub mod realm;

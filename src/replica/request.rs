@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::Area;
 use crate::record::Author;
+use crate::record::linking::TieKind;
+use crate::record::linking::unnamed::Unnamed;
 
 /// One thing asked of a replica.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -81,6 +83,33 @@ pub enum Request {
         reason: String,
         /// Who decides.
         author: Author,
+    },
+    /// Registers a person who cannot say who they are: answers [`super::answer::UnnamedRegistered`].
+    RegisterUnnamed {
+        /// What is known of the person.
+        unnamed: Unnamed,
+        /// The area; without it, the device's first shared area.
+        area: Option<Area>,
+        /// Who writes.
+        author: Author,
+    },
+    /// Says of two records that they are one person's, or not: answers [`super::answer::Linked`].
+    Tie {
+        /// What is said.
+        tie: TieKind,
+        /// The records' ids, or at least 8 digits of their beginnings.
+        records: [String; 2],
+        /// Why.
+        reason: String,
+        /// Who writes.
+        author: Author,
+    },
+    /// Looks for probable doubles: answers [`super::answer::Suggested`].
+    Suggest {
+        /// One record; without it, among all people of the store.
+        record: Option<String>,
+        /// Most pairs.
+        limit: usize,
     },
     /// Syncs with a peer once: answers [`super::answer::Synced`].
     Sync {

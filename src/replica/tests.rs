@@ -24,13 +24,13 @@ use crate::store::DamagedRun;
 use crate::store::keys::KeySource;
 use crate::transport::Endpoint;
 
-struct Region {
+pub(super) struct Region {
     dir: tempfile::TempDir,
     realm: RealmFolder,
 }
 
 impl Region {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let environment = SystemEnvironment;
         let mut rng = EnvironmentRng(&environment);
@@ -39,7 +39,7 @@ impl Region {
         Self { dir, realm }
     }
 
-    fn enrol(&mut self, site: &str) -> (Arc<Replica>, PathBuf) {
+    pub(super) fn enrol(&mut self, site: &str) -> (Arc<Replica>, PathBuf) {
         let environment = SystemEnvironment;
         let mut rng = EnvironmentRng(&environment);
         let wanted = Enrolment {
@@ -62,7 +62,7 @@ impl Region {
     }
 }
 
-fn author() -> Author {
+pub(super) fn author() -> Author {
     Author { name: "北村 夏子".into(), role: "doctor".into() }
 }
 
@@ -107,7 +107,7 @@ async fn served<T>(replica: &Arc<Replica>, during: impl AsyncFnOnce(SocketAddr) 
     result
 }
 
-async fn meet(a: &Arc<Replica>, b: &Arc<Replica>) -> super::answer::Synced {
+pub(super) async fn meet(a: &Arc<Replica>, b: &Arc<Replica>) -> super::answer::Synced {
     served(b, async |address| sync_once(a, &address.to_string()).await.unwrap()).await
 }
 

@@ -213,7 +213,7 @@ impl Replica {
         draft: Draft,
     ) -> Result<Written, ReplicaError> {
         let id = self.fresh_id();
-        let resource = with_id(&draft.resource, &id)?;
+        let resource = self.written_in_view(record, with_id(&draft.resource, &id)?)?;
         let [resource_type] = json::top_strings(&resource, ["resourceType"]).unwrap_or_default();
         let part = part_of(&resource_type.unwrap_or_default());
         let statement = Statement {
@@ -241,8 +241,7 @@ impl Replica {
 
     /// The conflicts and alerts that a statement takes part in.
     fn warnings(&self, record: &RecordId, position: &Position) -> Result<Vec<String>, ReplicaError> {
-        let (facts, _) = self.facts(record)?;
-        let view = RecordView::of(&facts);
+        let view = self.person(record)?.0.view;
         let conflicts = view.conflicts.iter().filter(|conflict| conflict.open);
         let conflicts = conflicts.filter(|conflict| conflict.statements.contains(position));
         let alerts = view.alerts.iter().filter(|alert| alert.statements.contains(position));
@@ -289,7 +288,7 @@ impl Replica {
         shared.or_else(|| here.next()).cloned().map_or_else(|| self.default_area(), Ok)
     }
 
-    fn fresh_id(&self) -> String {
+    pub(super) fn fresh_id(&self) -> String {
         let mut bytes = [0; 16];
         EnvironmentRng(self.environment()).fill_bytes(&mut bytes);
         crate::base::id::hex(&bytes)
@@ -315,7 +314,7 @@ pub(super) fn facts_entry(
     Ok(Entry { kind: EntryKind::FACTS, body: body.to_bytes() })
 }
 
-fn with_id(resource: &str, id: &str) -> Result<String, ReplicaError> {
+pub(super) fn with_id(resource: &str, id: &str) -> Result<String, ReplicaError> {
     let wrong = |error: &dyn std::fmt::Display| ReplicaError::Call(format!("the resource: {error}"));
     let mut value: serde_json::Value = serde_json::from_str(resource).map_err(|error| wrong(&error))?;
     if let Some(object) = value.as_object_mut() {

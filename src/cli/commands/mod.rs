@@ -1,11 +1,13 @@
 //! The commands: one file each, whose arguments' doc comment is its help.
 
 pub mod backup;
+pub mod bench;
 pub mod decide;
 pub mod drill;
 pub mod export;
 pub mod find;
 pub mod import;
+pub mod link;
 pub mod realm;
 pub mod record;
 pub mod serve;

@@ -10,7 +10,8 @@ use crate::cli::failure::Failure;
 use crate::cli::outcome::{Outcome, read};
 use crate::cli::text::{Paper, bullets};
 use crate::cli::values::{CRITICALITIES, MEDICATION_ACTIONS, SEXES, birth_date, named};
-use crate::replica::answer::Written;
+use crate::record::linking::unnamed::Unnamed;
+use crate::replica::answer::{UnnamedRegistered, Written};
 use crate::replica::request::{MedicationAction, NewPatient, Request, Write};
 
 /// Longest text that is read from standard input, in bytes.
@@ -24,10 +25,12 @@ const TEXT_BYTES_MAX: u64 = 1 << 20;
 #[command(
     subcommand_negates_reqs = true,
     override_usage = "musubi record [OPTIONS] RECORD <note|allergy|medication|handover|annotate> …\n       \
-                      musubi record [OPTIONS] new --name NAME …",
+                      musubi record [OPTIONS] new --name NAME …\n       \
+                      musubi record [OPTIONS] unnamed …",
     after_long_help = "\
 Examples, with MUSUBI_STORE, MUSUBI_AUTHOR and MUSUBI_ROLE set:
   musubi record new --name \"三浦 花子\" --kana \"ミウラ ハナコ\" --birth-date 1950-01-31 --sex female
+  musubi record unnamed --sex male --age 60-69 --tag R-0042 --features \"左手に火傷の痕\"
   musubi record 4f2a90b1c7de note \"意識清明。右前腕に創。\" --title 救護所
   musubi record 4f2a90b1c7de allergy ペニシリン --criticality high
   musubi record 4f2a90b1c7de allergy ペニシリン --refute \"challenge test negative\"
@@ -65,6 +68,24 @@ enum What {
         /// The sex.
         #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(SEXES))]
         sex: Option<String>,
+        /// The area to file the patient in; without it, the device's first shared area.
+        #[arg(long)]
+        area: Option<Area>,
+    },
+    /// Register a person who cannot say who they are, under a generated name.
+    Unnamed {
+        /// The sex.
+        #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(SEXES))]
+        sex: Option<String>,
+        /// The estimated age, such as 60 or 60-69.
+        #[arg(long, value_name = "FROM-TO", value_parser = ages)]
+        age: Option<(u8, u8)>,
+        /// What is seen: clothes, scars, what was carried.
+        #[arg(long)]
+        features: Option<String>,
+        /// The number of the triage tag.
+        #[arg(long)]
+        tag: Option<String>,
         /// The area to file the patient in; without it, the device's first shared area.
         #[arg(long)]
         area: Option<Area>,
@@ -141,9 +162,18 @@ impl RecordCommand {
                 area: area.clone(),
                 author,
             },
-            (Some(record), What::New { .. }) => {
+            (None, What::Unnamed { sex, age, features, tag, area }) => {
+                let (sex, features, tag) = (sex.clone(), features.clone(), tag.clone());
+                let unnamed = Unnamed { sex, age: *age, features, tag };
+                let request = Request::RegisterUnnamed { unnamed, area: area.clone(), author };
+                let answer = self.store.ask(context, request)?;
+                let UnnamedRegistered { name, written } = read(&answer)?;
+                let text = format!("{} / {}\n{}", name.ja, name.en, render(&written, context.paper));
+                return Ok(Outcome::done(answer, text));
+            }
+            (Some(record), What::New { .. } | What::Unnamed { .. }) => {
                 return Err(Failure::wrong_call(format!(
-                    "`new` makes a record of its own, and '{record}' is named"
+                    "`new` and `unnamed` make a record of their own, and '{record}' is named"
                 ))
                 .hint("leave the record out: musubi record new --name NAME …"));
             }
@@ -163,7 +193,9 @@ impl RecordCommand {
 impl What {
     fn write(&self) -> Result<Write, Failure> {
         Ok(match self {
-            What::New { .. } => return Err(Failure::wrong_call("`new` writes into no record")),
+            What::New { .. } | What::Unnamed { .. } => {
+                return Err(Failure::wrong_call("`new` and `unnamed` write into no record"));
+            }
             What::Note { text, title } => Write::Note { text: text_of(text)?, title: title.clone() },
             What::Allergy { substance, code, criticality, refute } => Write::Allergy {
                 substance: filled("the substance", substance)?,
@@ -224,6 +256,14 @@ fn filled(what: &str, text: &str) -> Result<String, Failure> {
     match text.trim() {
         "" => Err(Failure::wrong_call(format!("{what} is empty"))),
         _ => Ok(text.to_owned()),
+    }
+}
+
+fn ages(text: &str) -> Result<(u8, u8), String> {
+    let (low, high) = text.split_once('-').unwrap_or((text, text));
+    match (low.trim().parse(), high.trim().parse()) {
+        (Ok(low), Ok(high)) if low <= high => Ok((low, high)),
+        _ => Err("an age in years or FROM-TO is needed, as in 60-69".to_owned()),
     }
 }
 

@@ -48,6 +48,7 @@ mod tests {
             record: RecordId([7; 16]),
             areas: vec![],
             view: serde_json::json!({}),
+            person: serde_json::json!({}),
             charts: vec![],
             text: "三浦 花子\nALLERGY ペニシリン".into(),
         };

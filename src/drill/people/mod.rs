@@ -3,5 +3,7 @@
 
 mod names;
 mod person;
+mod population;
 
 pub use person::{Person, person, respelt, unnamed};
+pub use population::{Registration, population};

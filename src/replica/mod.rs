@@ -32,6 +32,7 @@ pub mod restoring;
 pub mod sabotage;
 #[cfg(test)]
 mod sealed_world_tests;
+pub mod section_write;
 pub mod serving;
 pub mod status;
 pub mod syncing;
@@ -39,6 +40,7 @@ mod terms_memo;
 #[cfg(test)]
 mod tests;
 pub mod writing;
+mod writing_sections;
 
 pub use core::Replica;
 pub use error::{Kind, ReplicaError};

@@ -7,6 +7,7 @@ pub mod find;
 pub mod import;
 pub mod realm;
 pub mod record;
+mod record_sections;
 pub mod serve;
 pub mod show;
 pub mod status;

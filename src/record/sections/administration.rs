@@ -130,8 +130,8 @@ fn dose(node: &Node<'_>) -> Dose {
     let drug = fhir::at(&json, &["medicationCodeableConcept"]);
     let amount = fhir::quantity(fhir::at(&json, &["dosage", "dose"]));
     let route = fhir::concept(fhir::at(&json, &["dosage", "route"]));
-    let words: Vec<String> =
-        fhir::text(&json, &["dosage", "text"]).into_iter().chain(amount).chain(route).collect();
+    let words = fhir::text(&json, &["dosage", "text"]).or_else(|| fhir::text(&json, &["note", "0", "text"]));
+    let words: Vec<String> = words.into_iter().chain(amount).chain(route).collect();
     let status = fhir::text(&json, &["status"]).unwrap_or_default();
     Dose {
         position: node.position(),

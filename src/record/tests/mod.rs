@@ -2,6 +2,9 @@
 
 mod allergies;
 mod laws;
+mod laws_sections;
 mod medication;
 mod others;
+mod sections;
 mod threads;
+mod world;

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::build;
 use super::build::care::StayKind;
 use super::build::observations::VitalSign;
-use super::build;
 use super::facts::{Facts, Standing};
 use super::json::canonical;
 use super::sections::consent::{ConsentKind, ConsentLevel};

@@ -62,7 +62,9 @@ pub(super) fn draft(
                 "emergency" => StayKind::Emergency,
                 "field" => StayKind::Field,
                 "home" => StayKind::Home,
-                other => return Err(unknown("a kind of place", other, "inpatient, emergency, field or home")),
+                other => {
+                    return Err(unknown("a kind of place", other, "inpatient, emergency, field or home"));
+                }
             };
             let current = view.whereabouts.current.iter().flat_map(|stay| &stay.source.positions);
             let follows = follow_known(facts, current);
@@ -85,7 +87,8 @@ pub(super) fn draft(
             observed((Act::Assert, Vec::new()), built)
         }
         SectionWrite::Consent { kind, level, limits } => {
-            let found = [ConsentKind::Sharing, ConsentKind::Backup].into_iter().find(|one| one.name() == kind);
+            let found =
+                [ConsentKind::Sharing, ConsentKind::Backup].into_iter().find(|one| one.name() == kind);
             let kind = found.ok_or_else(|| unknown("a consent", kind, "sharing or backup"))?;
             let levels = [ConsentLevel::Permitted, ConsentLevel::Limited, ConsentLevel::Withdrawn];
             let found = levels.into_iter().find(|known| known.name() == level);

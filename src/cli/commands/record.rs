@@ -4,8 +4,8 @@ use std::io::Read as _;
 
 use clap::{Args, Subcommand};
 
-use crate::base::Area;
 use super::record_sections::SectionArgs;
+use crate::base::Area;
 use crate::cli::args::{AuthorArgs, Context, StoreArgs};
 use crate::cli::failure::Failure;
 use crate::cli::outcome::{Outcome, read};

@@ -124,11 +124,9 @@ impl SectionArgs {
             SectionArgs::Resuscitation { order, confirm } => {
                 SectionWrite::Resuscitation { attempt: order == "attempt", confirm: *confirm }
             }
-            SectionArgs::Move { place, kind, left } => SectionWrite::Move {
-                place: filled("the place", place)?,
-                kind: kind.clone(),
-                left: *left,
-            },
+            SectionArgs::Move { place, kind, left } => {
+                SectionWrite::Move { place: filled("the place", place)?, kind: kind.clone(), left: *left }
+            }
             SectionArgs::Administration { drug, code, dose, at } => SectionWrite::Administration {
                 drug: filled("the drug", drug)?,
                 code: code.clone(),

@@ -116,10 +116,22 @@ mod tests {
         let time = given_at(now, None);
         let dose = administration(&record, &time, "佐藤", "アドレナリン", None, Some("0.3mg 筋注"));
         for (kind, built, section) in [
-            ("Encounter", movement(&record, now, "佐藤", "第二小学校", StayKind::Field, false), Section::Whereabouts),
-            ("Encounter", movement(&record, now, "佐藤", "三浦市立", StayKind::Inpatient, true), Section::Whereabouts),
+            (
+                "Encounter",
+                movement(&record, now, "佐藤", "第二小学校", StayKind::Field, false),
+                Section::Whereabouts,
+            ),
+            (
+                "Encounter",
+                movement(&record, now, "佐藤", "三浦市立", StayKind::Inpatient, true),
+                Section::Whereabouts,
+            ),
             ("MedicationAdministration", dose, Section::Administration),
-            ("Immunization", immunisation(&record, &time, "佐藤", "破傷風トキソイド", None, Some("T1")), Section::Immunisation),
+            (
+                "Immunization",
+                immunisation(&record, &time, "佐藤", "破傷風トキソイド", None, Some("T1")),
+                Section::Immunisation,
+            ),
         ] {
             assert!(is_canonical(&built), "{built}");
             assert_eq!(place_of(kind, &built).section, section, "{built}");

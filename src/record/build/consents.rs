@@ -79,7 +79,8 @@ mod tests {
     #[test]
     fn what_is_built_is_canonical_and_comes_back_to_its_section() {
         let (record, time) = (RecordId([0xAB; 16]), WallMs(1_795_000_000_000));
-        let asked = consent(&record, time, "佐藤", ConsentKind::Backup, ConsentLevel::Limited, Some("県内のみ"));
+        let asked =
+            consent(&record, time, "佐藤", ConsentKind::Backup, ConsentLevel::Limited, Some("県内のみ"));
         for (built, section) in [
             (resuscitation(&record, time, "佐藤", Order::Attempt), Section::Resuscitation),
             (asked, Section::Consent),

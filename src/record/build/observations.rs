@@ -95,7 +95,8 @@ pub fn vital(
 ) -> Result<String, VitalError> {
     let Kind(_, _, loinc, display, ..) = kind(sign);
     let mut resource = observation("JP_Observation_VitalSigns", record, time, author, "vital-signs");
-    let code = |code: &str, display: &str| json!({"coding": [{"system": LOINC, "code": code}], "text": display});
+    let code =
+        |code: &str, display: &str| json!({"coding": [{"system": LOINC, "code": code}], "text": display});
     put(&mut resource, "code", Some(code(loinc, display)));
     if sign == VitalSign::BloodPressure {
         let (high, low) = value.split_once('/').ok_or_else(|| refusal(sign, "two numbers, as in 120/80"))?;

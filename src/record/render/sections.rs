@@ -168,7 +168,8 @@ impl Page {
             };
             let lot = shot.lot.as_deref().map_or(String::new(), |lot| format!(", lot {lot}"));
             let when = shot.when.as_deref().map_or(String::new(), |when| format!(", {}", fhir::day(when)));
-            let same = if shot.same.is_empty() { "" } else { " (perhaps the same shot as another: 重複か)" };
+            let same =
+                if shot.same.is_empty() { "" } else { " (perhaps the same shot as another: 重複か)" };
             let source = self.source(&shot.source);
             self.line(&format!("{state}{}{lot}{when}{same}{}{source}", shot.vaccine, marks(shot.marks)));
         }
@@ -196,7 +197,9 @@ impl Page {
     /// Says how long ago something was done, as its resource tells.
     fn when(&self, when: Option<&str>) -> String {
         let ms = when.and_then(fhir::instant).and_then(|second| u64::try_from(second).ok());
-        ms.map_or(String::new(), |second| format!(", {}", age(WallMs(second.saturating_mul(1_000)), self.now)))
+        ms.map_or(String::new(), |second| {
+            format!(", {}", age(WallMs(second.saturating_mul(1_000)), self.now))
+        })
     }
 }
 

@@ -148,7 +148,11 @@ fn dose(node: &Node<'_>) -> Dose {
             (_, _) => DoseState::Given,
         },
         twins: Vec::new(),
-        marks: Marks { unverified: node.is_disputed(), waiting: !node.missing.is_empty(), ..Marks::default() },
+        marks: Marks {
+            unverified: node.is_disputed(),
+            waiting: !node.missing.is_empty(),
+            ..Marks::default()
+        },
         source: Source::of(node),
         matching: Substance::of_concept(drug),
     }

@@ -176,7 +176,8 @@ fn says(node: &Node<'_>) -> Says {
         return Says::Nothing;
     }
     let codes = fhir::codes(fhir::at(&json, &["valueCodeableConcept"]));
-    let known = |code: &fhir::Code| CODED.iter().find(|(known, _)| *known == code.code).map(|(_, means)| *means);
+    let known =
+        |code: &fhir::Code| CODED.iter().find(|(known, _)| *known == code.code).map(|(_, means)| *means);
     let mut coded: Vec<&str> = codes.iter().filter_map(known).collect();
     coded.sort_unstable();
     coded.dedup();

@@ -153,7 +153,8 @@ fn gather(section: Section, mut read: Vec<Read>, conflicts: &mut Vec<Conflict>) 
         if !same.is_empty() {
             let all = same.iter().flat_map(|other| other.point.positions.clone());
             let positions: Vec<Position> = all.chain(one.point.positions.iter().copied()).collect();
-            let values = same.iter().map(|other| other.point.value.as_str()).chain([one.point.value.as_str()]);
+            let values =
+                same.iter().map(|other| other.point.value.as_str()).chain([one.point.value.as_str()]);
             let summary = format!("{}: {}", one.name, values.collect::<Vec<_>>().join(" ‖ "));
             conflicts.push(open_conflict(section, "one-specimen-two-values", positions, summary));
             same.iter_mut().for_each(|other| other.latest.marks.disputed = true);
@@ -182,8 +183,7 @@ fn read(node: &Node<'_>) -> Read {
     );
     let written = i64::try_from(source.time_ms.0 / 1_000).unwrap_or(i64::MAX);
     let status = fhir::text(&json, &["status"]).unwrap_or_default();
-    let withdrawn =
-        node.act() == Act::Refute || matches!(status.as_str(), "entered-in-error" | "cancelled");
+    let withdrawn = node.act() == Act::Refute || matches!(status.as_str(), "entered-in-error" | "cancelled");
     let code = fhir::at(&json, &["code"]);
     let value = value(&json);
     let interpretation = fhir::items(&json, &["interpretation"]).iter().find_map(fhir::first_code);

@@ -66,11 +66,8 @@ const TRIAGE: &[Told] = &[(MUSUBI_SYSTEM, TRIAGE_CODE)];
 const BLOOD_TYPE: &[Told] =
     &[(LOINC, "882-1"), (LOINC, "883-9"), (LOINC, "10331-7"), ("", "5H010*"), ("", "5H020*")];
 /// HL7 `dnr` and the two SNOMED CT findings, as the German consensus profiles (GECCO) write them in a Consent.
-const RESUSCITATION: &[Told] = &[
-    (CONSENT_CATEGORY_SYSTEM, "dnr"),
-    (SNOMED, FOR_RESUSCITATION),
-    (SNOMED, NOT_FOR_RESUSCITATION),
-];
+const RESUSCITATION: &[Told] =
+    &[(CONSENT_CATEGORY_SYSTEM, "dnr"), (SNOMED, FOR_RESUSCITATION), (SNOMED, NOT_FOR_RESUSCITATION)];
 /// Pulse, breathing, temperature, oxygen saturation (two), blood pressure (panel and its parts), coma scale.
 const VITAL_SIGNS: &[Told] = &[
     (LOINC, "8867-4"),
@@ -175,7 +172,9 @@ impl When {
             Category(wanted) => fhir::items(json, &["category"])
                 .iter()
                 .any(|category| fhir::codes(category).iter().any(|c| wanted.contains(&c.code.as_str()))),
-            Class(wanted) => fhir::text(json, &["class", "code"]).is_some_and(|c| wanted.contains(&c.as_str())),
+            Class(wanted) => {
+                fhir::text(json, &["class", "code"]).is_some_and(|c| wanted.contains(&c.as_str()))
+            }
         }
     }
 }
@@ -197,7 +196,8 @@ mod tests {
 
     #[test]
     fn what_an_emergency_needs_travels_in_the_card() {
-        for kind in ["Patient", "AllergyIntolerance", "Condition", "MedicationRequest", "Coverage", "Consent"] {
+        for kind in ["Patient", "AllergyIntolerance", "Condition", "MedicationRequest", "Coverage", "Consent"]
+        {
             assert_eq!(part_of(kind), Card, "{kind}");
         }
         let stay = json!({"resourceType": "Encounter", "class": {"code": "EMER"}});
@@ -220,7 +220,9 @@ mod tests {
 
     #[test]
     fn types_that_were_written_before_keep_their_part() {
-        for kind in ["Practitioner", "MedicationAdministration", "Observation", "Immunization", "NotYetInvented"] {
+        for kind in
+            ["Practitioner", "MedicationAdministration", "Observation", "Immunization", "NotYetInvented"]
+        {
             assert_eq!(part_of(kind), Data, "{kind}");
         }
         for kind in ["Encounter", "DocumentReference", "Bundle"] {
@@ -231,7 +233,8 @@ mod tests {
         assert_eq!(place(coded("Observation", LOINC, "2160-0")), (Section::Results, Data));
         assert_eq!(place(coded("Observation", LOINC, "8867-4")), (Section::VitalSigns, Data));
         assert_eq!(place(coded("Observation", "urn:other", "882-1")), (Section::Results, Data));
-        let vital = json!({"resourceType": "Observation", "category": [{"coding": [{"code": "vital-signs"}]}]});
+        let vital =
+            json!({"resourceType": "Observation", "category": [{"coding": [{"code": "vital-signs"}]}]});
         assert_eq!(place(vital), (Section::VitalSigns, Data));
     }
 

@@ -136,8 +136,7 @@ pub fn view(facts: &Facts) -> (Triage, Vec<Conflict>) {
     section.assessments.sort_by_key(|one| (!one.stands, std::cmp::Reverse((one.source.time, one.position))));
     let current: Vec<&Assessment> = section.assessments.iter().filter(|one| one.stands).collect();
     section.shown = current.iter().map(|one| one.colour).min();
-    section.needs_doctor =
-        section.shown == Some(Colour::Black) && current.iter().all(|one| one.needs_doctor);
+    section.needs_doctor = section.shown == Some(Colour::Black) && current.iter().all(|one| one.needs_doctor);
     if let Some(clash) = clash(current.iter().map(|one| one.colour).collect()) {
         section.marks.disputed = true;
         let positions: Vec<Position> = current.iter().map(|one| one.position).collect();

@@ -41,7 +41,7 @@ fn points(series: &[Series]) -> BTreeSet<Position> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(160))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn all_replicas_end_with_the_same_bytes(mut world in any_world()) {

@@ -62,7 +62,10 @@ fn two_places_are_the_first_alert_and_another_writing_of_one_place_is_none() {
     story.write(1, Act::Assert, &[], &crate::record::fixtures::allergy("アスピリン"));
     story.write(1, Act::Assert, &[], &crate::record::fixtures::order("アスピリン", "active", "1"));
     let view = story.view();
-    assert_eq!(view.alerts.iter().map(|alert| alert.kind).collect::<Vec<_>>(), ["two-places", "drug-allergy"]);
+    assert_eq!(
+        view.alerts.iter().map(|alert| alert.kind).collect::<Vec<_>>(),
+        ["two-places", "drug-allergy"]
+    );
     story.write(1, Act::Change, &[0, 1, 2], &stay("三浦市立", false));
     assert!(!story.view().whereabouts.two_places);
 }
@@ -116,7 +119,8 @@ fn a_blood_type_is_read_from_codes_and_words_and_what_is_unreadable_makes_it_unu
     story.write(1, Act::Refute, &[odd], &blood("A or B"));
     assert!(story.view().blood_type.usable);
     let mut two = coded.clone();
-    two["valueCodeableConcept"]["coding"][1] = json!({"system": "http://snomed.info/sct", "code": "112149005"});
+    let group_b = json!({"system": "http://snomed.info/sct", "code": "112149005"});
+    two["valueCodeableConcept"]["coding"].as_array_mut().unwrap().push(group_b);
     story.import(3, "urn:other", &[], &two);
     assert!(!story.view().blood_type.usable, "A beside B is not AB");
 }

@@ -56,7 +56,15 @@ pub(super) const ABOUT: [About; 14] = [
 /// One thing that happens.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    Write { at: usize, about: About, what: u8, act: u8, doctor: bool, follow: u8, which: prop::sample::Index },
+    Write {
+        at: usize,
+        about: About,
+        what: u8,
+        act: u8,
+        doctor: bool,
+        follow: u8,
+        which: prop::sample::Index,
+    },
     /// Two replicas meet and tell each other everything, unless the path between them is cut.
     Meet(usize, usize),
     /// One statement travels alone, on paper or by a courier: cuts do not stop it.
@@ -86,9 +94,23 @@ pub(super) struct World {
 /// Any schedule; half of them are about one thing only, so that statements meet.
 pub(super) fn any_world() -> impl Strategy<Value = World> {
     let focus = prop::option::of(0..ABOUT.len());
-    let write = (0..REPLICAS, 0..ABOUT.len(), any::<u8>(), any::<u8>(), any::<bool>(), 0u8..4, any::<prop::sample::Index>());
-    let write = write.prop_map(|(at, about, what, act, doctor, follow, which)| {
-        Step::Write { at, about: ABOUT[about], what, act, doctor, follow, which }
+    let write = (
+        0..REPLICAS,
+        0..ABOUT.len(),
+        any::<u8>(),
+        any::<u8>(),
+        any::<bool>(),
+        0u8..4,
+        any::<prop::sample::Index>(),
+    );
+    let write = write.prop_map(|(at, about, what, act, doctor, follow, which)| Step::Write {
+        at,
+        about: ABOUT[about],
+        what,
+        act,
+        doctor,
+        follow,
+        which,
     });
     let pair = || (0..REPLICAS, 0..REPLICAS);
     let step = prop_oneof![
@@ -168,7 +190,8 @@ impl World {
 
     /// Returns the view of a replica; it took in what it holds in an order of its own.
     pub(super) fn view(&self, at: usize) -> RecordView {
-        let mut entries: Vec<_> = self.held[at].iter().map(|handle| self.story.entries[*handle].clone()).collect();
+        let mut entries: Vec<_> =
+            self.held[at].iter().map(|handle| self.story.entries[*handle].clone()).collect();
         let turn = if entries.is_empty() { 0 } else { at % entries.len() };
         entries.rotate_left(turn);
         if at % 2 == 1 {
@@ -219,7 +242,9 @@ fn acts(about: About) -> &'static [Act] {
         About::Stay => &[Act::Assert, Act::Change, Act::Stop],
         About::Blood | About::Will => &[Act::Assert, Act::Change, Act::Assert, Act::Decide, Act::Refute],
         About::Consent => &[Act::Assert, Act::Change],
-        About::Dose | About::Pulse | About::Potassium | About::Shot => &[Act::Assert, Act::Assert, Act::Change, Act::Refute],
+        About::Dose | About::Pulse | About::Potassium | About::Shot => {
+            &[Act::Assert, Act::Assert, Act::Change, Act::Refute]
+        }
         About::Problem => &[Act::Assert, Act::Change, Act::Stop],
         About::Patient => &[Act::Assert, Act::Change],
     }

@@ -106,7 +106,8 @@ enum Says {
 
 /// Views the blood type of a record.
 pub fn view(facts: &Facts) -> (BloodType, Vec<Conflict>) {
-    let (mut abos, mut rhs): (Vec<(Abo, Position)>, Vec<(Rh, Position)>) = (Vec::new(), Vec::new());
+    let mut abos: Vec<(Abo, Position)> = Vec::new();
+    let mut rhs: Vec<(Rh, Position)> = Vec::new();
     let (mut sides, mut marks) = (Vec::new(), Marks::default());
     let (mut unreadable, mut verified) = (false, false);
     for thread in facts.threads(Section::BloodType) {

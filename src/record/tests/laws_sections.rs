@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
 use super::world::{About, COLOURS, GROUPS, KINDS, LEVELS, MINUTES, ORDERS, PLACES, REPLICAS, SUBSTANCES};
-use super::world::{VALUES, World, any_world, one_of};
+use super::world::{VALUES, World, any_world, one_of, world_about};
 use crate::record::RecordView;
 use crate::record::sections::administration::{DoseState, TWIN_WINDOW_S};
 use crate::record::sections::consent::ConsentLevel;
@@ -41,7 +41,7 @@ fn points(series: &[Series]) -> BTreeSet<Position> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn all_replicas_end_with_the_same_bytes(mut world in any_world()) {
@@ -53,7 +53,7 @@ proptest! {
     }
 
     #[test]
-    fn no_positive_allergy_is_missing(world in any_world()) {
+    fn no_positive_allergy_is_missing(world in world_about(About::Allergy)) {
         everywhere(world, |world, at, view| {
             for handle in world.unended(at, About::Allergy, |later| later.act == Act::Refute) {
                 let said = &world.said[handle];
@@ -71,7 +71,7 @@ proptest! {
     }
 
     #[test]
-    fn no_stop_is_missing_and_none_wins_alone(world in any_world()) {
+    fn no_stop_is_missing_and_none_wins_alone(world in world_about(About::Drug)) {
         everywhere(world, |world, at, view| {
             let list = &view.medication;
             let tips = world.tips(at, About::Drug);
@@ -94,7 +94,7 @@ proptest! {
     }
 
     #[test]
-    fn no_signed_note_is_missing(world in any_world()) {
+    fn no_signed_note_is_missing(world in world_about(About::Note)) {
         everywhere(world, |world, at, view| {
             let listed: BTreeSet<Position> = view
                 .notes
@@ -112,7 +112,7 @@ proptest! {
     }
 
     #[test]
-    fn no_administration_is_missing(world in any_world()) {
+    fn no_administration_is_missing(world in world_about(About::Dose)) {
         everywhere(world, |world, at, view| {
             let listed: Vec<Position> = view.administrations.iter().map(|dose| dose.position).collect();
             let doses = world.known(at, About::Dose);
@@ -128,7 +128,7 @@ proptest! {
     }
 
     #[test]
-    fn twins_are_asked_about_and_never_collapsed(world in any_world()) {
+    fn twins_are_asked_about_and_never_collapsed(world in world_about(About::Dose)) {
         everywhere(world, |world, at, view| {
             // Doses that nothing follows and that follow nothing: nobody can have meant one as the other's correction.
             let alone: Vec<usize> = world
@@ -155,7 +155,7 @@ proptest! {
     }
 
     #[test]
-    fn the_more_urgent_of_concurrent_triages_is_shown(world in any_world()) {
+    fn the_more_urgent_of_concurrent_triages_is_shown(world in world_about(About::Triage)) {
         everywhere(world, |world, at, view| {
             let current = world.tips(at, About::Triage).into_iter().filter_map(|tip| colour(world, tip));
             for tip in current {
@@ -168,7 +168,7 @@ proptest! {
     }
 
     #[test]
-    fn black_never_wins_over_a_living_colour_without_a_doctor(world in any_world()) {
+    fn black_never_wins_over_a_living_colour_without_a_doctor(world in world_about(About::Triage)) {
         everywhere(world, |world, at, view| {
             let mut living = false;
             for handle in world.known(at, About::Triage) {
@@ -189,7 +189,7 @@ proptest! {
     }
 
     #[test]
-    fn a_place_that_nobody_has_seen_left_is_current(world in any_world()) {
+    fn a_place_that_nobody_has_seen_left_is_current(world in world_about(About::Stay)) {
         everywhere(world, |world, at, view| {
             let here = world.tips(at, About::Stay).into_iter().filter(|tip| world.said[*tip].act != Act::Stop);
             let here: Vec<usize> = here.collect();
@@ -208,7 +208,7 @@ proptest! {
     }
 
     #[test]
-    fn a_blood_type_that_is_contradicted_is_unusable_until_decided(world in any_world()) {
+    fn a_blood_type_that_is_contradicted_is_unusable_until_decided(world in world_about(About::Blood)) {
         everywhere(world, |world, at, view| {
             let ends = |act: Act| matches!(act, Act::Decide | Act::Refute);
             let stands = world.unended(at, About::Blood, |later| ends(later.act));
@@ -222,7 +222,7 @@ proptest! {
     }
 
     #[test]
-    fn disagreement_lasts_until_a_decision_follows_it(world in any_world()) {
+    fn disagreement_lasts_until_a_decision_follows_it(world in world_about(About::Will)) {
         everywhere(world, |world, at, view| {
             let ends = |act: Act| matches!(act, Act::Decide | Act::Refute);
             let stands = world.unended(at, About::Will, |later| ends(later.act));
@@ -237,7 +237,7 @@ proptest! {
     }
 
     #[test]
-    fn a_withdrawal_wins_over_what_has_not_seen_it(world in any_world()) {
+    fn a_withdrawal_wins_over_what_has_not_seen_it(world in world_about(About::Consent)) {
         everywhere(world, |world, at, view| {
             for (number, kind) in KINDS.into_iter().enumerate() {
                 let is_kind = |what: u8| usize::from(what) % KINDS.len() == number;
@@ -252,7 +252,7 @@ proptest! {
     }
 
     #[test]
-    fn no_value_is_missing_from_its_series(world in any_world()) {
+    fn no_value_is_missing_from_its_series(world in world_about(About::Pulse)) {
         everywhere(world, |world, at, view| {
             for (about, series) in [(About::Pulse, &view.vital_signs), (About::Potassium, &view.results)] {
                 let points = points(series);
@@ -272,7 +272,7 @@ proptest! {
     }
 
     #[test]
-    fn one_specimen_deduplicates_equal_values_and_no_others(world in any_world()) {
+    fn one_specimen_deduplicates_equal_values_and_no_others(world in world_about(About::Potassium)) {
         everywhere(world, |world, at, view| {
             let tips = world.tips(at, About::Potassium);
             let valid = tips.into_iter().filter(|tip| world.said[*tip].act != Act::Refute);
@@ -291,7 +291,7 @@ proptest! {
     }
 
     #[test]
-    fn no_immunisation_is_missing_and_twins_are_suggested(world in any_world()) {
+    fn no_immunisation_is_missing_and_twins_are_suggested(world in world_about(About::Shot)) {
         everywhere(world, |world, at, view| {
             let tips = world.tips(at, About::Shot);
             for tip in tips.iter().filter(|tip| world.said[**tip].act != Act::Refute) {
@@ -310,7 +310,7 @@ proptest! {
     }
 
     #[test]
-    fn a_problem_has_the_statuses_of_its_current_statements(world in any_world()) {
+    fn a_problem_has_the_statuses_of_its_current_statements(world in world_about(About::Problem)) {
         everywhere(world, |world, at, view| {
             let all: Vec<_> = view.problems.active.iter().chain(&view.problems.past).collect();
             for tip in world.tips(at, About::Problem) {
@@ -330,7 +330,7 @@ proptest! {
     }
 
     #[test]
-    fn every_birth_date_of_a_current_statement_is_shown(world in any_world()) {
+    fn every_birth_date_of_a_current_statement_is_shown(world in world_about(About::Patient)) {
         everywhere(world, |world, at, view| {
             let tips = world.tips(at, About::Patient).into_iter();
             let expected: BTreeSet<&str> =
@@ -342,7 +342,7 @@ proptest! {
     }
 
     #[test]
-    fn what_stands_is_ended_by_what_follows_alone(world in any_world()) {
+    fn what_stands_is_ended_by_what_follows_alone(world in world_about(About::Triage)) {
         everywhere(world, |world, at, view| {
             for one in &view.triage.assessments {
                 let handles = world.known(at, About::Triage);
@@ -354,7 +354,7 @@ proptest! {
     }
 
     #[test]
-    fn consent_to_one_thing_says_nothing_of_another(world in any_world()) {
+    fn consent_to_one_thing_says_nothing_of_another(world in world_about(About::Consent)) {
         let mut backup_only = World { story: world.story.clone(), said: world.said.clone(), ..World::default() };
         let is_sharing = |handle: &usize| world.said[*handle].what % 2 == 0;
         let kept = world.known(0, About::Consent).into_iter().filter(|handle| !is_sharing(handle));

@@ -40,6 +40,11 @@ fn a_black_that_nobody_else_contradicts_is_shown_as_unconfirmed_and_a_stolen_dev
     let thief = story.write(2, Act::Change, &[1], &triage("black"));
     story.dispute(thief);
     assert_eq!(story.view().triage.shown, Some(Colour::Green));
+    let mut alone = Story::default();
+    let thief = alone.write(1, Act::Assert, &[], &triage("black"));
+    assert!(!alone.view().triage.needs_doctor);
+    alone.dispute(thief);
+    assert!(alone.view().triage.needs_doctor);
 }
 
 #[test]

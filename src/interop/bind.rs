@@ -11,7 +11,7 @@ use super::reference::Target;
 use super::report::WarningKind;
 use super::scope::Place;
 use crate::base::{Part, RecordId};
-use crate::record::part_of;
+use crate::record::place_of;
 
 /// Types that travel in the card although they name no patient: what the medication of a card points at.
 const CARD_DIRECTORY: [&str; 3] = ["Medication", "MedicationKnowledge", "Substance"];
@@ -62,10 +62,10 @@ impl Binder<'_> {
                 identify(text, &self.options).map_err(|error| error.to_string())?;
             let warning = system.is_none().then_some(WarningKind::PatientWithoutIdentifier);
             let source = self.patients.number_of(&source);
-            return Ok(Bound { warning, ..in_record(resource_type, record, source) });
+            return Ok(Bound { warning, ..in_record(resource_type, text, record, source) });
         }
         if let Some(targets) = compartment::targets(resource_type, resource) {
-            return self.bind_by_targets(resource_type, &targets, here);
+            return self.bind_by_targets(resource_type, text, &targets, here);
         }
         match compartment::patient_reference(resource_type, resource)
             .map(|target| self.resolve(&target, here))
@@ -73,7 +73,7 @@ impl Binder<'_> {
             None | Some(Resolution::NotPatient) => Ok(self.in_directory(resource_type, here)),
             Some(Resolution::Bound { record, source, from_store }) => Ok(Bound {
                 warning: from_store.then_some(WarningKind::PatientFromStore),
-                ..in_record(resource_type, record, source)
+                ..in_record(resource_type, text, record, source)
             }),
             Some(Resolution::Unbound(reason)) => Err(reason),
         }
@@ -84,6 +84,7 @@ impl Binder<'_> {
     fn bind_by_targets(
         &mut self,
         resource_type: &str,
+        text: &str,
         targets: &[Target],
         here: &Place,
     ) -> Result<Bound, String> {
@@ -112,7 +113,7 @@ impl Binder<'_> {
         found.sort_unstable();
         found.dedup();
         match (found.as_slice(), unknown) {
-            ([(record, source)], _) => Ok(in_record(resource_type, *record, *source)),
+            ([(record, source)], _) => Ok(in_record(resource_type, text, *record, *source)),
             ([], Some(reason)) => Err(reason),
             ([..], _) => Ok(self.in_directory(resource_type, here)),
         }
@@ -165,6 +166,7 @@ impl Binder<'_> {
     }
 }
 
-fn in_record(resource_type: &str, record: RecordId, source: SourceNo) -> Bound {
-    Bound { record, source, part: part_of(resource_type), in_directory: false, warning: None }
+fn in_record(resource_type: &str, text: &str, record: RecordId, source: SourceNo) -> Bound {
+    let part = place_of(resource_type, text).part;
+    Bound { record, source, part, in_directory: false, warning: None }
 }

@@ -11,11 +11,17 @@ use super::json;
 use super::sections::allergies::Criticality;
 use crate::base::{RecordId, WallMs};
 
+pub mod care;
+pub mod consents;
+pub mod observations;
+
 /// The identifier system of record ids in references.
 pub const RECORD_SYSTEM: &str = "urn:musubi:record";
 /// The national drug code.
 pub const YJ_SYSTEM: &str = "http://capstandard.jp/iyaku.info/CodeSystem/YJ-code";
 
+/// Where the profiles of JP Core are named.
+const JP_CORE: &str = "http://jpfhir.jp/fhir/core/StructureDefinition";
 const REPRESENTATION: &str = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation";
 const TERMINOLOGY: &str = "http://terminology.hl7.org/CodeSystem";
 
@@ -201,6 +207,13 @@ pub fn fhir_time(time: WallMs) -> String {
 
 fn resource(resource_type: &str) -> Map<String, Value> {
     Map::from_iter([("resourceType".to_owned(), json!(resource_type))])
+}
+
+/// Begins a resource that claims a profile of JP Core.
+fn profiled(resource_type: &str, profile: &str) -> Map<String, Value> {
+    let mut resource = resource(resource_type);
+    resource.insert("meta".to_owned(), json!({"profile": [format!("{JP_CORE}/{profile}")]}));
+    resource
 }
 
 fn put(object: &mut Map<String, Value>, key: &str, value: Option<Value>) {

@@ -17,7 +17,7 @@ pub struct Conflict {
     pub kind: &'static str,
     /// Nobody has settled it yet.
     pub open: bool,
-    /// The first statement of the thread in which it is.
+    /// The first statement of the thread in which it is; of what stands in several threads, the first of its statements.
     pub thread: Position,
     /// The statements that contradict each other and, when settled, the statement that settled them.
     pub statements: Vec<Position>,

@@ -81,7 +81,9 @@ pub fn harm_of(section: Section, kind: &str) -> Harm {
         (Section::Allergies, _) => Harm::High,
         (Section::Medication, "dose-vs-prohibition" | "dose-vs-stop" | "two-drugs") => Harm::High,
         (Section::Medication, _) => Harm::Medium,
-        (Section::Demographics, _) => Harm::Medium,
+        (Section::BloodType | Section::Resuscitation | Section::Triage, _) => Harm::High,
+        (Section::Demographics | Section::Whereabouts, _) => Harm::Medium,
+        (_, "one-specimen-two-values") => Harm::Medium,
         (_, _) => Harm::Low,
     }
 }

@@ -16,7 +16,7 @@ use super::json::{self, JsonError};
 use super::origin::Origin;
 use super::statement::{Author, FactsBody, FollowRef, LeafCheck, Position, Statement};
 use super::threads::{self, Thread};
-use super::{Section, section_of};
+use super::{Section, place_of};
 use crate::base::{Area, DeviceId, Digest, Hlc, LaneId, RecordId};
 
 /// Whether a statement stands on undisputed ground.
@@ -53,6 +53,8 @@ pub struct Fact {
     pub origin: Option<Origin>,
     /// The type of its resource.
     pub resource_type: String,
+    /// The section that its resource belongs to.
+    pub section: Section,
     /// The statement; every follow names its lane.
     pub statement: Statement,
 }
@@ -137,6 +139,7 @@ impl Facts {
                 time: body.time,
                 author: body.author.clone(),
                 origin,
+                section: place_of(&resource_type, &statement.resource).section,
                 resource_type,
                 statement,
             });
@@ -190,7 +193,7 @@ impl Facts {
     /// the order of types first, because there only statements of one type can follow each other.
     pub fn threads(&self, section: Section) -> Vec<Thread<'_>> {
         let mut types: BTreeMap<&str, Vec<&Fact>> = BTreeMap::new();
-        for fact in self.iter().filter(|fact| section_of(&fact.resource_type) == section) {
+        for fact in self.iter().filter(|fact| fact.section == section) {
             let key = if section == Section::Other { fact.resource_type.as_str() } else { "" };
             types.entry(key).or_default().push(fact);
         }

@@ -97,6 +97,17 @@ pub fn day(date: &str) -> &str {
     date.get(..10).unwrap_or(date)
 }
 
+/// Reads a FHIR date or dateTime as seconds since 1970, so that different offsets have one order; a day is its
+/// beginning in UTC.
+pub fn instant(date: &str) -> Option<i64> {
+    let zoned = date.parse::<jiff::Timestamp>().ok();
+    let of_day = || {
+        let day: jiff::civil::Date = day(date).parse().ok()?;
+        day.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    };
+    zoned.or_else(of_day).map(jiff::Timestamp::as_second)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

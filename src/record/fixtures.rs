@@ -2,12 +2,20 @@
 
 use serde_json::{Value, json};
 
+use super::build;
+use super::build::care::StayKind;
+use super::build::observations::VitalSign;
 use super::facts::{Facts, Standing};
 use super::json::canonical;
+use super::sections::consent::{ConsentKind, ConsentLevel};
+use super::sections::resuscitation::Order;
+use super::sections::triage::Colour;
 use super::statement::{Act, Author, FactsBody, FollowRef, Informant, LeafCheck, Position, Salt, Statement};
 use super::view::RecordView;
 use crate::base::{Area, DeviceId, Digest, Hlc, LaneId, RecordId, WallMs, hash_tagged};
 
+/// When resources say that they were made.
+pub(super) const NOW: WallMs = WallMs(1_795_000_000_000);
 /// The record that every story is about.
 pub(super) const RECORD: RecordId = RecordId([0x11; 16]);
 
@@ -53,6 +61,19 @@ impl Story {
         self.push(site, act, None, follows, resource)
     }
 
+    /// Writes a native statement in a role other than a doctor's.
+    pub(super) fn write_as(
+        &mut self,
+        role: &str,
+        site: u8,
+        act: Act,
+        follows: &[usize],
+        resource: &Value,
+    ) -> usize {
+        let follows = follows.iter().map(|handle| self.entries[*handle].follow_ref()).collect();
+        self.push_as(role, site, act, None, follows, resource)
+    }
+
     /// Imports a resource of a source at a site.
     pub(super) fn import(&mut self, site: u8, source: &str, follows: &[usize], resource: &Value) -> usize {
         let follows = follows.iter().map(|handle| self.entries[*handle].follow_ref()).collect();
@@ -62,6 +83,18 @@ impl Story {
     /// Writes a statement with any follows.
     pub(super) fn push(
         &mut self,
+        site: u8,
+        act: Act,
+        source: Option<&str>,
+        follows: Vec<FollowRef>,
+        resource: &Value,
+    ) -> usize {
+        self.push_as("doctor", site, act, source, follows, resource)
+    }
+
+    fn push_as(
+        &mut self,
+        role: &str,
         site: u8,
         act: Act,
         source: Option<&str>,
@@ -76,7 +109,7 @@ impl Story {
             salt: Salt(number.to_be_bytes()),
             record: RECORD,
             time: Hlc::at(WallMs(1_795_000_000_000 + number * 60_000)),
-            author: Author { name: format!("writer {site}"), role: "doctor".to_owned() },
+            author: Author { name: format!("writer {site}"), role: role.to_owned() },
             source: source.map(str::to_owned),
             statements: vec![Statement {
                 act,
@@ -194,4 +227,62 @@ pub(super) fn note(text: &str) -> Value {
         "resourceType": "DocumentReference", "docStatus": "final",
         "content": [{"attachment": {"contentType": "text/plain", "data": data, "title": "経過記録"}}],
     })
+}
+
+/// A triage assessment of a colour.
+pub(super) fn triage(colour: &str) -> Value {
+    let colour = Colour::of_name(colour).unwrap();
+    read(&build::observations::triage(&RECORD, NOW, "writer", colour, None))
+}
+
+/// A blood type in words.
+pub(super) fn blood(group: &str) -> Value {
+    read(&build::observations::blood_type(&RECORD, NOW, "writer", group))
+}
+
+/// A resuscitation status.
+pub(super) fn resuscitation(order: Order) -> Value {
+    read(&build::consents::resuscitation(&RECORD, NOW, "writer", order))
+}
+
+/// A consent.
+pub(super) fn consent(kind: ConsentKind, level: ConsentLevel) -> Value {
+    read(&build::consents::consent(&RECORD, NOW, "writer", kind, level, None))
+}
+
+/// A stay at a place, or that it is over.
+pub(super) fn stay(place: &str, left: bool) -> Value {
+    read(&build::care::movement(&RECORD, NOW, "writer", place, StayKind::Field, left))
+}
+
+/// A dose of a drug at a minute.
+pub(super) fn dose(drug: &str, minute: u64) -> Value {
+    let time = build::fhir_time(WallMs(NOW.0 + minute * 60_000));
+    read(&build::care::administration(&RECORD, &time, "writer", drug, None, None))
+}
+
+/// An immunisation with a lot.
+pub(super) fn shot(vaccine: &str, lot: &str) -> Value {
+    let time = build::fhir_time(NOW);
+    read(&build::care::immunisation(&RECORD, &time, "writer", vaccine, None, Some(lot)))
+}
+
+/// A pulse at a minute.
+pub(super) fn pulse(value: u64, minute: u64) -> Value {
+    let time = WallMs(NOW.0 + minute * 60_000);
+    read(&build::observations::vital(&RECORD, time, "writer", VitalSign::Pulse, &value.to_string()).unwrap())
+}
+
+/// A potassium of a specimen.
+pub(super) fn potassium(value: &str, tube: &str) -> Value {
+    json!({
+        "resourceType": "Observation", "status": "final", "valueString": value,
+        "code": {"text": "K", "coding": [{"system": "urn:lab", "code": "K"}]},
+        "effectiveDateTime": "2026-11-18T20:00:00+09:00",
+        "specimen": {"identifier": {"system": "urn:tube", "value": tube}},
+    })
+}
+
+fn read(resource: &str) -> Value {
+    serde_json::from_str(resource).unwrap()
 }

@@ -38,7 +38,7 @@ pub use decision::{Harm, OpenDecision};
 pub use facts::{Fact, Facts, FactsError, Standing};
 pub use names::{SearchToken, TokenKind};
 pub use origin::{Origin, origin_of};
-pub use sections::{Section, part_of, section_of};
+pub use sections::{Section, part_of, place_of, section_of};
 pub use statement::{Act, Author, FactsBody, FollowRef, Informant, LeafCheck, Position, Salt, Statement};
 pub use threads::{Node, Thread};
 pub use versions::{Known, Versions};

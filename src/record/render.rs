@@ -13,6 +13,8 @@ use super::source::{Marks, Side, Source};
 use super::view::RecordView;
 use crate::base::WallMs;
 
+mod sections;
+
 /// Most notes that are written out.
 pub const NOTES_SHOWN_MAX: usize = 20;
 /// Most lines of each list of past items.
@@ -23,9 +25,11 @@ pub fn text(view: &RecordView, now: WallMs) -> String {
     let mut page = Page { out: String::new(), now };
     page.head(view);
     page.danger(view);
+    page.first(view);
     page.allergies(&view.allergies);
     page.medication(&view.medication);
     page.problems(&view.problems.active, &view.problems.past);
+    page.given_and_measured(view);
     page.notes(&view.notes);
     if !view.others.is_empty() {
         let others: Vec<String> = view.others.iter().map(|(kind, count)| format!("{kind} {count}")).collect();

@@ -102,6 +102,16 @@ impl Marks {
     }
 }
 
+impl Marks {
+    /// Joins what is to be known about another thread of the same item.
+    pub fn join(&mut self, other: Marks) {
+        self.concurrent |= other.concurrent;
+        self.disputed |= other.disputed;
+        self.unverified |= other.unverified;
+        self.waiting |= other.waiting;
+    }
+}
+
 /// Returns the current statements of a thread, the latest first, each with what it says.
 pub fn sides(thread: &Thread<'_>, says: impl Fn(usize) -> String) -> Vec<Side> {
     let side = |tip: &usize| Side { says: says(*tip), source: Source::of(&thread.nodes[*tip]) };

@@ -7,12 +7,21 @@ use serde::Serialize;
 use super::alerts::{self, Alert};
 use super::conflict::Conflict;
 use super::facts::Facts;
+use super::sections::Section;
+use super::sections::administration::{self, Dose};
 use super::sections::allergies::{self, Allergies};
+use super::sections::blood_type::{self, BloodType};
+use super::sections::consent::{self, Consent};
 use super::sections::demographics::{self, Demographics};
+use super::sections::immunisation::{self, Shot};
+use super::sections::measurements::{self, Series};
 use super::sections::medication::{self, MedicationList};
 use super::sections::notes::{self, Note};
 use super::sections::other;
 use super::sections::problems::{self, Problems};
+use super::sections::resuscitation::{self, Resuscitation};
+use super::sections::triage::{self, Triage};
+use super::sections::whereabouts::{self, Whereabouts};
 use crate::base::{Hlc, RecordId};
 
 /// What is known about one patient.
@@ -29,12 +38,30 @@ pub struct RecordView {
     pub latest: Hlc,
     /// Who the patient is.
     pub demographics: Demographics,
+    /// The triage colour.
+    pub triage: Triage,
+    /// Where the patient is.
+    pub whereabouts: Whereabouts,
+    /// Whether resuscitation is to be attempted.
+    pub resuscitation: Resuscitation,
+    /// Blood type.
+    pub blood_type: BloodType,
     /// Allergies and intolerances.
     pub allergies: Allergies,
     /// Problems and diagnoses.
     pub problems: Problems,
     /// Medication.
     pub medication: MedicationList,
+    /// Doses that were given, the latest first.
+    pub administrations: Vec<Dose>,
+    /// Vital signs.
+    pub vital_signs: Vec<Series>,
+    /// Results and other observations.
+    pub results: Vec<Series>,
+    /// Immunisations, the latest first.
+    pub immunisations: Vec<Shot>,
+    /// Consents, by kind.
+    pub consents: Vec<Consent>,
     /// Notes, the latest first.
     pub notes: Vec<Note>,
     /// How many current statements of every other resource type there are.
@@ -55,11 +82,23 @@ impl RecordView {
         let (problems, ill) = problems::view(facts);
         let (medication, treated) = medication::view(facts);
         let (notes, written) = notes::view(facts);
-        let mut conflicts: Vec<Conflict> =
-            [who, allergic, ill, treated, written].into_iter().flatten().collect();
+        let (triage, sorted) = triage::view(facts);
+        let (whereabouts, moved) = whereabouts::view(facts);
+        let (resuscitation, willed) = resuscitation::view(facts);
+        let (blood_type, typed) = blood_type::view(facts);
+        let (consents, agreed) = consent::view(facts);
+        let (administrations, dosed) = administration::view(facts);
+        let (vital_signs, taken) = measurements::view(facts, Section::VitalSigns);
+        let (results, measured) = measurements::view(facts, Section::Results);
+        let (immunisations, immune) = immunisation::view(facts);
+        let old = [who, allergic, ill, treated, written].into_iter();
+        let new = [sorted, moved, willed, typed, agreed, dosed, taken, measured, immune];
+        let mut conflicts: Vec<Conflict> = old.chain(new).flatten().collect();
         // Open ones first; within a kind the order of the statements is that of the threads.
         conflicts.sort_by(|a, b| (!a.open, a.section, a.kind).cmp(&(!b.open, b.section, b.kind)));
-        let alerts = alerts::drug_allergy(&allergies, &medication);
+        let mut alerts = whereabouts::alerts(&whereabouts);
+        alerts.extend(alerts::drug_allergy(&allergies, &medication));
+        alerts.extend(administration::alerts(&administrations));
         Self {
             record: facts.record(),
             statements: facts.len(),
@@ -67,9 +106,18 @@ impl RecordView {
             others: other::count(facts),
             mismatched: mismatched(facts),
             demographics,
+            triage,
+            whereabouts,
+            resuscitation,
+            blood_type,
             allergies,
             problems,
             medication,
+            administrations,
+            vital_signs,
+            results,
+            immunisations,
+            consents,
             notes,
             conflicts,
             alerts,

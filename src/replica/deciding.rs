@@ -4,9 +4,9 @@ use super::answer::{DecisionShown, Decisions, SideShown, Written};
 use super::core::Replica;
 use super::error::ReplicaError;
 use super::request::Progress;
-use super::writing::Draft;
+use super::writing::{Draft, follow_known};
 use crate::base::RecordId;
-use crate::record::{Act, Author, Facts, Informant, OpenDecision, RecordView, decision};
+use crate::record::{Act, Author, Informant, OpenDecision, RecordView, decision};
 
 /// Records read between two words about how far a listing is.
 const TOLD_EVERY: usize = 1_000;
@@ -72,22 +72,12 @@ impl Replica {
         let draft = Draft {
             act: Act::Decide,
             informant: Informant::Clinician,
-            follows: follows(&facts, decision),
+            follows: follow_known(&facts, decision.sides.iter().flat_map(|side| &side.source.positions)),
             reason: Some(reason),
             resource: kept.statement.resource.clone(),
         };
         self.state(record, &self.area_of(record)?, author, draft)
     }
-}
-
-/// References to everything that a contradiction is between.
-fn follows(facts: &Facts, decision: &OpenDecision) -> Vec<crate::record::FollowRef> {
-    let positions = decision.sides.iter().flat_map(|side| &side.source.positions);
-    let mut follows: Vec<_> =
-        positions.flat_map(|position| facts.at(*position)).map(crate::record::Fact::follow_ref).collect();
-    follows.sort();
-    follows.dedup();
-    follows
 }
 
 fn not_open(record: &RecordId, name: &str, open: &[OpenDecision]) -> ReplicaError {

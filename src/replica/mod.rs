@@ -36,6 +36,7 @@ pub mod restoring;
 pub mod sabotage;
 #[cfg(test)]
 mod sealed_world_tests;
+pub mod section_write;
 pub mod serving;
 pub mod status;
 pub mod syncing;
@@ -43,6 +44,7 @@ mod terms_memo;
 #[cfg(test)]
 mod tests;
 pub mod writing;
+mod writing_sections;
 
 pub use core::Replica;
 pub use error::{Kind, ReplicaError};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::section_write::SectionWrite;
 use crate::base::Area;
 use crate::record::Author;
 use crate::record::linking::TieKind;
@@ -189,6 +190,8 @@ pub enum Write {
         /// Why, where it matters.
         reason: Option<String>,
     },
+    /// Something in a section that has a form of its own.
+    Section(SectionWrite),
     /// Makes the hand-over text read so; only what differs is changed, and merges with others' changes.
     Handover {
         /// The whole text.

@@ -5,6 +5,7 @@ use super::core::{Append, Replica};
 use super::environment::EnvironmentRng;
 use super::error::ReplicaError;
 use super::request::{MedicationAction, NewPatient, Write};
+use super::writing_sections;
 use crate::base::{Area, Hlc, Part, RecordId, WallMs};
 use crate::chart::{ChartBody, ChartChange};
 use crate::lane::{Entry, EntryKind};
@@ -13,16 +14,21 @@ use crate::record::facts::Facts;
 use crate::record::sections::allergies::Criticality;
 use crate::record::statement::Salt;
 use crate::record::{
-    Act, Author, FactsBody, FollowRef, Informant, Position, RecordView, Statement, json, kana, part_of,
+    Act, Author, FactsBody, FollowRef, Informant, Position, RecordView, Statement, json, kana,
 };
 use rand_core::Rng as _;
 
 /// A statement about to be written.
 pub(super) struct Draft {
+    /// What it does to its thread.
     pub(super) act: Act,
+    /// Where the knowledge comes from.
     pub(super) informant: Informant,
+    /// What it follows.
     pub(super) follows: Vec<FollowRef>,
+    /// Why, where the act needs a reason.
     pub(super) reason: Option<String>,
+    /// The resource, without an id.
     pub(super) resource: String,
 }
 
@@ -88,6 +94,9 @@ impl Replica {
                     reason: None,
                     resource: build::note(record, now, &author.name, &title, &text),
                 }
+            }
+            Write::Section(write) => {
+                writing_sections::draft(record, &self.facts(record)?.0, now, &author, &write)?
             }
             Write::Allergy { substance, code, criticality, refute } => {
                 self.allergy(record, now, substance, code, criticality, refute)?
@@ -191,13 +200,7 @@ impl Replica {
         positions: &[Position],
         what: impl Fn() -> String,
     ) -> Result<Vec<FollowRef>, ReplicaError> {
-        let mut follows: Vec<FollowRef> = positions
-            .iter()
-            .flat_map(|position| facts.at(*position))
-            .map(crate::record::facts::Fact::follow_ref)
-            .collect();
-        follows.sort();
-        follows.dedup();
+        let follows = follow_known(facts, positions);
         if follows.is_empty() {
             return Err(ReplicaError::NothingToFollow { record: *record, what: what() });
         }
@@ -214,8 +217,7 @@ impl Replica {
     ) -> Result<Written, ReplicaError> {
         let id = self.fresh_id();
         let resource = self.written_in_view(record, with_id(&draft.resource, &id)?)?;
-        let [resource_type] = json::top_strings(&resource, ["resourceType"]).unwrap_or_default();
-        let part = part_of(&resource_type.unwrap_or_default());
+        let part = writing_sections::part_of_resource(&resource);
         let statement = Statement {
             act: draft.act,
             informant: draft.informant,
@@ -314,6 +316,18 @@ pub(super) fn facts_entry(
     Ok(Entry { kind: EntryKind::FACTS, body: body.to_bytes() })
 }
 
+/// Makes the references to all statements at some positions.
+pub(super) fn follow_known<'a>(
+    facts: &Facts,
+    positions: impl IntoIterator<Item = &'a Position>,
+) -> Vec<FollowRef> {
+    let there = positions.into_iter().flat_map(|position| facts.at(*position));
+    let mut follows: Vec<FollowRef> = there.map(crate::record::facts::Fact::follow_ref).collect();
+    follows.sort();
+    follows.dedup();
+    follows
+}
+
 pub(super) fn with_id(resource: &str, id: &str) -> Result<String, ReplicaError> {
     let wrong = |error: &dyn std::fmt::Display| ReplicaError::Call(format!("the resource: {error}"));
     let mut value: serde_json::Value = serde_json::from_str(resource).map_err(|error| wrong(&error))?;
@@ -332,7 +346,7 @@ fn change_of(action: MedicationAction) -> MedicationChange {
     }
 }
 
-fn coding(text: &str) -> Result<Coding, ReplicaError> {
+pub(super) fn coding(text: &str) -> Result<Coding, ReplicaError> {
     let (system, code) = text.rsplit_once('|').ok_or_else(|| {
         ReplicaError::Call(format!("'{text}' is not SYSTEM|CODE, such as {}|1149019F1560", build::YJ_SYSTEM))
     })?;

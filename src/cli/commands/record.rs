@@ -4,6 +4,7 @@ use std::io::Read as _;
 
 use clap::{Args, Subcommand};
 
+use super::record_sections::SectionArgs;
 use crate::base::Area;
 use crate::cli::args::{AuthorArgs, Context, StoreArgs};
 use crate::cli::failure::Failure;
@@ -24,7 +25,7 @@ const TEXT_BYTES_MAX: u64 = 1 << 20;
 #[derive(Debug, Args)]
 #[command(
     subcommand_negates_reqs = true,
-    override_usage = "musubi record [OPTIONS] RECORD <note|allergy|medication|handover|annotate> …\n       \
+    override_usage = "musubi record [OPTIONS] RECORD <note|allergy|medication|triage|vital|…> …\n       \
                       musubi record [OPTIONS] new --name NAME …\n       \
                       musubi record [OPTIONS] unnamed …",
     after_long_help = "\
@@ -36,6 +37,12 @@ Examples, with MUSUBI_STORE, MUSUBI_AUTHOR and MUSUBI_ROLE set:
   musubi record 4f2a90b1c7de allergy ペニシリン --refute \"challenge test negative\"
   musubi record 4f2a90b1c7de medication start アムロジピン --dose \"5mg 1日1回朝食後\"
   musubi record 4f2a90b1c7de medication stop アムロジピン --reason 低血圧
+  musubi record 4f2a90b1c7de triage --colour red --method START
+  musubi record 4f2a90b1c7de vital blood-pressure 92/60
+  musubi record 4f2a90b1c7de administration アドレナリン --dose \"0.3mg 筋注\"
+  musubi record 4f2a90b1c7de move 第二小学校 --kind field
+  musubi record 4f2a90b1c7de resuscitation do-not-attempt --confirm
+  musubi record 4f2a90b1c7de consent sharing withdrawn
   musubi record 4f2a90b1c7de handover - < handover.txt
   musubi record 4f2a90b1c7de annotate STATEMENT \"family confirms\"
 "
@@ -129,6 +136,8 @@ enum What {
         #[arg(long)]
         reason: Option<String>,
     },
+    #[command(flatten)]
+    Section(SectionArgs),
     /// Make the hand-over text read so; it merges with what others change.
     Handover {
         /// The whole text, or `-` for standard input.
@@ -210,6 +219,7 @@ impl What {
                 dose: dose.clone(),
                 reason: reason.clone(),
             },
+            What::Section(section) => Write::Section(section.write()?),
             // An empty hand-over is a text too: it clears what was there.
             What::Handover { text } => Write::Handover { text: given_or_read(text)? },
             What::Annotate { statement, text } => {
@@ -252,7 +262,7 @@ fn given_or_read(text: &str) -> Result<String, Failure> {
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-fn filled(what: &str, text: &str) -> Result<String, Failure> {
+pub(super) fn filled(what: &str, text: &str) -> Result<String, Failure> {
     match text.trim() {
         "" => Err(Failure::wrong_call(format!("{what} is empty"))),
         _ => Ok(text.to_owned()),
@@ -267,7 +277,7 @@ fn ages(text: &str) -> Result<(u8, u8), String> {
     }
 }
 
-fn code(text: &str) -> Result<String, String> {
+pub(super) fn code(text: &str) -> Result<String, String> {
     match text.split_once('|') {
         Some((system, code)) if !system.is_empty() && !code.is_empty() => Ok(text.to_owned()),
         _ => Err("SYSTEM|CODE is needed, as in urn:oid:1.2.392.100495.20.1.73|2171022".to_owned()),

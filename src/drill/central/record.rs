@@ -77,7 +77,9 @@ impl Says {
                     MedicationAction::Stop => Says::Stops(drug),
                 }
             }
-            Write::Note { .. } | Write::Handover { .. } | Write::Annotation { .. } => Says::Other,
+            Write::Note { .. } | Write::Handover { .. } | Write::Annotation { .. } | Write::Section(_) => {
+                Says::Other
+            }
         }
     }
 }

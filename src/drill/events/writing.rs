@@ -307,6 +307,7 @@ fn written(write: &Write) -> Told {
                 MedicationAction::Stop => told(format!("stops {drug} of"), format!("の{drug}を中止する")),
             }
         }
+        Write::Section(_) => told("writes a form about", "について所定の様式に記入する"),
         Write::Handover { .. } => told("writes the hand-over of", "の申し送りを書く"),
         Write::Annotation { .. } => told("annotates a statement of", "の記載に注釈を付ける"),
     }

@@ -220,7 +220,9 @@ fn place_of(statement: &str) -> Option<(LaneId, u64)> {
 /// What kind of thing a write is.
 pub(in crate::drill) fn act_of(write: &Write) -> Act {
     match write {
-        Write::Note { .. } | Write::Handover { .. } | Write::Annotation { .. } => Act::Note,
+        Write::Note { .. } | Write::Handover { .. } | Write::Annotation { .. } | Write::Section(_) => {
+            Act::Note
+        }
         Write::Allergy { .. } => Act::Allergy,
         Write::Medication { .. } => Act::Medication,
     }

@@ -1,19 +1,29 @@
 //! Sections of a record: which FHIR resources feed which section, and in which part they travel.
 //!
-//! Each section has a file of its own that states its merge rule, why, and the law that its tests check. What
-//! has no section is kept whole and counted ([`Section::Other`]). A new section is one more variant here and
-//! one more file.
+//! Each section has a file of its own that states its merge rule, why, and the law that its tests check; the table
+//! of what feeds what is [`registry`]. What has no section is kept whole and counted ([`Section::Other`]). A new
+//! section is one more variant here, one more row there and one more file.
 
 use serde::Serialize;
 
-use crate::base::Part;
-
+pub mod administration;
 pub mod allergies;
+pub mod blood_type;
+pub mod consent;
 pub mod demographics;
+pub mod immunisation;
+pub mod measurements;
 pub mod medication;
 pub mod notes;
 pub mod other;
 pub mod problems;
+pub mod registry;
+pub mod resuscitation;
+mod standing;
+pub mod triage;
+pub mod whereabouts;
+
+pub use registry::{Place, part_of, place_of, section_of};
 
 /// A section of the record's view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -29,18 +39,45 @@ pub enum Section {
     Medication,
     /// Progress notes, summaries, letters.
     Notes,
+    /// The triage colour.
+    Triage,
+    /// Where the patient is.
+    Whereabouts,
+    /// Whether resuscitation is to be attempted.
+    Resuscitation,
+    /// Blood type.
+    BloodType,
+    /// Consent to sharing, to the backup, and to other things.
+    Consent,
+    /// Doses that were given.
+    Administration,
+    /// Vital signs.
+    VitalSigns,
+    /// Results and other observations.
+    Results,
+    /// Immunisations.
+    Immunisation,
     /// Everything else, kept whole.
     Other,
 }
 
 impl Section {
-    /// All sections, in the order of the view.
-    pub const ALL: [Section; 6] = [
+    /// All sections.
+    pub const ALL: [Section; 15] = [
         Section::Demographics,
         Section::Allergies,
         Section::Problems,
         Section::Medication,
         Section::Notes,
+        Section::Triage,
+        Section::Whereabouts,
+        Section::Resuscitation,
+        Section::BloodType,
+        Section::Consent,
+        Section::Administration,
+        Section::VitalSigns,
+        Section::Results,
+        Section::Immunisation,
         Section::Other,
     ];
 
@@ -52,70 +89,16 @@ impl Section {
             Section::Problems => "problems",
             Section::Medication => "medication",
             Section::Notes => "notes",
+            Section::Triage => "triage",
+            Section::Whereabouts => "whereabouts",
+            Section::Resuscitation => "resuscitation",
+            Section::BloodType => "blood-type",
+            Section::Consent => "consent",
+            Section::Administration => "administration",
+            Section::VitalSigns => "vital-signs",
+            Section::Results => "results",
+            Section::Immunisation => "immunisation",
             Section::Other => "other",
-        }
-    }
-}
-
-/// Finds the section that shows resources of a type.
-pub fn section_of(resource_type: &str) -> Section {
-    match resource_type {
-        "Patient" | "Coverage" => Section::Demographics,
-        "AllergyIntolerance" => Section::Allergies,
-        "Condition" => Section::Problems,
-        "MedicationRequest" | "MedicationStatement" | "MedicationDispense" => Section::Medication,
-        "DocumentReference" | "Composition" | "ClinicalImpression" => Section::Notes,
-        _ => Section::Other,
-    }
-}
-
-/// Finds the part in which statements of a resource type travel: what must be known in an emergency in
-/// `card`, what tells the course in `notes`, all the rest, and every unknown type, in `data`.
-pub fn part_of(resource_type: &str) -> Part {
-    match resource_type {
-        "Patient"
-        | "RelatedPerson"
-        | "Person"
-        | "Coverage"
-        | "Linkage"
-        | "Consent"
-        | "Flag"
-        | "DetectedIssue"
-        | "AllergyIntolerance"
-        | "Condition"
-        | "Medication"
-        | "MedicationKnowledge"
-        | "Substance"
-        | "MedicationRequest"
-        | "MedicationStatement"
-        | "MedicationDispense" => Part::Card,
-        "Encounter" | "EpisodeOfCare" | "DocumentReference" | "Composition" | "ClinicalImpression"
-        | "CarePlan" | "CareTeam" | "Goal" | "Communication" | "Bundle" => Part::Notes,
-        _ => Part::Data,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_an_emergency_needs_travels_in_the_card() {
-        for kind in ["Patient", "AllergyIntolerance", "Condition", "MedicationRequest", "Coverage"] {
-            assert_eq!(part_of(kind), Part::Card, "{kind}");
-        }
-        assert_eq!(part_of("Encounter"), Part::Notes);
-        for kind in ["Observation", "Practitioner", "MedicationAdministration", "NotYetInvented"] {
-            assert_eq!(part_of(kind), Part::Data, "{kind}");
-            assert_eq!(section_of(kind), Section::Other, "{kind}");
-        }
-    }
-
-    #[test]
-    fn sections_of_the_card_never_wait_for_bulk() {
-        for kind in ["Patient", "Coverage", "AllergyIntolerance", "Condition", "MedicationDispense"] {
-            assert_ne!(section_of(kind), Section::Other);
-            assert_eq!(part_of(kind), Part::Card);
         }
     }
 }

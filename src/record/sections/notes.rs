@@ -209,12 +209,7 @@ fn excerpt(text: &str) -> (String, usize) {
 
 /// Brings dates with different offsets into one order; unreadable ones come last.
 fn instant(date: &str) -> i64 {
-    let zoned = date.parse::<jiff::Timestamp>().ok();
-    let day = || {
-        let day: jiff::civil::Date = fhir::day(date).parse().ok()?;
-        day.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
-    };
-    zoned.or_else(day).map_or(i64::MIN, jiff::Timestamp::as_second)
+    fhir::instant(date).unwrap_or(i64::MIN)
 }
 
 fn attached(attachment: &Value) -> Option<String> {

@@ -3,6 +3,9 @@
 mod allergies;
 mod decisions;
 mod laws;
+mod laws_sections;
 mod medication;
 mod others;
+mod sections;
 mod threads;
+mod world;

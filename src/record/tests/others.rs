@@ -113,13 +113,13 @@ fn every_current_value_is_shown() {
 #[test]
 fn what_has_no_section_is_counted() {
     let mut story = Story::default();
-    let first = story.write(1, Act::Assert, &[], &json!({"resourceType": "Observation"}));
-    story.write(1, Act::Change, &[first], &json!({"resourceType": "Observation", "status": "amended"}));
+    let first = story.write(1, Act::Assert, &[], &json!({"resourceType": "DiagnosticReport"}));
+    story.write(1, Act::Change, &[first], &json!({"resourceType": "DiagnosticReport", "status": "amended"}));
     story.write(1, Act::Assert, &[], &json!({"resourceType": "NotYetInvented"}));
     let others = story.view().others;
     assert_eq!(
         others.into_iter().collect::<Vec<_>>(),
-        [("NotYetInvented".into(), 1), ("Observation".into(), 1)]
+        [("DiagnosticReport".into(), 1), ("NotYetInvented".into(), 1)]
     );
 }
 

@@ -1,0 +1,63 @@
+//! Which statements of a thread still stand, where not everything that comes later ends what it follows.
+//!
+//! Rule: a statement is ended when a statement that may end it follows it, over however many others. A statement on
+//! disputed ground never ends a verified one. A tip always stands.
+//!
+//! Law (`record::tests::laws_sections`: `what_stands_is_ended_by_what_follows_alone`): a statement that does not
+//! follow another never ends it.
+
+use crate::record::conflict::Conflict;
+use crate::record::sections::Section;
+use crate::record::statement::Position;
+use crate::record::threads::Thread;
+
+/// Finds the nodes that stand, ascending; `ends` says of a node whether it ends what it follows.
+pub(super) fn standing(thread: &Thread<'_>, ends: impl Fn(usize) -> bool) -> Vec<usize> {
+    let nodes = &thread.nodes;
+    let mut ended = vec![false; nodes.len()];
+    let mut open: Vec<(usize, bool)> =
+        (0..nodes.len()).filter(|node| ends(*node)).map(|node| (node, !nodes[node].is_disputed())).collect();
+    let mut seen: Vec<[bool; 2]> = vec![[false; 2]; nodes.len()];
+    while let Some((at, verified)) = open.pop() {
+        for followed in nodes[at].follows.iter().copied() {
+            if !std::mem::replace(&mut seen[followed][usize::from(verified)], true) {
+                ended[followed] |= verified || nodes[followed].is_disputed();
+                open.push((followed, verified));
+            }
+        }
+    }
+    (0..nodes.len()).filter(|node| !ended[*node] || thread.tips.contains(node)).collect()
+}
+
+/// Finds the nodes that a later version of the same resource of the same source replaces: the source's own
+/// correction of itself.
+pub(super) fn replaced(thread: &Thread<'_>) -> Vec<bool> {
+    let mut replaced = vec![false; thread.nodes.len()];
+    for (index, node) in thread.nodes.iter().enumerate().filter(|(_, node)| node.first().origin.is_some()) {
+        for followed in node.follows.iter().copied() {
+            let earlier = &thread.nodes[followed];
+            let same = match (&node.first().origin, &earlier.first().origin) {
+                (Some(mine), Some(other)) => mine.same_resource(other),
+                (_, _) => false,
+            };
+            let circle = earlier.follows.contains(&index);
+            replaced[followed] |= same && !circle && (!node.is_disputed() || earlier.is_disputed());
+        }
+    }
+    replaced
+}
+
+/// Makes the open conflict of statements that stand beside each other, also in several threads: written twice is
+/// as good as concurrent.
+pub(super) fn open_conflict(
+    section: Section,
+    kind: &'static str,
+    statements: impl IntoIterator<Item = Position>,
+    summary: String,
+) -> Conflict {
+    let mut statements: Vec<Position> = statements.into_iter().collect();
+    statements.sort_unstable();
+    statements.dedup();
+    let thread = *statements.first().expect("a contradiction is between statements");
+    Conflict { section, kind, open: true, thread, statements, summary }
+}

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::alerts::{self, Alert};
 use super::conflict::Conflict;
 use super::facts::Facts;
+use super::safety::{self, Alert, Checker, Coverage, Evidence};
 use super::sections::allergies::{self, Allergies};
 use super::sections::demographics::{self, Demographics};
 use super::sections::medication::{self, MedicationList};
 use super::sections::notes::{self, Note};
 use super::sections::other;
 use super::sections::problems::{self, Problems};
-use crate::base::{Hlc, RecordId};
+use crate::base::{Hlc, RecordId, WallMs};
 
 /// What is known about one patient.
 ///
@@ -43,13 +43,22 @@ pub struct RecordView {
     pub conflicts: Vec<Conflict>,
     /// Possible harm.
     pub alerts: Vec<Alert>,
+    /// How much could be checked for possible harm: what is unresolved is not safe.
+    pub checked: Coverage,
     /// Statements that claim to follow what does not exist; their claims are ignored.
     pub mismatched: u64,
 }
 
 impl RecordView {
-    /// Computes the view of a set of facts.
+    /// Computes the view of a set of facts; the safety checks use the demonstration rules, and the time of the latest
+    /// statement as today.
     pub fn of(facts: &Facts) -> Self {
+        let latest = facts.iter().map(|fact| fact.time).max().unwrap_or_default();
+        Self::checked_by(facts, &Checker::demonstration(), latest.wall())
+    }
+
+    /// Computes the view of a set of facts with a site's own rules, checked as of `now`.
+    pub fn checked_by(facts: &Facts, checker: &Checker, now: WallMs) -> Self {
         let (demographics, who) = demographics::view(facts);
         let (allergies, allergic) = allergies::view(facts);
         let (problems, ill) = problems::view(facts);
@@ -59,7 +68,8 @@ impl RecordView {
             [who, allergic, ill, treated, written].into_iter().flatten().collect();
         // Open ones first; within a kind the order of the statements is that of the threads.
         conflicts.sort_by(|a, b| (!a.open, a.section, a.kind).cmp(&(!b.open, b.section, b.kind)));
-        let alerts = alerts::drug_allergy(&allergies, &medication);
+        let evidence = Evidence::of(facts, &allergies, &medication, now);
+        let checked = safety::check(&evidence, checker, now);
         Self {
             record: facts.record(),
             statements: facts.len(),
@@ -72,7 +82,8 @@ impl RecordView {
             medication,
             notes,
             conflicts,
-            alerts,
+            alerts: checked.alerts,
+            checked: checked.coverage,
         }
     }
 

@@ -247,7 +247,7 @@ impl Replica {
         let conflicts = conflicts.filter(|conflict| conflict.statements.contains(position));
         let alerts = view.alerts.iter().filter(|alert| alert.statements.contains(position));
         let conflicts = conflicts.map(|conflict| conflict.summary.clone());
-        Ok(alerts.map(|alert| alert.why.clone()).chain(conflicts).collect())
+        Ok(alerts.map(|alert| alert.why.line()).chain(conflicts).collect())
     }
 
     fn edit_chart(

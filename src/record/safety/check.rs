@@ -188,15 +188,16 @@ fn key(drug: &Drug, found: &Resolved) -> String {
 impl Group<'_> {
     /// Finds two orders of the ingredient that are not one therapy: a product renewed by the same institution is one.
     fn duplicate(&self) -> Option<Alert> {
-        let orders: Vec<&Drug> =
-            self.drugs.iter().map(|(drug, _)| *drug).filter(|drug| drug.is_order).collect();
-        let is_renewal = |one: &Drug, other: &Drug| {
-            let code = |drug: &Drug| drug.codes.iter().map(|code| code.code.clone()).collect::<BTreeSet<_>>();
-            let product = !one.products.is_disjoint(&other.products) || !code(one).is_disjoint(&code(other));
+        let orders: Vec<_> = self.drugs.iter().filter(|(drug, _)| drug.is_order).collect();
+        let is_renewal = |(one, found): &(&Drug, Resolved), (other, other_found): &(&Drug, Resolved)| {
+            let product =
+                !one.products.is_disjoint(&other.products) || !found.given.is_disjoint(&other_found.given);
             product && !one.institutions.is_disjoint(&other.institutions)
         };
-        let doubled = |drug: &&&Drug| orders.iter().any(|other| **drug != *other && !is_renewal(drug, other));
-        let doubled: Vec<&Drug> = orders.iter().filter(doubled).copied().collect();
+        let doubled = |order: &&&(&Drug, Resolved)| {
+            orders.iter().any(|other| order.0.witness != other.0.witness && !is_renewal(order, other))
+        };
+        let doubled: Vec<&Drug> = orders.iter().filter(doubled).map(|(drug, _)| *drug).collect();
         let (first, others) = doubled.split_first()?;
         let names: BTreeSet<&str> = others.iter().map(|drug| drug.name.as_str()).collect();
         let names = names.into_iter().collect::<Vec<_>>().join("、");

@@ -3,7 +3,8 @@
 //! **What counts as being taken** on the day of the check:
 //! 1. Active, on hold (it may go on at any time), and what needs a decision.
 //! 2. Not when its own dates ended it more than [`LEFTOVER_DAYS`] ago: supplies last longer than on paper, and what
-//!    was taken goes on acting.
+//!    was taken goes on acting. The supply of a therapy that says it is continuous ends without ending the therapy, and
+//!    is renewed anywhere: [`RENEWAL_DAYS`].
 //! 3. Recorded only (`completed` says nothing in Japan, see `sections::medication`) while its own dates cover the
 //!    day.
 //! 4. Nothing that is stopped, prohibited, planned or entered in error.
@@ -32,6 +33,9 @@ use crate::record::statement::Position;
 
 /// For how many days after its last day a drug still counts as being taken.
 pub const LEFTOVER_DAYS: i32 = 14;
+/// For how many days after its supply ended a continuous therapy still counts: ordinary prescriptions in Japan are
+/// for up to 90 days, so a renewal that nobody here has heard of may reach so far.
+pub const RENEWAL_DAYS: i32 = 90;
 
 /// The extension by which the national sharing profile names the institution.
 const INSTITUTION: &str =
@@ -118,7 +122,10 @@ impl Evidence {
         let today = day_of(now);
         let given = medication.active.iter().chain(&medication.recorded);
         Self {
-            drugs: given.filter(|drug| counts(drug, today)).filter_map(|one| drug(facts, one)).collect(),
+            drugs: given
+                .filter(|drug| counts(facts, drug, today))
+                .filter_map(|one| drug(facts, one))
+                .collect(),
             allergens: allergies
                 .active
                 .iter()
@@ -157,11 +164,14 @@ pub fn day_of(now: WallMs) -> Date {
     build::fhir_time(now).get(..10).and_then(|day| day.parse().ok()).unwrap_or(Date::MAX)
 }
 
-fn counts(drug: &Medication, today: Date) -> bool {
+fn counts(facts: &Facts, drug: &Medication, today: Date) -> bool {
     let last: Option<Date> = drug.until.as_deref().and_then(|until| fhir::day(until).parse().ok());
     match drug.state {
         MedicationState::DecisionNeeded | MedicationState::Active | MedicationState::OnHold => {
-            last.and_then(|last| last.checked_add(LEFTOVER_DAYS.days()).ok()).is_none_or(|end| today <= end)
+            let over = |days: i32| {
+                last.and_then(|last| last.checked_add(days.days()).ok()).is_some_and(|end| today > end)
+            };
+            !over(LEFTOVER_DAYS) || (!over(RENEWAL_DAYS) && is_continuous(facts, drug))
         }
         MedicationState::Recorded => last.is_some_and(|last| today <= last),
         MedicationState::Planned
@@ -169,6 +179,14 @@ fn counts(drug: &Medication, today: Date) -> bool {
         | MedicationState::Stopped
         | MedicationState::EnteredInError => false,
     }
+}
+
+fn is_continuous(facts: &Facts, drug: &Medication) -> bool {
+    let positions = drug.sides.iter().filter_map(|side| side.source.positions.first());
+    let mut read = positions.flat_map(|position| facts.at(*position)).map(crate::record::facts::Fact::json);
+    read.any(|json| {
+        fhir::codes(fhir::at(&json, &["courseOfTherapyType"])).iter().any(|code| code.code == "continuous")
+    })
 }
 
 fn drug(facts: &Facts, drug: &Medication) -> Option<Drug> {

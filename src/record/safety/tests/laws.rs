@@ -39,10 +39,10 @@ fn the_same_test_within_its_window_is_told_once_for_a_pair_of_days() {
         pair(test_on("2026-11-19", "a", "3H050"), test_on("2026-11-19", "b", "3H050")).is_empty(),
         "blood gas"
     );
-    assert!(
-        pair(test_on("2026-11-18", "a", hba1c), test_on("2026-11-18", "a", hba1c)).is_empty(),
-        "one order"
-    );
+    let mut ordered = test_on("2026-11-18", "a", hba1c);
+    ordered["resourceType"] = json!("ServiceRequest");
+    let one_order = Chart::default().with(1, ordered).with(1, test_on("2026-11-19", "a", hba1c));
+    assert!(one_order.told().is_empty());
     let panel = Chart::default()
         .with(1, test_on("2026-11-18", "a1", "3F015"))
         .with(1, test_on("2026-11-18", "a2", "3F050"))

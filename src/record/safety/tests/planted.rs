@@ -31,6 +31,7 @@ fn planted() -> Planted {
         };
         let writer =
             resource["requester"]["reference"].as_str().or(resource["recorder"]["reference"].as_str());
+        let writer = writer.or(resource["performer"][0]["reference"].as_str());
         let writer = writer.unwrap_or("nobody").to_owned();
         let site = sites.iter().position(|site| *site == writer).unwrap_or_else(|| {
             sites.push(writer);

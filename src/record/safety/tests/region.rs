@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::support::{Chart, NOW, unzip};
+use super::support::{Chart, unzip};
 use crate::record::safety::Checked;
 
 const FILES: [&[u8]; 4] = [
@@ -46,6 +46,6 @@ fn a_region_is_interrupted_at_most_three_times_in_a_hundred_patients_and_each_ti
             .extend(checked.coverage.drugs_unresolved.iter().chain(&checked.coverage.allergies_unresolved));
     }
     assert!(unknown.is_empty(), "{unknown:?}");
-    assert!(known >= 50, "{known}");
+    assert!(known >= 40, "{known}");
     println!("{} alerts, {known} resolved: {said:#?}", said.len());
 }

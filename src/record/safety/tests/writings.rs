@@ -49,6 +49,13 @@ fn a_drug_finished_by_its_own_dates_does_not_count_and_one_within_them_does() {
     assert_eq!(with(order_until(gel, "completed", "2026-11-20")), ["drug-drug contraindicated"]);
     assert!(with(order_until(gel, "completed", "2026-11-19")).is_empty());
     assert!(with(order_as(gel, "completed")).is_empty(), "recorded, and nothing tells until when");
+    let therapy = |last| {
+        let mut order = order_until(gel, "completed", last);
+        order["courseOfTherapyType"] = json!({"coding": [{"code": "continuous"}]});
+        order
+    };
+    assert_eq!(with(therapy("2026-08-22")), ["drug-drug contraindicated"], "renewed elsewhere");
+    assert!(with(therapy("2026-08-21")).is_empty());
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::base::{Area, Part, RecordId};
 use crate::chart::ChartError;
 use crate::identity::CertificateError;
 use crate::lane::writer::AppendError;
+use crate::record::safety::TableError;
 use crate::store::{StoreError, StoreErrorKind};
 use crate::transport::TransportError;
 
@@ -97,6 +98,18 @@ pub enum ReplicaError {
         /// What was looked for.
         what: String,
     },
+    /// An order brings a contraindication, and no reason was given for it; nothing was written. What meets what is in
+    /// the answer alone.
+    #[error("this order brings a contraindication; nothing was written")]
+    Contraindicated(Box<super::answer::Blocked>),
+    /// A table of rules is not accepted; nothing of it was loaded.
+    #[error("{path}: {error}")]
+    Rules {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: TableError,
+    },
     /// What was asked makes no sense.
     #[error("{0}")]
     Call(String),
@@ -156,7 +169,8 @@ impl ReplicaError {
             | ReplicaError::BackupDamaged(_)
             | ReplicaError::DeviceDamaged(_)
             | ReplicaError::Import(_) => Kind::Damaged,
-            ReplicaError::Session { .. } => Kind::Retry,
+            // No other kind has the exit status 1.
+            ReplicaError::Session { .. } | ReplicaError::Contraindicated(_) => Kind::Retry,
             ReplicaError::Answered { kind, .. } => *kind,
             ReplicaError::File(_)
             | ReplicaError::Realm(_)
@@ -169,6 +183,7 @@ impl ReplicaError {
             | ReplicaError::NoArea
             | ReplicaError::NothingToFollow { .. }
             | ReplicaError::Call(_)
+            | ReplicaError::Rules { .. }
             | ReplicaError::Local { .. } => Kind::Fix,
         }
     }

@@ -47,7 +47,7 @@ impl Replica {
     /// When the store or the chart library fails.
     pub fn show(&self, record: &RecordId) -> Result<Shown, ReplicaError> {
         let (facts, quarantined) = self.facts(record)?;
-        let view = RecordView::of(&facts);
+        let view = self.view(&facts);
         let charts = self.charts_shown(record)?;
         let mut text = render::text(&view, self.environment().now());
         for chart in charts.iter().filter(|chart| !chart.handover.is_empty()) {

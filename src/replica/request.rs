@@ -55,7 +55,8 @@ pub enum Request {
         /// Who writes.
         author: Author,
     },
-    /// Writes something into a record: answers [`super::answer::Written`].
+    /// Writes something into a record: answers [`super::answer::Written`], or [`super::answer::Blocked`] when an order
+    /// brings a contraindication and no reason is given for it.
     Record {
         /// The record's id, or at least 8 digits of its beginning.
         record: String,
@@ -63,6 +64,9 @@ pub enum Request {
         write: Write,
         /// Who writes.
         author: Author,
+        /// Why an order is written in spite of a contraindication.
+        #[serde(default)]
+        overriding: Option<String>,
     },
     /// Syncs with a peer once: answers [`super::answer::Synced`].
     Sync {

@@ -260,17 +260,18 @@ fn against_allergies(
 ) -> Vec<Alert> {
     let mut alerts = Vec::new();
     for group in groups {
-        let mut met: BTreeMap<String, Vec<(&Allergen, Severity, Words, Vec<String>)>> = BTreeMap::new();
+        let mut met: BTreeMap<String, Vec<(&Allergen, Verdict)>> = BTreeMap::new();
         for (allergen, found) in allergens {
-            if let Some((severity, reason, rules)) = drug_allergy(checker, (allergen, found), group) {
-                let same = rules
+            if let Some(verdict) = drug_allergy(checker, (allergen, found), group) {
+                let same = verdict
+                    .rules
                     .first()
                     .map_or_else(String::new, |id: &String| id.split('.').next().unwrap_or(id).to_owned());
-                met.entry(same).or_default().push((allergen, severity, reason, rules));
+                met.entry(same).or_default().push((allergen, verdict));
             }
         }
         for found in met.into_values() {
-            let (allergen, severity, reason, rules) = &found[0];
+            let Some((allergen, Verdict { severity, reason, rules })) = found.first() else { continue };
             let all: Vec<&Allergen> = found.iter().map(|(allergen, ..)| *allergen).collect();
             let notes = notes(&all, group);
             alerts.push(alert(Found {
@@ -291,11 +292,18 @@ fn against_allergies(
     alerts
 }
 
+/// Why a drug must not meet an allergy.
+struct Verdict {
+    severity: Severity,
+    reason: Words,
+    rules: Vec<String>,
+}
+
 fn drug_allergy(
     checker: &Checker,
     (allergen, found): (&Allergen, &Resolved),
     group: &Group<'_>,
-) -> Option<(Severity, Words, Vec<String>)> {
+) -> Option<Verdict> {
     let of_food =
         |rule: &&Rule| checker.foods.get(&rule.id).is_some_and(|foods| !foods.is_disjoint(&found.others));
     let by_code = found
@@ -328,9 +336,9 @@ fn drug_allergy(
                     Words::new("同じ成分（投与経路が異なる）", "the same ingredient by another route")
                 }
             };
-            Some((severity, reason, ids))
+            Some(Verdict { severity, reason, rules: ids })
         }
-        (_, Some(rule)) => Some((rule.severity, rule.reason.clone(), ids)),
+        (_, Some(rule)) => Some(Verdict { severity: rule.severity, reason: rule.reason.clone(), rules: ids }),
         (_, None) => None,
     }
 }

@@ -12,6 +12,9 @@ use super::scenario::{HandoverEdit, PatientAlias};
 use crate::replica::request::{NewPatient, Write};
 use crate::transport::LinkProfile;
 
+/// The reason that a drill gives for every order that the checks speak against: a script does not stop to decide.
+pub const OVERRIDE: &str = "訓練の台本のとおり / as the script of the drill says";
+
 /// A deed, and when it is done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimedDeed {

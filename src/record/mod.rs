@@ -3,7 +3,6 @@
 //! Facts are a grow-only set of immutable statements; every view is a pure function of that set: same facts,
 //! same bytes of view, whatever the order of arrival.
 
-pub mod alerts;
 pub mod birth;
 pub mod body;
 pub mod build;
@@ -21,6 +20,7 @@ pub mod names;
 pub mod origin;
 pub mod prescription;
 pub mod render;
+pub mod safety;
 pub mod sections;
 pub mod source;
 pub mod statement;
@@ -31,13 +31,13 @@ pub mod threads;
 pub mod versions;
 pub mod view;
 
-pub use alerts::Alert;
 pub use body::BodyError;
 pub use conflict::Conflict;
 pub use decision::{Harm, OpenDecision};
 pub use facts::{Fact, Facts, FactsError, Standing};
 pub use names::{SearchToken, TokenKind};
 pub use origin::{Origin, origin_of};
+pub use safety::Alert;
 pub use sections::{Section, part_of, place_of, section_of};
 pub use statement::{Act, Author, FactsBody, FollowRef, Informant, LeafCheck, Position, Salt, Statement};
 pub use threads::{Node, Thread};

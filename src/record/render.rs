@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use super::safety::Alert;
 use super::sections::allergies::{Allergies, Allergy, Knowledge};
 use super::sections::demographics::Demographics;
 use super::sections::medication::{Medication, MedicationList, MedicationState};
@@ -103,8 +104,14 @@ impl Page {
         if !view.alerts.is_empty() {
             self.title("ALERTS");
             for alert in &view.alerts {
-                self.line(&format!("!! {}", alert.why));
+                self.alert(alert);
             }
+        }
+        let unresolved = [&view.checked.drugs_unresolved, &view.checked.allergies_unresolved];
+        let unresolved: Vec<&str> = unresolved.into_iter().flatten().map(String::as_str).collect();
+        if !unresolved.is_empty() {
+            self.title("NOT CHECKED (unknown to the tables)");
+            self.line(&unresolved.join("; "));
         }
         let open: Vec<_> = view.conflicts.iter().filter(|conflict| conflict.open).collect();
         if !open.is_empty() {
@@ -112,6 +119,29 @@ impl Page {
             for conflict in open {
                 self.line(&format!("‖ {}: {}: {}", conflict.section.name(), conflict.kind, conflict.summary));
             }
+        }
+    }
+
+    /// Writes an alert; `!!` interrupts. Below it who wrote its sides and when, if nobody wrote both.
+    fn alert(&mut self, alert: &Alert) {
+        let mark = if alert.interrupts() { "!!" } else { "!" };
+        let rules =
+            if alert.rules.is_empty() { String::new() } else { format!(" [{}]", alert.rules.join(", ")) };
+        self.line(&format!("{mark} {}{rules}", alert.why.line()));
+        if alert.apart {
+            for side in &alert.witnesses {
+                let stamp = super::build::fhir_time(side.time_ms).replace('T', " ");
+                let stamp = stamp.get(..16).unwrap_or(&stamp);
+                let age = age(side.time_ms, self.now);
+                self.line(&format!("   {stamp} {} ({}): {}, {age}", side.who, side.role, side.what));
+            }
+        }
+        for over in &alert.overrides {
+            let age = age(over.time_ms, self.now);
+            self.line(&format!(
+                "   overridden by {} ({}), {age}, because: {}",
+                over.who, over.role, over.reason
+            ));
         }
     }
 

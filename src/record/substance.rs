@@ -175,6 +175,11 @@ impl Substance {
         Self { codes, names }
     }
 
+    /// Returns the normalised ingredient names.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// Joins what is known from elsewhere about the same thing.
     pub fn join(&mut self, other: Substance) {
         self.codes.extend(other.codes);

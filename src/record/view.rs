@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::alerts::{self, Alert};
 use super::conflict::Conflict;
 use super::facts::Facts;
+use super::safety::{self, Alert, Checker, Coverage, Evidence};
 use super::sections::Section;
 use super::sections::administration::{self, Dose};
 use super::sections::allergies::{self, Allergies};
@@ -22,7 +22,7 @@ use super::sections::problems::{self, Problems};
 use super::sections::resuscitation::{self, Resuscitation};
 use super::sections::triage::{self, Triage};
 use super::sections::whereabouts::{self, Whereabouts};
-use crate::base::{Hlc, RecordId};
+use crate::base::{Hlc, RecordId, WallMs};
 
 /// What is known about one patient.
 ///
@@ -70,13 +70,22 @@ pub struct RecordView {
     pub conflicts: Vec<Conflict>,
     /// Possible harm.
     pub alerts: Vec<Alert>,
+    /// How much could be checked for possible harm: what is unresolved is not safe.
+    pub checked: Coverage,
     /// Statements that claim to follow what does not exist; their claims are ignored.
     pub mismatched: u64,
 }
 
 impl RecordView {
-    /// Computes the view of a set of facts.
+    /// Computes the view of a set of facts; the safety checks use the demonstration rules, and the time of the latest
+    /// statement as today.
     pub fn of(facts: &Facts) -> Self {
+        let latest = facts.iter().map(|fact| fact.time).max().unwrap_or_default();
+        Self::checked_by(facts, &Checker::demonstration(), latest.wall())
+    }
+
+    /// Computes the view of a set of facts with a site's own rules, checked as of `now`.
+    pub fn checked_by(facts: &Facts, checker: &Checker, now: WallMs) -> Self {
         let (demographics, who) = demographics::view(facts);
         let (allergies, allergic) = allergies::view(facts);
         let (problems, ill) = problems::view(facts);
@@ -96,8 +105,10 @@ impl RecordView {
         let mut conflicts: Vec<Conflict> = old.chain(new).flatten().collect();
         // Open ones first; within a kind the order of the statements is that of the threads.
         conflicts.sort_by(|a, b| (!a.open, a.section, a.kind).cmp(&(!b.open, b.section, b.kind)));
+        let evidence = Evidence::of(facts, &allergies, &medication, now);
+        let checked = safety::check(&evidence, checker, now);
         let mut alerts = whereabouts::alerts(&whereabouts);
-        alerts.extend(alerts::drug_allergy(&allergies, &medication));
+        alerts.extend(checked.alerts);
         alerts.extend(administration::alerts(&administrations));
         Self {
             record: facts.record(),
@@ -121,6 +132,7 @@ impl RecordView {
             notes,
             conflicts,
             alerts,
+            checked: checked.coverage,
         }
     }
 

@@ -269,6 +269,15 @@ pub struct DecisionShown {
     pub sides: Vec<SideShown>,
 }
 
+/// What came of a decision: exactly one of the two is there.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Decided {
+    /// What was written.
+    pub written: Option<Written>,
+    /// The contradiction as it is now, because it has changed since it was listed; nothing was written.
+    pub changed: Option<DecisionShown>,
+}
+
 /// One side of a contradiction.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SideShown {
@@ -284,6 +293,24 @@ pub struct SideShown {
     pub reason: Option<String>,
     /// The statement, as `show` names it.
     pub statement: String,
+}
+
+/// An order that was not written: it brings a contraindication, and no reason was given.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Blocked {
+    /// The record.
+    pub record: RecordId,
+    /// What must not meet, and why: one line each, Japanese and English.
+    pub blocked: Vec<String>,
+    /// The rules that speak.
+    pub rules: Vec<String>,
+}
+
+/// Shows the record and the rules, never what the patient takes.
+impl std::fmt::Debug for Blocked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Blocked({:?}, {} alerts)", self.record, self.blocked.len())
+    }
 }
 
 /// What one sync did.

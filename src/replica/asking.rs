@@ -71,8 +71,19 @@ async fn carry_out(
         Request::Register { patient, area, author } => {
             json(block_in_place(|| replica.register(&patient, area, author))?)
         }
-        Request::Record { record, write, author } => {
-            json(block_in_place(|| replica.write(&replica.record_named(&record)?, write, author))?)
+        Request::Record { record, write, author, overriding } => {
+            let written = block_in_place(|| {
+                replica.write_overriding(
+                    &replica.record_named(&record)?,
+                    write,
+                    author,
+                    overriding.as_deref(),
+                )
+            });
+            match written {
+                Err(ReplicaError::Contraindicated(blocked)) => json(blocked),
+                written => json(written?),
+            }
         }
         Request::Decisions { record } => json(block_in_place(|| {
             let record = record.map(|record| replica.record_named(&record)).transpose()?;

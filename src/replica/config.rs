@@ -20,6 +20,9 @@ pub struct ReplicaConfig {
     pub key_file: Option<PathBuf>,
     /// Where peers reach this replica; port 0 chooses a free one.
     pub listen: SocketAddr,
+    /// The table of interactions and contraindications to check orders by; without it, `interactions.csv` inside the
+    /// store's folder, and without that the demonstration, NOT for clinical use.
+    pub interactions: Option<PathBuf>,
     /// The areas to hold; without it, all that the device's certificate allows.
     pub areas: Option<BTreeSet<Area>>,
     /// The replicas to keep in touch with.
@@ -66,6 +69,7 @@ impl ReplicaConfig {
         let folder = path.parent().unwrap_or(Path::new("."));
         config.store = folder.join(&config.store);
         config.key_file = config.key_file.map(|file| folder.join(file));
+        config.interactions = config.interactions.map(|file| folder.join(file));
         Ok(config)
     }
 }

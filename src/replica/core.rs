@@ -18,6 +18,7 @@ use crate::identity::{
     Certificates, ControlBody, ControlItem, DeviceCertificate, Keyring, Roster, SecretSeed, SiteCertificate,
 };
 use crate::lane::{Appended, Entry, EntryKind, Head, LaneName, LaneState, Run, append};
+use crate::record::safety::Checker;
 use crate::store::tail::{Coverage, Tail};
 use crate::store::{Batch, DamagedRun, Store, StoreError};
 use crate::sync::Streams;
@@ -128,6 +129,8 @@ pub struct Replica {
     /// Held while a chart is read, edited and appended to.
     pub(super) editing: Mutex<()>,
     pub(super) streams: Streams,
+    /// The rules by which orders and views are checked.
+    pub(super) checker: Arc<Checker>,
 }
 
 /// What a new store begins with.
@@ -251,6 +254,7 @@ impl Replica {
             changes: broadcast::channel(CHANGES_MAX).0,
             editing: Mutex::new(()),
             streams: Streams::default(),
+            checker: Checker::demonstration(),
         };
         replica.index_step()?;
         Ok(replica)

@@ -1,6 +1,6 @@
 //! Deciding: listing the contradictions that wait for a person, and settling one.
 
-use super::answer::{DecisionShown, Decisions, SideShown, Written};
+use super::answer::{Decided, DecisionShown, Decisions, SideShown};
 use super::core::Replica;
 use super::error::ReplicaError;
 use super::request::Progress;
@@ -33,9 +33,9 @@ impl Replica {
                 progress(Progress { doing, done: done as u64, of: of as u64, unit });
             }
             let (facts, _) = self.facts(&record)?;
-            let view = RecordView::of(&facts);
-            let names = view.demographics.names.first().map(|name| name.full.clone()).unwrap_or_default();
-            open.extend(decision::open(&facts, &view).iter().map(|one| shown(&record, &names, one)));
+            let view = self.view(&facts);
+            let name = name_of(&view);
+            open.extend(decision::open(&facts, &view).iter().map(|one| shown(&record, &name, one)));
         }
         open.sort_by(|a, b| (a.harm, a.record, &a.decision).cmp(&(b.harm, b.record, &b.decision)));
         Ok(Decisions { open })
@@ -45,8 +45,8 @@ impl Replica {
     /// counted from 1. The others stay in the history.
     ///
     /// # Errors
-    /// When nothing of that name is open; [`ReplicaError::DecisionGrown`] when a side has come since it was listed; when
-    /// there is no such side or no reason, or the disk fails. Then nothing was written.
+    /// When nothing of that name is open, there is no such side or no reason, or the disk fails. Then nothing was
+    /// written; nor is it when the contradiction has changed since it was listed: the answer shows it as it is now.
     pub fn decide(
         &self,
         record: &RecordId,
@@ -54,14 +54,19 @@ impl Replica {
         keep: usize,
         reason: String,
         author: Author,
-    ) -> Result<Written, ReplicaError> {
+    ) -> Result<Decided, ReplicaError> {
         if reason.trim().is_empty() {
             return Err(ReplicaError::Call("a decision needs its reason: --reason TEXT".to_owned()));
         }
         let (facts, _) = self.facts(record)?;
-        let open = decision::open(&facts, &RecordView::of(&facts));
+        let view = self.view(&facts);
+        let open = decision::open(&facts, &view);
         let Some(decision) = open.iter().find(|one| one.name == name) else {
-            return Err(not_open(record, name, &open));
+            let changed = open.iter().find(|one| one.is_about(name)).ok_or_else(|| {
+                let what = format!("open decision '{name}'");
+                ReplicaError::NothingToFollow { record: *record, what }
+            })?;
+            return Ok(Decided { written: None, changed: Some(shown(record, &name_of(&view), changed)) });
         };
         let kept = keep.checked_sub(1).and_then(|side| decision.position(side));
         let Some(kept) = kept.and_then(|position| facts.at(position).next()) else {
@@ -76,27 +81,14 @@ impl Replica {
             reason: Some(reason),
             resource: kept.statement.resource.clone(),
         };
-        self.state(record, &self.area_of(record)?, author, draft)
+        let written = self.state(record, &self.area_of(record)?, author, draft)?;
+        Ok(Decided { written: Some(written), changed: None })
     }
 }
 
-fn not_open(record: &RecordId, name: &str, open: &[OpenDecision]) -> ReplicaError {
-    match open.iter().find(|one| one.is_about(name)) {
-        Some(grown) => {
-            let sides = grown.sides.iter().enumerate();
-            let sides = sides.map(|(number, side)| format!("{}) {}", number + 1, side.says));
-            ReplicaError::DecisionGrown {
-                record: *record,
-                before: name.to_owned(),
-                now: grown.name.clone(),
-                sides: sides.collect::<Vec<_>>().join("; "),
-            }
-        }
-        None => {
-            let what = format!("open decision '{name}'");
-            ReplicaError::NothingToFollow { record: *record, what }
-        }
-    }
+/// The patient's name, as first known.
+fn name_of(view: &RecordView) -> String {
+    view.demographics.names.first().map(|name| name.full.clone()).unwrap_or_default()
 }
 
 fn shown(record: &RecordId, patient: &str, decision: &OpenDecision) -> DecisionShown {

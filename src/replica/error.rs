@@ -9,6 +9,7 @@ use crate::base::{Area, Part, RecordId};
 use crate::chart::ChartError;
 use crate::identity::CertificateError;
 use crate::lane::writer::AppendError;
+use crate::record::safety::TableError;
 use crate::store::{StoreError, StoreErrorKind};
 use crate::transport::TransportError;
 
@@ -97,19 +98,17 @@ pub enum ReplicaError {
         /// What was looked for.
         what: String,
     },
-    /// A contradiction has grown since it was listed.
-    #[error(
-        "record {record}: decision {before} has changed since it was listed; nothing was written. It is now {now}: {sides}"
-    )]
-    DecisionGrown {
-        /// The record.
-        record: RecordId,
-        /// The name under which it was to be decided.
-        before: String,
-        /// Its name now.
-        now: String,
-        /// What contradicts each other now.
-        sides: String,
+    /// An order brings a contraindication, and no reason was given for it; nothing was written. What meets what is in
+    /// the answer alone.
+    #[error("this order brings a contraindication; nothing was written")]
+    Contraindicated(Box<super::answer::Blocked>),
+    /// A table of rules is not accepted; nothing of it was loaded.
+    #[error("{path}: {error}")]
+    Rules {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: TableError,
     },
     /// What was asked makes no sense.
     #[error("{0}")]
@@ -170,7 +169,8 @@ impl ReplicaError {
             | ReplicaError::BackupDamaged(_)
             | ReplicaError::DeviceDamaged(_)
             | ReplicaError::Import(_) => Kind::Damaged,
-            ReplicaError::Session { .. } => Kind::Retry,
+            // No other kind has the exit status 1.
+            ReplicaError::Session { .. } | ReplicaError::Contraindicated(_) => Kind::Retry,
             ReplicaError::Answered { kind, .. } => *kind,
             ReplicaError::File(_)
             | ReplicaError::Realm(_)
@@ -182,8 +182,8 @@ impl ReplicaError {
             | ReplicaError::NotAllowed { .. }
             | ReplicaError::NoArea
             | ReplicaError::NothingToFollow { .. }
-            | ReplicaError::DecisionGrown { .. }
             | ReplicaError::Call(_)
+            | ReplicaError::Rules { .. }
             | ReplicaError::Local { .. } => Kind::Fix,
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::core::{Beginning, Replica};
 use super::environment::Environment;
 use super::error::ReplicaError;
+use super::guarding::{RULES_FILE, read_rules};
 use super::realm::NewDevice;
 use crate::store::Store;
 use crate::store::keys::KeySource;
@@ -55,20 +56,25 @@ impl Home {
         Self::create(path, key, environment, &beginning)
     }
 
-    /// Opens a store.
+    /// Opens a store; a table of rules in its folder ([`RULES_FILE`]) is used from then on.
     ///
     /// # Errors
-    /// When there is none, it is in use, the key does not open it, or it is damaged.
+    /// When there is none, it is in use, the key does not open it, it is damaged, or the table is wrong.
     pub fn open(
         path: &Path,
         key: &KeySource,
         environment: Arc<dyn Environment>,
     ) -> Result<Replica, ReplicaError> {
         let store = RedbStore::open(path, key, StoreOptions::default())?;
-        Replica::open(Arc::new(store), environment).map_err(|error| match error {
+        let mut replica = Replica::open(Arc::new(store), environment).map_err(|error| match error {
             ReplicaError::NotEnrolled(_) => ReplicaError::NotEnrolled(path.to_owned()),
             other => other,
-        })
+        })?;
+        let rules = path.join(RULES_FILE);
+        if rules.exists() {
+            replica.use_rules(read_rules(&rules)?);
+        }
+        Ok(replica)
     }
 
     /// Says whether there is a store in a folder.

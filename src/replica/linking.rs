@@ -38,7 +38,7 @@ impl Replica {
     /// When the store fails.
     pub fn person(&self, record: &RecordId) -> Result<(PersonView, u64), ReplicaError> {
         let (held, quarantined) = self.tied_facts(record)?;
-        Ok((PersonView::of(*record, &held), quarantined))
+        Ok((PersonView::viewed(*record, &held, |facts| self.view(facts)), quarantined))
     }
 
     /// Writes what a person says of two records into both, in one commit; it follows what was said of them before.
@@ -208,7 +208,10 @@ impl Replica {
     }
 
     /// The facts of a record and of all that ties name, from record to record.
-    fn tied_facts(&self, record: &RecordId) -> Result<(BTreeMap<RecordId, Facts>, u64), ReplicaError> {
+    pub(super) fn tied_facts(
+        &self,
+        record: &RecordId,
+    ) -> Result<(BTreeMap<RecordId, Facts>, u64), ReplicaError> {
         let (mut held, mut quarantined) = (BTreeMap::new(), 0);
         let (mut met, mut open) = (BTreeSet::from([*record]), vec![*record]);
         while let Some(record) = open.pop() {
@@ -333,6 +336,6 @@ fn tie_warnings(person: &PersonView, kind: TieKind, pair: Pair) -> Vec<String> {
     let view = &person.view;
     let open =
         view.conflicts.iter().filter(|conflict| conflict.open).map(|conflict| conflict.summary.clone());
-    warnings.extend(view.alerts.iter().map(|alert| alert.why.clone()).chain(open));
+    warnings.extend(view.alerts.iter().map(|alert| alert.why.line()).chain(open));
     warnings
 }

@@ -19,6 +19,7 @@ pub mod exchange;
 pub mod exporting;
 pub mod files;
 pub mod finding;
+pub mod guarding;
 pub mod heads;
 pub mod healing;
 pub mod home;

@@ -58,7 +58,8 @@ pub enum Request {
         /// Who writes.
         author: Author,
     },
-    /// Writes something into a record: answers [`super::answer::Written`].
+    /// Writes something into a record: answers [`super::answer::Written`], or [`super::answer::Blocked`] when an order
+    /// brings a contraindication and no reason is given for it.
     Record {
         /// The record's id, or at least 8 digits of its beginning.
         record: String,
@@ -66,13 +67,16 @@ pub enum Request {
         write: Write,
         /// Who writes.
         author: Author,
+        /// Why an order is written in spite of a contraindication.
+        #[serde(default)]
+        overriding: Option<String>,
     },
     /// Lists what waits for a decision: answers [`super::answer::Decisions`].
     Decisions {
         /// The record's id, or at least 8 digits of its beginning; without it, all records are read.
         record: Option<String>,
     },
-    /// Settles a contradiction: answers [`super::answer::Written`].
+    /// Settles a contradiction: answers [`super::answer::Decided`].
     Decide {
         /// The record's id, or at least 8 digits of its beginning.
         record: String,

@@ -15,7 +15,7 @@ use super::importing::ImportCall;
 use super::realm::{CertifiedDevice, Enrolment, RealmFolder, RecoveryKit};
 use super::request::{ExportFormat, MedicationAction, NewPatient, Write};
 use super::syncing::{self, SessionState, Until};
-use super::{Replica, heads};
+use super::{Replica, ReplicaError, heads};
 use crate::base::{Area, Digest, Part, RecordId};
 use crate::identity::{DeviceRole, SiteKind};
 use crate::lane::Head;
@@ -157,6 +157,53 @@ async fn imports_on_both_sides_meet_as_one_and_come_back_equal() {
     assert_eq!(before.len(), views(&south).len());
 }
 
+#[test]
+fn a_contraindicated_order_is_not_written_without_a_reason_and_the_reason_stays_beside_it() {
+    let mut region = Region::new();
+    let (north, _) = region.enrol("north");
+    let patient = NewPatient { name: "田中 幸雄".into(), kana: None, birth_date: None, sex: None };
+    let record = north.register(&patient, None, author()).unwrap().record;
+    let order = |action, drug: &str| Write::Medication {
+        action,
+        drug: drug.into(),
+        code: None,
+        dose: Some("1錠".into()),
+        reason: None,
+    };
+    let start = |drug: &str| order(MedicationAction::Start, drug);
+    north.write(&record, start("ワーファリン錠1mg"), author()).unwrap();
+    let statements = || north.facts(&record).unwrap().0.len();
+    let before = statements();
+
+    let refused = north.write(&record, start("フロリードゲル経口用2%"), author()).unwrap_err();
+
+    let ReplicaError::Contraindicated(blocked) = &refused else { panic!("{refused}") };
+    assert_eq!(blocked.rules, ["DD-001.1"]);
+    assert!(blocked.blocked[0].contains("ワーファリン") && !refused.to_string().contains("ワーファリン"));
+    assert!(!format!("{refused:?}").contains("ワーファリン"), "errors may be logged");
+    assert_eq!(statements(), before);
+    assert!(north.write_overriding(&record, start("フロリードゲル経口用2%"), author(), Some(" ")).is_err());
+
+    let written =
+        north.write_overriding(&record, start("フロリードゲル経口用2%"), author(), Some("代替なし")).unwrap();
+    assert!(written.warnings[0].contains("ワーファリン"), "{:?}", written.warnings);
+    let view = north.view(&north.facts(&record).unwrap().0);
+    let [alert] = view.alerts.as_slice() else { panic!("one alert") };
+    assert_eq!(alert.overrides[0].reason, "代替なし");
+    assert!(!alert.interrupts());
+    assert!(north.show(&record).unwrap().text.contains("because: 代替なし"));
+    // What was overridden does not stop a change of dose by those who know of it, nor do allergies or stops wait.
+    let change = order(MedicationAction::Change, "フロリードゲル経口用2%");
+    north.write(&record, change, author()).unwrap();
+    let allergy =
+        Write::Allergy {
+            substance: "ミコナゾール".into(), code: None, criticality: None, refute: None
+        };
+    assert!(!north.write(&record, allergy, author()).unwrap().warnings.is_empty());
+    north.write(&record, order(MedicationAction::Stop, "ワーファリン錠1mg"), author()).unwrap();
+    assert_eq!(north.view(&north.facts(&record).unwrap().0).alerts.len(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dose_changed_here_and_stopped_there_shows_both() {
     let mut region = Region::new();
@@ -212,8 +259,9 @@ async fn a_dose_changed_here_and_stopped_there_shows_both() {
     meet(&south, &north).await;
     let again = south.decisions(Some(record), &mut |_| {}).unwrap().open;
     assert_eq!(again.len(), 1, "two decisions made apart wait for somebody again");
-    let refused = decide(&north, &open.decision, stop, "低血圧").unwrap_err().to_string();
-    assert!(refused.contains(&again[0].decision) && refused.contains("1) "), "{refused}");
+    let refused = decide(&north, &open.decision, stop, "低血圧").unwrap();
+    let now = refused.changed.unwrap();
+    assert!(refused.written.is_none() && now.decision == again[0].decision && now.sides.len() == 2);
     decide(&south, &again[0].decision, 1, "再確認").unwrap();
     meet(&south, &north).await;
     for replica in [&north, &south] {

@@ -4,6 +4,7 @@ use super::answer::Written;
 use super::core::{Append, Replica};
 use super::environment::EnvironmentRng;
 use super::error::ReplicaError;
+use super::guarding;
 use super::request::{MedicationAction, NewPatient, Write};
 use super::writing_sections;
 use crate::base::{Area, Hlc, Part, RecordId, WallMs};
@@ -67,8 +68,24 @@ impl Replica {
     /// Writes something into a record.
     ///
     /// # Errors
-    /// When there is nothing to follow, the call makes no sense, or the disk fails: then nothing was written.
+    /// When there is nothing to follow, the call makes no sense, an order brings a contraindication, or the disk
+    /// fails: then nothing was written.
     pub fn write(&self, record: &RecordId, write: Write, author: Author) -> Result<Written, ReplicaError> {
+        self.write_overriding(record, write, author, None)
+    }
+
+    /// Writes something into a record; `reason` says why an order is written in spite of a contraindication, and is
+    /// kept beside it.
+    ///
+    /// # Errors
+    /// As [`Self::write`], which gives no reason.
+    pub fn write_overriding(
+        &self,
+        record: &RecordId,
+        write: Write,
+        author: Author,
+        reason: Option<&str>,
+    ) -> Result<Written, ReplicaError> {
         let area = self.area_of(record)?;
         let now = self.environment().now();
         let draft = match write {
@@ -101,12 +118,46 @@ impl Replica {
             Write::Allergy { substance, code, criticality, refute } => {
                 self.allergy(record, now, substance, code, criticality, refute)?
             }
-            Write::Medication { action, drug, code, dose, reason } => {
+            Write::Medication { action, drug, code, dose, reason: why } => {
                 let input = MedicationInput { drug, yj: yj(code)?, dose, change: change_of(action) };
-                self.medication(record, now, &author, action, &input, reason)?
+                let draft = self.medication(record, now, &author, action, &input, why)?;
+                return match action {
+                    MedicationAction::Start | MedicationAction::Change => {
+                        self.order(record, &area, author, draft, reason)
+                    }
+                    MedicationAction::Hold | MedicationAction::Stop => {
+                        self.state(record, &area, author, draft)
+                    }
+                };
             }
         };
         self.state(record, &area, author, draft)
+    }
+
+    /// Writes an order, once the checks have nothing against it or a reason is given.
+    fn order(
+        &self,
+        record: &RecordId,
+        area: &Area,
+        author: Author,
+        draft: Draft,
+        reason: Option<&str>,
+    ) -> Result<Written, ReplicaError> {
+        let (id, part, order) = self.statement(record, draft)?;
+        let guarded = self.guard(record, area, &author, &order, reason)?;
+        let mut statements = vec![order];
+        for mut issue in guarded.issues {
+            issue.resource = with_id(&issue.resource, &self.fresh_id())?;
+            statements.push(issue);
+        }
+        let (position, time) = self.append_statements(record, area, part, author, statements)?;
+        Ok(Written {
+            record: *record,
+            statement: Some(Self::statement_name(&position)),
+            resource_id: Some(id),
+            time,
+            warnings: guarded.warnings,
+        })
     }
 
     fn allergy(
@@ -215,40 +266,42 @@ impl Replica {
         author: Author,
         draft: Draft,
     ) -> Result<Written, ReplicaError> {
-        let id = self.fresh_id();
-        let resource = self.written_in_view(record, with_id(&draft.resource, &id)?)?;
-        let part = writing_sections::part_of_resource(&resource);
-        let statement = Statement {
-            act: draft.act,
-            informant: draft.informant,
-            follows: draft.follows,
-            reason: draft.reason,
-            resource,
-        };
-        let mut inner = self.lock();
-        let time = inner.clock.tick(self.environment().now());
-        let entry = facts_entry(self, *record, time, author, None, vec![statement])?;
-        let append = Append { area: area.clone(), part, entries: vec![entry] };
-        let place = self.append_locked(&mut inner, vec![append])?[0];
-        drop(inner);
-        let position = Position { lane: place.lane, seq: place.seq, index: 0 };
+        let (id, part, statement) = self.statement(record, draft)?;
+        let (position, time) = self.append_statements(record, area, part, author, vec![statement])?;
         Ok(Written {
             record: *record,
             statement: Some(Self::statement_name(&position)),
             resource_id: Some(id),
-            time: time.wall(),
-            warnings: self.warnings(record, &position)?,
+            time,
+            warnings: guarding::warnings(&self.person(record)?.0.view, &position),
         })
     }
 
-    /// The conflicts and alerts that a statement takes part in.
-    fn warnings(&self, record: &RecordId, position: &Position) -> Result<Vec<String>, ReplicaError> {
-        let view = self.person(record)?.0.view;
-        let conflicts = view.conflicts.iter().filter(|conflict| conflict.open);
-        let conflicts = conflicts.filter(|conflict| conflict.statements.contains(position));
-        let alerts = view.alerts.iter().filter(|alert| alert.statements.contains(position));
-        let conflicts = conflicts.map(|conflict| conflict.summary.clone());
-        Ok(alerts.map(|alert| alert.why.clone()).chain(conflicts).collect())
+    /// Makes the statement of a draft: the resource gets its id, and goes where it travels.
+    fn statement(&self, record: &RecordId, draft: Draft) -> Result<(String, Part, Statement), ReplicaError> {
+        let id = self.fresh_id();
+        let resource = self.written_in_view(record, with_id(&draft.resource, &id)?)?;
+        let part = writing_sections::part_of_resource(&resource);
+        let Draft { act, informant, follows, reason, .. } = draft;
+        Ok((id, part, Statement { act, informant, follows, reason, resource }))
+    }
+
+    /// Appends statements as one entry; returns where the first stands.
+    fn append_statements(
+        &self,
+        record: &RecordId,
+        area: &Area,
+        part: Part,
+        author: Author,
+        statements: Vec<Statement>,
+    ) -> Result<(Position, WallMs), ReplicaError> {
+        let mut inner = self.lock();
+        let time = inner.clock.tick(self.environment().now());
+        let entry = facts_entry(self, *record, time, author, None, statements)?;
+        let append = Append { area: area.clone(), part, entries: vec![entry] };
+        let place = self.append_locked(&mut inner, vec![append])?[0];
+        drop(inner);
+        Ok((Position { lane: place.lane, seq: place.seq, index: 0 }, time.wall()))
     }
 
     fn edit_chart(

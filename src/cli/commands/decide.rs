@@ -3,11 +3,11 @@
 use clap::Args;
 
 use crate::cli::args::{AuthorArgs, Context, StoreArgs};
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, NOT_DONE};
 use crate::cli::outcome::{Outcome, read};
 use crate::cli::text::{Paper, bullets, printable, stamp};
 use crate::record::Harm;
-use crate::replica::answer::{DecisionShown, Decisions, Written};
+use crate::replica::answer::{Decided, DecisionShown, Decisions, Written};
 use crate::replica::request::Request;
 
 /// Digits of a record's id in a list.
@@ -69,8 +69,16 @@ impl DecideCommand {
             author: self.author.author(None)?,
         };
         let answer = self.store.ask(context, request)?;
-        let written: Written = read(&answer)?;
-        Ok(Outcome::done(answer, settled(&written, context.paper)))
+        let decided: Decided = read(&answer)?;
+        match (decided.written, decided.changed) {
+            (Some(written), _) => Ok(Outcome::done(answer, settled(&written, context.paper))),
+            (None, changed) => {
+                let now = changed.as_ref().map(one).unwrap_or_default();
+                let text =
+                    format!("nothing was written: it has changed since it was listed. It is now\n{now}");
+                Ok(Outcome { status: NOT_DONE, ..Outcome::done(answer, text) })
+            }
+        }
     }
 }
 

@@ -7,12 +7,12 @@ use clap::{Args, Subcommand};
 use super::record_sections::SectionArgs;
 use crate::base::Area;
 use crate::cli::args::{AuthorArgs, Context, StoreArgs};
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, NOT_DONE};
 use crate::cli::outcome::{Outcome, read};
 use crate::cli::text::{Paper, bullets};
 use crate::cli::values::{CRITICALITIES, MEDICATION_ACTIONS, SEXES, birth_date, named};
 use crate::record::linking::unnamed::Unnamed;
-use crate::replica::answer::{UnnamedRegistered, Written};
+use crate::replica::answer::{Blocked, UnnamedRegistered, Written};
 use crate::replica::request::{MedicationAction, NewPatient, Request, Write};
 
 /// Longest text that is read from standard input, in bytes.
@@ -36,6 +36,7 @@ Examples, with MUSUBI_STORE, MUSUBI_AUTHOR and MUSUBI_ROLE set:
   musubi record 4f2a90b1c7de allergy ペニシリン --criticality high
   musubi record 4f2a90b1c7de allergy ペニシリン --refute \"challenge test negative\"
   musubi record 4f2a90b1c7de medication start アムロジピン --dose \"5mg 1日1回朝食後\"
+  musubi record 4f2a90b1c7de medication start イトラコナゾール --override 代替なし
   musubi record 4f2a90b1c7de medication stop アムロジピン --reason 低血圧
   musubi record 4f2a90b1c7de triage --colour red --method START
   musubi record 4f2a90b1c7de vital blood-pressure 92/60
@@ -55,6 +56,9 @@ pub struct RecordCommand {
     store: StoreArgs,
     #[command(flatten)]
     author: AuthorArgs,
+    /// Write an order in spite of a contraindication, for this reason; it is kept beside the order.
+    #[arg(long = "override", value_name = "REASON", global = true)]
+    overriding: Option<String>,
     #[command(subcommand)]
     what: What,
 }
@@ -191,9 +195,18 @@ impl RecordCommand {
                     "name it before what to write: musubi record RECORD note …; `musubi find` names records",
                 ));
             }
-            (Some(record), what) => Request::Record { record: record.clone(), write: what.write()?, author },
+            (Some(record), what) => Request::Record {
+                record: record.clone(),
+                write: what.write()?,
+                author,
+                overriding: self.overriding.as_deref().map(|why| filled("the reason", why)).transpose()?,
+            },
         };
         let answer = self.store.ask(context, request)?;
+        if answer.get("blocked").is_some() {
+            let blocked: Blocked = read(&answer)?;
+            return Ok(Outcome::done(answer, render_blocked(&blocked)).status(NOT_DONE));
+        }
         let written: Written = read(&answer)?;
         Ok(Outcome::done(answer, render(&written, context.paper)))
     }
@@ -239,6 +252,14 @@ fn render(written: &Written, paper: Paper) -> String {
         text.push_str(&format!("\nATTENTION:{}", bullets(&written.warnings)));
     }
     text
+}
+
+fn render_blocked(blocked: &Blocked) -> String {
+    format!(
+        "BLOCKED, nothing was written / 禁忌のため書き込みませんでした{}\nhint: give a reason with --override REASON to \
+         write it all the same / 理由を --override に書けば記録されます",
+        bullets(&blocked.blocked)
+    )
 }
 
 fn text_of(text: &str) -> Result<String, Failure> {
@@ -363,6 +384,24 @@ mod tests {
         let failure = fake.run(&["record", "--store", "s", "abababab", "note", "x"]).unwrap_err();
         assert!(failure.hint.contains("MUSUBI_AUTHOR"), "{failure}");
         assert!(fake.asked().is_empty());
+    }
+
+    #[test]
+    fn a_contraindicated_order_ends_with_status_one_and_an_override_is_asked_for() {
+        let blocked = Blocked { record: RecordId([1; 16]), blocked: vec!["甲と乙".into()], rules: vec![] };
+        let fake = Fake::answering(serde_json::to_value(blocked).unwrap());
+        let words = ["record", "abababab", "medication", "start", "甲"];
+        let outcome = fake.run(&[&words[..], AUTHOR].concat()).unwrap();
+        assert_eq!(outcome.status, 1);
+        assert!(text(&outcome).contains("甲と乙") && text(&outcome).contains("--override"), "{outcome:?}");
+        let overriding = |words: &[&str]| match request(words) {
+            Request::Record { overriding, .. } => overriding,
+            other => panic!("{other:?}"),
+        };
+        let order = ["abababab", "medication", "start", "甲", "--override", "代替なし"];
+        assert_eq!(overriding(&order).as_deref(), Some("代替なし"));
+        assert_eq!(overriding(&order[..4]), None);
+        assert_eq!(fake.run(&[&words[..], &["--override", " "], AUTHOR].concat()).unwrap_err().status, 2);
     }
 
     #[test]

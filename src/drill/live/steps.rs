@@ -11,7 +11,7 @@ use super::writing;
 use crate::base::{Area, Digest, RecordId};
 use crate::drill::chance::Chance;
 use crate::drill::convergence::differences;
-use crate::drill::deed::{ClockChange, Deed, PathState, TimedDeed};
+use crate::drill::deed::{ClockChange, Deed, OVERRIDE, PathState, TimedDeed};
 use crate::drill::error::StepFailure;
 use crate::drill::judge::{Judged, Observations, RestoreSeen};
 use crate::drill::ledger::{AcknowledgedWrite, Typed};
@@ -408,7 +408,9 @@ impl<'s> Live<'s> {
     ) -> Result<Written, StepFailure> {
         let record = self.record(at, patient).await?.to_string();
         let author = self.author(at)?;
-        self.region.ask(at, &Request::Record { record, write, author }).await
+        self.region
+            .ask(at, &Request::Record { record, write, author, overriding: Some(OVERRIDE.to_owned()) })
+            .await
     }
 
     /// Notes in the ledger what was acknowledged.

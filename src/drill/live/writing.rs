@@ -75,7 +75,8 @@ impl Course {
             let text = format!("訓練 {number}: 血圧 {}/{}", 110 + number % 30, 60 + number % 20);
             let (record, author) = (self.record.to_string(), self.author.clone());
             let write = Write::Note { text, title: None };
-            let answer = client.ask::<Written>(&Request::Record { record, write, author }).await;
+            let answer =
+                client.ask::<Written>(&Request::Record { record, write, author, overriding: None }).await;
             self.answered(answer)?;
         }
         Ok(())

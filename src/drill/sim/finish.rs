@@ -269,10 +269,9 @@ fn of_view(world: &World<'_>, person: PersonNo, area: &Area, view: &RecordView) 
         let harm = if section == "medication" || section == "allergies" { "caution" } else { "none" };
         (section, conflict.kind, harm.to_owned(), &conflict.statements, conflict.open)
     });
-    let alerts = view
-        .alerts
-        .iter()
-        .map(|alert| ("alerts".to_owned(), alert.kind, json_name(&alert.severity), &alert.statements, true));
+    let alerts = view.alerts.iter().map(|alert| {
+        ("alerts".to_owned(), alert.kind.name(), json_name(&alert.severity), &alert.statements, true)
+    });
     conflicts
         .chain(alerts)
         .filter_map(|(section, kind, harm, statements, open)| {

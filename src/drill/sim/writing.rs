@@ -7,6 +7,7 @@ use super::stage::failed;
 use super::world::World;
 use crate::base::{Area, LaneId, RecordId};
 use crate::drill::course::Act;
+use crate::drill::deed::OVERRIDE;
 use crate::drill::error::StepFailure;
 use crate::drill::scenario::{HandoverEdit, PatientAlias};
 use crate::record::Author;
@@ -92,7 +93,7 @@ impl World<'_> {
         })?;
         let act = act_of(&write);
         let said = self.said(at, person, record, &write);
-        let written = match replica.write(&record, write, self.author(at)) {
+        let written = match replica.write_overriding(&record, write, self.author(at), Some(OVERRIDE)) {
             Ok(written) => written,
             Err(error) => {
                 drop(replica);

@@ -82,11 +82,27 @@ impl PersonView {
     ///
     /// Laws (`record::linking::tests`): the same facts give the same bytes; a record without ties gives its own view.
     pub fn of(asked: RecordId, held: &BTreeMap<RecordId, Facts>) -> Self {
+        Self::viewed(asked, held, RecordView::of)
+    }
+
+    /// Joins the facts of all records that are linked with one; they go by that one's id.
+    pub fn joined(asked: RecordId, held: &BTreeMap<RecordId, Facts>) -> Facts {
+        let records = Groups::of(&tie::ties(held.values())).of_record(asked);
+        let parts: Vec<&Facts> = records.iter().filter_map(|record| held.get(record)).collect();
+        Facts::joined(asked, &parts)
+    }
+
+    /// As [`Self::of`], with the joined facts viewed by a site's own rules.
+    pub fn viewed(
+        asked: RecordId,
+        held: &BTreeMap<RecordId, Facts>,
+        view: impl Fn(&Facts) -> RecordView,
+    ) -> Self {
         let ties = tie::ties(held.values());
         let groups = Groups::of(&ties);
         let records = groups.of_record(asked);
         let parts: Vec<&Facts> = records.iter().filter_map(|record| held.get(record)).collect();
-        let view = RecordView::of(&Facts::joined(asked, &parts));
+        let view = view(&Facts::joined(asked, &parts));
         let touches = |pair: &Pair| records.contains(&pair.0) || records.contains(&pair.1);
         let near: Vec<Tied> = ties.into_values().filter(|tied| touches(&tied.pair)).collect();
         let decide: BTreeSet<Pair> = near

@@ -14,10 +14,10 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::record::alerts::{Alert, Severity};
 use crate::record::conflict::{self, Clash, Conflict};
 use crate::record::facts::Facts;
 use crate::record::fhir::{self, Code};
+use crate::record::safety::{Alert, AlertKind, Severity, Words};
 use crate::record::sections::Section;
 use crate::record::source::{Marks, Source};
 use crate::record::statement::{Act, Position};
@@ -118,9 +118,11 @@ pub fn alerts(doses: &[Dose]) -> Vec<Alert> {
     let drug = |position: &Position| doses.iter().find(|dose| dose.position == *position);
     let alert = |(one, other): (Position, Position)| {
         let name = drug(&one).map_or("", |dose| dose.drug.as_str());
-        let why = format!("{name}: double dose or double entry? (二重投与か、二重記録か)");
-        let (kind, severity) = ("double-dose-or-double-entry", Severity::Caution);
-        Alert { kind, severity, why, statements: vec![one, other] }
+        let why = Words {
+            ja: format!("{name}：二重投与か、二重記録か"),
+            en: format!("{name}: double dose or double entry?"),
+        };
+        Alert::of_section(AlertKind::DoubleDose, Severity::Caution, why, vec![one, other])
     };
     pairs.into_iter().map(alert).collect()
 }

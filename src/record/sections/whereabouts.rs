@@ -18,11 +18,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::standing::open_conflict;
-use crate::record::alerts::{Alert, Severity};
 use crate::record::conflict::{self, Clash, Conflict};
 use crate::record::facts::Facts;
 use crate::record::fhir;
 use crate::record::kana;
+use crate::record::safety::{Alert, AlertKind, Severity, Words};
 use crate::record::sections::Section;
 use crate::record::source::{Marks, Source};
 use crate::record::statement::{Act, Position};
@@ -114,8 +114,12 @@ pub fn alerts(whereabouts: &Whereabouts) -> Vec<Alert> {
     let places = places(&whereabouts.current.iter().collect::<Vec<_>>());
     let mut statements: Vec<Position> = whereabouts.current.iter().map(|stay| stay.position).collect();
     statements.sort_unstable();
-    let why = format!("at {} places at once (同時に複数の場所): {}", places.len(), places.join(" ‖ "));
-    vec![Alert { kind: "two-places", severity: Severity::Contraindicated, why, statements }]
+    let (count, named) = (places.len(), places.join(" ‖ "));
+    let why = Words {
+        ja: format!("同時に {count} か所にいることになっている：{named}"),
+        en: format!("at {count} places at once: {named}"),
+    };
+    vec![Alert::of_section(AlertKind::TwoPlaces, Severity::Contraindicated, why, statements)]
 }
 
 fn stay(node: &Node<'_>) -> Stay {

@@ -151,7 +151,7 @@ fn a_drug_given_at_one_site_and_an_allergy_entered_at_another_speak_when_joined(
     assert!(before.iter().all(|facts| crate::record::RecordView::of(facts).alerts.is_empty()));
     let view = story.view();
     let [alert] = view.alerts.as_slice() else { panic!("expected one alert") };
-    assert_eq!(alert.kind, "drug-allergy");
+    assert_eq!(alert.kind.name(), "drug-allergy");
     assert_eq!(alert.statements, [story.position(north), story.position(south)]);
     let again = story.write(1, Act::Assert, &[], &order("ｱﾓｷｼｼﾘﾝｶﾌﾟｾﾙ250mg", "active", "6カプセル"));
     assert_eq!(story.view().alerts.len(), 1, "several orders of one drug speak once");

@@ -10,6 +10,7 @@ use proptest::test_runner::TestCaseError;
 use super::world::{About, COLOURS, GROUPS, KINDS, LEVELS, MINUTES, ORDERS, PLACES, REPLICAS, SUBSTANCES};
 use super::world::{VALUES, World, any_world, one_of, world_about};
 use crate::record::RecordView;
+use crate::record::safety::AlertKind;
 use crate::record::sections::administration::{DoseState, TWIN_WINDOW_S};
 use crate::record::sections::consent::ConsentLevel;
 use crate::record::sections::measurements::{Series, ValueState};
@@ -200,7 +201,7 @@ proptest! {
             prop_assert_eq!(current, expected);
             let places: BTreeSet<&str> = here.iter().map(|tip| one_of(world.said[*tip].what, &PLACES)).collect();
             let first = view.alerts.first().map(|alert| alert.kind);
-            prop_assert_eq!(first == Some("two-places"), places.len() > 1);
+            prop_assert_eq!(first == Some(AlertKind::TwoPlaces), places.len() > 1);
             let all = view.whereabouts.current.len() + view.whereabouts.history.len();
             prop_assert_eq!(all, world.known(at, About::Stay).len(), "no movement is missing");
             Ok(())

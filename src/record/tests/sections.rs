@@ -7,6 +7,7 @@ use crate::record::fixtures::{
     Story, blood, consent, dose, note, potassium, pulse, resuscitation, shot, stay, triage,
 };
 use crate::record::render;
+use crate::record::safety::AlertKind;
 use crate::record::sections::administration::DoseState;
 use crate::record::sections::blood_type::{Abo, Rh};
 use crate::record::sections::consent::{ConsentKind, ConsentLevel};
@@ -69,7 +70,7 @@ fn two_places_are_the_first_alert_and_another_writing_of_one_place_is_none() {
     let view = story.view();
     assert_eq!(
         view.alerts.iter().map(|alert| alert.kind).collect::<Vec<_>>(),
-        ["two-places", "drug-allergy"]
+        [AlertKind::TwoPlaces, AlertKind::DrugAllergy]
     );
     story.write(1, Act::Change, &[0, 1, 2], &stay("三浦市立", false));
     assert!(!story.view().whereabouts.two_places);
@@ -194,7 +195,7 @@ fn doses_beyond_the_window_of_other_drugs_or_not_given_are_no_twins() {
     assert!(story.view().alerts.is_empty());
     let twin = story.write(3, Act::Assert, &[], &dose("アドレナリン", 30));
     let view = story.view();
-    let pairs = view.alerts.iter().filter(|alert| alert.kind == "double-dose-or-double-entry");
+    let pairs = view.alerts.iter().filter(|alert| alert.kind == AlertKind::DoubleDose);
     assert_eq!(pairs.count(), 2, "with the one before and the one after");
     let shown = view.administrations.iter().find(|dose| dose.position == story.position(first)).unwrap();
     assert_eq!(shown.twins, [story.position(twin)]);

@@ -1,0 +1,8 @@
+//! The laws of the checks, row by row, by labelled cases and over a region.
+
+mod laws;
+mod planted;
+mod region;
+mod rows;
+mod support;
+mod writings;

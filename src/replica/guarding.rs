@@ -1,0 +1,157 @@
+//! The safety checks of this replica: its table of rules, and what is asked before an order is written.
+//!
+//! An order that brings a contraindication is not written without a reason ([`ReplicaError::Contraindicated`]); with
+//! one, the reason is written beside it, in the same entry. Allergies and stops are always written: what is known must
+//! not be kept out. What was imported or has come from elsewhere is told when the record is shown.
+//!
+//! The rules are the demonstration, NOT for clinical use, unless the configuration names a table or the store's folder
+//! has one called [`RULES_FILE`].
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::answer::Blocked;
+use super::core::Replica;
+use super::error::ReplicaError;
+use super::files::FileError;
+use crate::base::{Area, Digest, Hlc, LaneId, RecordId};
+use crate::record::facts::{Facts, Standing};
+use crate::record::linking::PersonView;
+use crate::record::safety::{Alert, Checker, Evidence, check, overriding};
+use crate::record::sections::{allergies, medication};
+use crate::record::statement::Salt;
+use crate::record::{Act, Author, FactsBody, Informant, Position, RecordView, Statement};
+
+/// The name of a table of rules in a store's folder.
+pub const RULES_FILE: &str = "interactions.csv";
+
+/// An order as it would stand, and what is to be written beside it.
+pub(super) struct Guarded {
+    /// The reasons for ordering all the same, one for each contraindication.
+    pub(super) issues: Vec<Statement>,
+    /// What a clinician should know at once.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Reads a table of rules.
+///
+/// # Errors
+/// When the file cannot be read, or [`ReplicaError::Rules`] with line and column of a mistake; nothing is loaded then.
+pub fn read_rules(path: &Path) -> Result<Arc<Checker>, ReplicaError> {
+    let read = |source| FileError::Read { path: path.to_owned(), source };
+    let bytes = std::fs::read(path).map_err(read)?;
+    let checker = Checker::parse(&bytes);
+    checker.map(Arc::new).map_err(|error| ReplicaError::Rules { path: path.to_owned(), error })
+}
+
+impl Replica {
+    /// Checks by this table from now on.
+    pub fn use_rules(&mut self, checker: Arc<Checker>) {
+        self.checker = checker;
+    }
+
+    /// Computes a record's view by this replica's rules, as of the record's latest statement: same facts and rules,
+    /// same view, whatever the clock.
+    pub fn view(&self, facts: &Facts) -> RecordView {
+        let latest = facts.iter().map(|fact| fact.time).max().unwrap_or_default();
+        RecordView::checked_by(facts, &self.checker, latest.wall())
+    }
+
+    /// Checks an order before it is written.
+    pub(super) fn guard(
+        &self,
+        record: &RecordId,
+        area: &Area,
+        author: &Author,
+        order: &Statement,
+        reason: Option<&str>,
+    ) -> Result<Guarded, ReplicaError> {
+        // What a linked record knows counts as much as what this one does.
+        let before = PersonView::joined(*record, &self.tied_facts(record)?.0);
+        let mut after = before.clone();
+        let now = self.environment().now();
+        let body = FactsBody {
+            version: FactsBody::VERSION,
+            salt: Salt([0; 8]),
+            record: *record,
+            time: Hlc::at(now),
+            author: author.clone(),
+            source: None,
+            statements: vec![order.clone()],
+        };
+        // A place that no entry has: what is there is not written yet.
+        let position = Position { lane: LaneId([0xFF; 32]), seq: u64::MAX, index: 0 };
+        let call = |error: &dyn std::fmt::Display| ReplicaError::Call(error.to_string());
+        body.check().map_err(|error| call(&error))?;
+        let (lane, seq, leaf) = (position.lane, position.seq, Digest([0xFF; 32]));
+        after
+            .insert_body(lane, self.me().device, area, Standing::Verified, seq, &leaf, &body)
+            .map_err(|error| call(&error))?;
+        let view = self.view(&after);
+        let known = self.interrupting(&before, view.latest);
+        let touches = |alert: &&Alert| alert.statements.contains(&position);
+        let brought: Vec<&Alert> = view
+            .alerts
+            .iter()
+            .filter(touches)
+            .filter(|alert| alert.interrupts() && !known.contains(&alert.pair))
+            .collect();
+        let Some(reason) = reason.map(str::trim).filter(|reason| !reason.is_empty()) else {
+            if !brought.is_empty() {
+                let blocked = brought.iter().map(|alert| alert.why.line()).collect();
+                let rules = brought.iter().flat_map(|alert| alert.rules.iter().cloned()).collect();
+                return Err(ReplicaError::Contraindicated(Box::new(Blocked {
+                    record: *record,
+                    blocked,
+                    rules,
+                })));
+            }
+            return Ok(Guarded { issues: Vec::new(), warnings: warnings(&view, &position) });
+        };
+        let [id] = crate::record::json::top_strings(&order.resource, ["id"]).unwrap_or_default();
+        let reference = format!("MedicationRequest/{}", id.unwrap_or_default());
+        let issue = |alert: &&Alert| Statement {
+            act: Act::Assert,
+            informant: Informant::Clinician,
+            follows: Vec::new(),
+            reason: Some(reason.to_owned()),
+            resource: overriding::issue(record, now, author, alert, &reference, reason),
+        };
+        Ok(Guarded { issues: brought.iter().map(issue).collect(), warnings: warnings(&view, &position) })
+    }
+
+    /// The pairs that interrupt already.
+    fn interrupting(&self, facts: &Facts, latest: Hlc) -> BTreeSet<String> {
+        let ((allergies, _), (medication, _)) = (allergies::view(facts), medication::view(facts));
+        let evidence = Evidence::of_drugs(facts, &allergies, &medication, latest.wall());
+        let alerts = check(&evidence, &self.checker, latest.wall()).alerts;
+        alerts.into_iter().filter(Alert::interrupts).map(|alert| alert.pair).collect()
+    }
+}
+
+/// The conflicts and alerts that a statement takes part in.
+pub(super) fn warnings(view: &RecordView, position: &Position) -> Vec<String> {
+    let conflicts = view.conflicts.iter().filter(|conflict| conflict.open);
+    let conflicts = conflicts.filter(|conflict| conflict.statements.contains(position));
+    let alerts = view.alerts.iter().filter(|alert| alert.statements.contains(position));
+    alerts.map(|alert| alert.why.line()).chain(conflicts.map(|conflict| conflict.summary.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_table_names_file_line_and_column() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(RULES_FILE);
+        std::fs::write(&path, "rule_id,kind\n").unwrap();
+        let error = read_rules(&path).unwrap_err().to_string();
+        assert!(
+            error.contains(RULES_FILE) && error.contains("line 1") && error.contains("a_yj_prefix"),
+            "{error}"
+        );
+        assert!(matches!(read_rules(&dir.path().join("none.csv")), Err(ReplicaError::File(_))));
+    }
+}

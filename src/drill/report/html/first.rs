@@ -4,7 +4,7 @@ use super::Page;
 use super::expectations::name;
 use super::markup::{paragraph, section, t, w};
 use crate::drill::course::Mode;
-use crate::drill::report::findings::{Finding, Tone};
+use crate::drill::report::findings::{Finding, Tone, why_unread};
 use crate::drill::report::measures::Measures;
 use crate::drill::report::svg::ems;
 use crate::drill::report::wording::{civil, counted, length, mode, number, percent, same, seconds, told};
@@ -139,10 +139,7 @@ fn tiles(measures: &Measures) -> String {
         (all, 0) => told(format!("復旧 {all} 回すべてで一致"), format!("after all {all} reunions")),
         (all, open) => told(format!("{all} 回中 {open} 回は一致せず"), format!("{open} of {all} did not")),
     };
-    let restore_note = match measures.restores.count {
-        0 => told("復元はなかった", "nothing was restored"),
-        count => told(format!("復元 {count} 件"), counted(count, "restore")),
-    };
+    let restore_note = restore_note(measures);
     let mut tiles = vec![
         tile(
             ("閲覧できた時間", "Time that records could be read"),
@@ -166,7 +163,7 @@ fn tiles(measures: &Measures) -> String {
             tile(
                 ("開けずに行った判断", "Decisions without the record"),
                 &same(number(stale.unread)),
-                &of_decisions(stale.unread),
+                &unread_note(measures, of_decisions(stale.unread)),
             ),
             tile(
                 ("古い情報での判断", "Decisions on old records"),
@@ -189,6 +186,34 @@ fn tiles(measures: &Measures) -> String {
         ),
     ]);
     tiles.concat()
+}
+
+/// Says after the share of decisions without the record what that means.
+fn unread_note(measures: &Measures, share: Told) -> Told {
+    if measures.staleness.unread == 0 {
+        return share;
+    }
+    let why = why_unread(measures);
+    told(format!("{}。{}", share.ja, why.ja), format!("{}. {}", share.en, why.en))
+}
+
+/// Says how many came back after the loss of a disk, and how many did not.
+fn restore_note(measures: &Measures) -> Told {
+    let (count, out) = (measures.restores.count, measures.restores.not_restored);
+    let restored = match count {
+        0 => told("復元はなかった", "nothing was restored"),
+        count => told(format!("復元 {} 件", number(count)), counted(count, "restore")),
+    };
+    match out {
+        0 => restored,
+        out => {
+            let out = number(out);
+            told(
+                format!("{}、終了まで復旧せず {out} 拠点", restored.ja),
+                format!("{}; {out} not restored by the end", restored.en),
+            )
+        }
+    }
 }
 
 fn finding(finding: &Finding) -> String {

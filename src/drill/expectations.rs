@@ -416,7 +416,9 @@ fn availability(run: Run<'_>, of: Access, at: &[usize], at_least: f64) -> Findin
         format!(
             "least at {name}: {least:.2} % of the time with power (at least {limit:.2} %); {below} of {all} below it"
         ),
-        format!("最低は {name}：電源のある時間の {least:.2} %。{all} 拠点のうち {limit:.2} % 未満は {below}"),
+        format!(
+            "最低は {name}：電源のある時間の {least:.2} %（下限 {limit:.2} %）。これに満たないのは {all} 拠点のうち {below}"
+        ),
     );
     holds(below == 0, told)
 }

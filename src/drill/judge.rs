@@ -19,8 +19,10 @@ const NAMED_MAX: usize = 5;
 const SIMULATED_ONLY: [&str; 2] =
     ["not applicable: judged in --sim only", "対象外：模擬訓練（--sim）でのみ判定する"];
 
-/// How the detail of a check begins that holds because there was nothing that it could have looked at.
-const NOTHING: [&str; 2] = ["nothing to judge: ", "判定の対象なし："];
+/// How the English detail of a check begins that holds because there was nothing that it could have looked at.
+pub const NOTHING_TO_JUDGE: &str = "nothing to judge: ";
+/// The same in Japanese.
+const NOTHING_JA: &str = "判定の対象なし：";
 
 /// An expectation, and whether it holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -122,7 +124,7 @@ impl Judged {
 
     /// Says whether there was nothing to look at, so that it holds for want of a case.
     pub fn had_nothing(&self) -> bool {
-        self.ok && self.detail.en.starts_with(NOTHING[0])
+        self.ok && self.detail.en.starts_with(NOTHING_TO_JUDGE)
     }
 }
 
@@ -411,8 +413,7 @@ fn led([en, ja]: [&str; 2], names: &[String]) -> Told {
 
 /// Says that there was nothing to look at, and why, in English and Japanese.
 pub(super) fn nothing_to_judge(why_en: &str, why_ja: &str) -> Told {
-    let [en, ja] = NOTHING;
-    Told::of(format!("{en}{why_en}"), format!("{ja}{why_ja}"))
+    Told::of(format!("{NOTHING_TO_JUDGE}{why_en}"), format!("{NOTHING_JA}{why_ja}"))
 }
 
 /// Says that nothing came back.

@@ -198,8 +198,8 @@ pub fn every_damage_detected(evidence: &Evidence<'_>) -> Finding {
         let lies = evidence.course.faults.lies_told;
         return Ok(match lies {
             0 => nothing_to_judge(
-                "no disk rotted: nothing to detect",
-                "劣化したディスクがなく、見つけるものがない",
+                "no disk rotted, and nothing altered was offered",
+                "劣化したディスクも、差し出された改ざんもない",
             ),
             _ => Told::of(
                 format!(

@@ -107,12 +107,9 @@ pub(super) fn staleness(measures: &Measures) -> String {
     let found = &measures.staleness;
     let row = |ja: &str, en: &str, value: Cell| vec![Cell::Words(told(ja, en)), value];
     let count = |value: u64| Cell::figure(number(value));
-    let rows = vec![
+    let mut rows = vec![
         row("判断の総数", "Decisions", count(found.decisions)),
         row("記録を開けずに行われた", "made without being able to open the record", count(found.unread)),
-        row(UNREAD[0].0, UNREAD[0].1, count(found.unread_why.not_held)),
-        row(UNREAD[1].0, UNREAD[1].1, count(found.unread_why.not_running)),
-        row(UNREAD[2].0, UNREAD[2].1, count(found.unread_why.disk_lost)),
         row("その場で記録できなかった", "could not be recorded at once", count(found.unwritten)),
         row(
             "他の拠点の記入を知らずに行われた",
@@ -127,6 +124,10 @@ pub(super) fn staleness(measures: &Measures) -> String {
         row("古さの 95 % 点", "95th percentile", Cell::maybe(found.p95_s.map(seconds))),
         row("最も古いもの", "the oldest", Cell::maybe(found.max_s.map(seconds))),
     ];
+    let why = found.unread_why;
+    let causes = [why.not_held, why.not_running, why.disk_lost];
+    let causes = causes.into_iter().zip(UNREAD).filter(|(causes, _)| *causes > 0);
+    rows.splice(2..2, causes.map(|(causes, (ja, en))| row(ja, en, count(causes))));
     let head = [told("判断", "Decisions"), told("値", "Value")];
     table(&Told::default(), &head, &rows)
 }

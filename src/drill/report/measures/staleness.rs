@@ -177,7 +177,7 @@ mod tests {
         assert!(why.not_held == 0 && why.not_running > 0 && why.disk_lost > 0, "{why:?}");
         let before = (why.not_running, why.disk_lost);
         // The tablet works and is in touch with nobody from the first hour to the tenth.
-        let at = |minutes| {
+        let at = |minutes: u64| {
             course.decisions.iter().position(|one| one.member == 2 && one.at.as_secs() > minutes * 60)
         };
         let places = [at(120).unwrap(), at(1_000).unwrap()];

@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(found.restores.rto_max_s, Some(64.0 * 60.0), "of the one that came back");
         assert_eq!((found.convergence.replicas, found.convergence.lost_for_good), (2, 1));
         let json = serde_json::to_value(&found.restores.slowest).unwrap();
-        assert!(json[1]["rto_s"].is_null() && json[1]["out_s"] == 8.0 * 3_600.0, "{json}");
+        assert!(json[0]["rto_s"].is_null() && json[0]["out_s"] == 8.0 * 3_600.0, "{json}");
     }
 
     #[test]

@@ -126,7 +126,7 @@ fn written(ms: u64) -> Told {
         }
     };
     match ms {
-        1..10_000 if ms % 1_000 != 0 => {
+        1..10_000 if !ms.is_multiple_of(1_000) => {
             let tenths = format!("{}.{}", ms / 1_000, ms % 1_000 / 100);
             Told::of(format!("{tenths} s"), format!("{tenths}秒"))
         }

@@ -53,7 +53,7 @@ fn unread(course: &Course, measures: &Measures) -> Option<Finding> {
 }
 
 /// Says what it means that a decision was made without the record: the causes, and how often each.
-pub(in crate::drill::report) fn why_unread(measures: &Measures) -> Told {
+fn why_unread(measures: &Measures) -> Told {
     let why = &measures.staleness.unread_why;
     let not_running = match measures.mode {
         Mode::Central => told(

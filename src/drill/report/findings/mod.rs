@@ -15,6 +15,5 @@ mod ranked;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::drill::report) use access::why_unread;
 pub use kinds::{Finding, FindingKind, Tone};
 pub use ranked::{FINDINGS_MAX, findings};

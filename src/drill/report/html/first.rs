@@ -4,7 +4,7 @@ use super::Page;
 use super::expectations::name;
 use super::markup::{paragraph, section, t, w};
 use crate::drill::course::Mode;
-use crate::drill::report::findings::{Finding, Tone, why_unread};
+use crate::drill::report::findings::{Finding, Tone};
 use crate::drill::report::measures::Measures;
 use crate::drill::report::svg::ems;
 use crate::drill::report::wording::{civil, counted, length, mode, number, percent, same, seconds, told};
@@ -188,13 +188,25 @@ fn tiles(measures: &Measures) -> String {
     tiles.concat()
 }
 
-/// Says after the share of decisions without the record what that means.
+/// Says after the share of decisions without the record what the commonest cause was; the finding tells all of them.
 fn unread_note(measures: &Measures, share: Told) -> Told {
-    if measures.staleness.unread == 0 {
-        return share;
+    let why = &measures.staleness.unread_why;
+    let causes = [
+        (why.not_held, "記録がその端末にない（未着など）", "the device did not hold the record"),
+        (
+            why.not_running,
+            "端末が動いていないか中央に届かない",
+            "the device was off, or the centre out of reach",
+        ),
+        (why.disk_lost, "ディスクを失い復旧前", "the disk was lost, not yet restored"),
+    ];
+    match causes.into_iter().max_by_key(|(count, ..)| *count) {
+        Some((most @ 1.., ja, en)) => {
+            let most = number(most);
+            told(format!("{}。{most} 件は{ja}", share.ja), format!("{}; {most}: {en}", share.en))
+        }
+        Some(_) | None => share,
     }
-    let why = why_unread(measures);
-    told(format!("{}。{}", share.ja, why.ja), format!("{}. {}", share.en, why.en))
 }
 
 /// Says how many came back after the loss of a disk, and how many did not.

@@ -221,7 +221,7 @@ pub struct Reunion {
     pub until: Duration,
 }
 
-/// A restore from the backup.
+/// The loss of a disk, and the restore from the backup if there was one.
 #[derive(Debug, Clone, Serialize)]
 pub struct RestoreCourse {
     /// The replica.
@@ -244,6 +244,11 @@ impl Course {
         let last = self.restores.iter().rev().find(|restore| restore.member == member);
         last.is_some_and(|restore| restore.back.is_none())
     }
+
+    /// Counts the replicas whose disk was lost and that never came back.
+    pub fn lost_for_good(&self) -> usize {
+        (0..self.members.len()).filter(|member| self.is_lost(*member)).count()
+    }
 }
 
 impl Reunion {
@@ -259,7 +264,12 @@ impl Reunion {
 }
 
 impl RestoreCourse {
-    /// Returns how long the replica was out, in a run that lasted so long.
+    /// Returns the recovery time: from the loss to the return; none when it never came back.
+    pub fn recovery(&self) -> Option<Duration> {
+        self.back.map(|back| back.saturating_sub(self.lost))
+    }
+
+    /// Returns how long the replica was out, in a run that lasted so long; of one that never came back, to the end.
     pub fn out(&self, lasted: Duration) -> Duration {
         self.back.unwrap_or(lasted).min(lasted).saturating_sub(self.lost)
     }

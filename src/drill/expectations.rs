@@ -10,8 +10,9 @@ use super::convergence::differences;
 use super::course::{Course, Dispute, Mode, RestoreCourse};
 use super::deed::Deed;
 use super::invariants::{self, Evidence, Finding};
-use super::judge::{Judged, Observations, nothing_restored, wanted};
-use super::scenario::{Access, Expectation, Scenario, Told, write_span as span};
+use super::judge::{Judged, Observations, nothing_restored, nothing_to_judge, wanted};
+use super::scenario::{Access, Expectation, Scenario, Told};
+use super::units::{length, number};
 use crate::base::Digest;
 
 /// The most replicas whose exports and views are read whole at the end of a simulation.
@@ -160,8 +161,8 @@ fn by_sight(evidence: &Evidence<'_>, expectation: &Expectation) -> Option<Findin
             Some(least) => holds(
                 least >= *at_least,
                 Told::of(
-                    format!("the rarest write is on {least} replicas"),
-                    format!("持つ拠点が最も少ない記入は {least} 拠点にある"),
+                    format!("the rarest write is on {least} replicas (at least {at_least} wanted)"),
+                    format!("持つ拠点が最も少ない記入は {least} 拠点にある（下限 {at_least} 拠点）"),
                 ),
             ),
             None => Err(Told::of("nothing was written that could be counted", "数えられる記入がなかった")),
@@ -219,8 +220,8 @@ fn heads_equal(evidence: &Evidence<'_>) -> Finding {
     let differing = differences(&seen.at_end);
     match differing.is_empty() {
         true => {
-            let count = seen.at_end.len();
-            Ok(Told::of(format!("{count} replicas hold the same"), format!("{count} 拠点が同じものを持つ")))
+            let count = invariants::how_many(evidence);
+            Ok(Told::of(format!("{} hold the same", count.en), format!("{}が同じものを持つ", count.ja)))
         }
         false => Err(Told::some(&differing, NAMED_MAX)),
     }
@@ -250,11 +251,18 @@ fn restores_complete(course: &Course) -> Finding {
     if restored.is_empty() {
         return Err(nothing_restored());
     }
+    let out = course.restores.len() - restored.len();
     let behind: u64 = restored.iter().filter_map(|one| one.behind).sum();
     let count = restored.len();
+    let (out_ja, out_en) = match out {
+        0 => (String::new(), String::new()),
+        out => {
+            (format!("（ほかに終了まで復旧せず {out} 件）"), format!(" ({out} more not restored by the end)"))
+        }
+    };
     let told = Told::of(
-        format!("{count} restores, {behind} entries of their own were not in the backup"),
-        format!("復元 {count} 件、自らの記入でバックアップになかったもの {behind} 件"),
+        format!("{count} restores{out_en}, {behind} entries of their own were not in the backup"),
+        format!("復元 {count} 件{out_ja}、自らの記入でバックアップになかったもの {behind} 件"),
     );
     holds(behind == 0, told)
 }
@@ -274,19 +282,21 @@ fn converged(evidence: &Evidence<'_>, within: Duration) -> Finding {
         Some(last) => match last.converged {
             Some(converged) => {
                 let took = converged.saturating_sub(last.healed);
+                let (told, most) = (length(took), length(within));
                 holds(
                     took <= within && equal,
                     Told::of(
-                        format!("{} after the last fault", span(took)),
-                        format!("最後の障害が止んでから {}", span(took)),
+                        format!("{} after the last fault (at most {})", told.en, most.en),
+                        format!("最後の障害が止んでから {}（上限 {}）", told.ja, most.ja),
                     ),
                 )
             }
             None => {
-                let waited = span(evidence.course.lasted.saturating_sub(last.healed));
+                let waited = length(evidence.course.lasted.saturating_sub(last.healed));
+                let most = length(within);
                 Err(Told::of(
-                    format!("not equal {waited} after the last fault"),
-                    format!("最後の障害が止んで {waited} 後も一致せず"),
+                    format!("not equal {} after the last fault (at most {})", waited.en, most.en),
+                    format!("最後の障害が止んで {}後も一致せず（上限 {}）", waited.ja, most.ja),
                 ))
             }
         },
@@ -305,10 +315,18 @@ fn restored(
     let measured: Option<Vec<Duration>> = restored.iter().map(|one| measure(one)).collect();
     match measured.and_then(|measured| measured.into_iter().max()) {
         Some(most) => {
-            let (most_told, count) = (span(most), restored.len());
+            let (told, limit, count) = (length(most), length(at_most), restored.len());
+            let out = course.restores.len() - count;
+            let (out_ja, out_en) = match out {
+                0 => (String::new(), String::new()),
+                out => (
+                    format!("。ほかに終了まで復旧せず {out} 件"),
+                    format!("; {out} more not restored by the end"),
+                ),
+            };
             let told = Told::of(
-                format!("{most_told} at most, of {count}"),
-                format!("最長 {most_told}（{count} 件のうち）"),
+                format!("longest {} (at most {}), {count} restored{out_en}", told.en, limit.en),
+                format!("最長 {}（上限 {}）、復元 {count} 件{out_ja}", told.ja, limit.ja),
             );
             holds(most <= at_most, told)
         }
@@ -395,8 +413,12 @@ fn availability(run: Run<'_>, of: Access, at: &[usize], at_least: f64) -> Findin
     let name = &course.members[*member].name;
     let (least, limit, all) = (least * 100.0, at_least * 100.0, shares.len());
     let told = Told::of(
-        format!("least at {name}: {least:.2} % of the time with power; {below} of {all} below {limit:.2} %"),
-        format!("最低は {name}：電源のある時間の {least:.2} %。{all} 拠点のうち {limit:.2} % 未満は {below}"),
+        format!(
+            "least at {name}: {least:.2} % of the time with power (at least {limit:.2} %); {below} of {all} below it"
+        ),
+        format!(
+            "最低は {name}：電源のある時間の {least:.2} %（下限 {limit:.2} %）。これに満たないのは {all} 拠点のうち {below}"
+        ),
     );
     holds(below == 0, told)
 }
@@ -414,10 +436,20 @@ fn staleness(course: &Course, at_most: Duration, share: f64) -> Finding {
     }
     let fresh = course.decisions.iter().filter(|one| one.read && one.stale <= at_most).count();
     let found = fresh as f64 / decisions as f64;
-    let (percent, limit) = (found * 100.0, span(at_most));
+    let unread = course.decisions.iter().filter(|one| !one.read).count() as u64;
+    let (percent, limit, least) = (found * 100.0, length(at_most), share * 100.0);
+    let (decisions, unread) = (number(decisions as u64), number(unread));
     let told = Told::of(
-        format!("{percent:.2} % of {decisions} decisions on knowledge of at most {limit}"),
-        format!("判断 {decisions} 件の {percent:.2} % は、古さ {limit} 以内の情報に基づいた"),
+        format!(
+            "{percent:.2} % of {decisions} decisions on knowledge of at most {} (at least {least:.2} %); \
+             {unread} without the record count as too old",
+            limit.en
+        ),
+        format!(
+            "判断 {decisions} 件の {percent:.2} % は、古さ {}以内の情報に基づいた（下限 {least:.2} %）。\
+             記録を開けなかった {unread} 件は、古いものに数える",
+            limit.ja
+        ),
     );
     holds(found >= share, told)
 }
@@ -436,6 +468,7 @@ fn quota_kept(course: &Course) -> Finding {
         }
     }
     match over.is_empty() {
+        true if metered == 0 => Ok(nothing_to_judge("no link has a quota", "上限のある回線がない")),
         true => Ok(Told::of(
             format!("{metered} links have a quota, and none exceeded it"),
             format!("上限のある回線 {metered} 本、超えたものなし"),

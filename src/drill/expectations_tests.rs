@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::central::central;
 use super::course::{Course, Mode, RestoreCourse, Reunion};
 use super::expectations::{Run, Twice, judge, judge_course};
-use super::judge::{Judged, Observations, SimSeen};
+use super::judge::{Damage, Judged, Observations, SimSeen};
 use super::scenario::{Scenario, Told};
 use crate::base::Digest;
 
@@ -102,6 +102,60 @@ fn each_expectation_notices_what_it_is_there_for() {
         seen.sim.as_mut().unwrap().allergies_missing = vec!["north".into()];
     };
     assert_eq!(failing(hidden), ["no-positive-allergy-missing"]);
+}
+
+fn detail(judged: &[Judged], name: &str) -> Told {
+    judged.iter().find(|one| one.name == name).unwrap_or_else(|| panic!("{name}")).detail.clone()
+}
+
+#[test]
+fn the_limit_that_was_applied_is_told_in_both_languages() {
+    let all = judged(|_, _| {});
+    for (name, en, ja) in [
+        ("availability", "(at least 70.00 %)", "下限 70.00 %"),
+        ("staleness", "at most 1 h (at least 70.00 %)", "1時間以内"),
+        ("writes", "(at least 5 wanted)", "下限 5 件"),
+        ("held-by", "(at least 2 wanted)", "下限 2 拠点"),
+        ("converged", "1 min after the last fault (at most 30 min)", "上限 30分"),
+        ("converges-in-bounded-time", "the longest took 1 min (within 1 h)", "最長 1分（上限 1時間）"),
+    ] {
+        let told = detail(&all, name);
+        assert!(told.en.contains(en) && told.ja.contains(ja), "{name}: {told:?}");
+    }
+}
+
+#[test]
+fn tablets_that_meet_seldom_have_more_time_and_that_is_said() {
+    let mut scenario = scenario(CUT, ALL);
+    scenario.links[0].meets_every = Some(6 * HOUR);
+    let (mut course, seen) = good(&scenario);
+    let wanted = "within 13 h: 1 h, and two meetings of those that meet every 6 h";
+    for (took, ok) in [(12 * HOUR, true), (14 * HOUR, false)] {
+        course.reunions = vec![Reunion::converged(HOUR, HOUR + took)];
+        let all = judge(Run { scenario: &scenario, seed: 1, course: &course }, &seen, None);
+        let told = all.iter().find(|one| one.name == "converges-in-bounded-time").unwrap();
+        assert!(told.ok == ok && told.detail.en.contains(wanted), "{told:?}");
+        assert!(told.detail.ja.contains("上限 13時間") && told.detail.ja.contains("6時間ごと"), "{told:?}");
+    }
+}
+
+#[test]
+fn a_check_without_a_case_is_not_one_that_passed() {
+    let all = judged(|_, _| {});
+    let unjudged: Vec<&str> =
+        all.iter().filter(|one| one.had_nothing()).map(|one| one.name.as_str()).collect();
+    assert_eq!(unjudged, ["no-positive-allergy-missing", "connected-replicas-equal", "damage-detected"]);
+    let rotted = judged(|_, seen| {
+        let sim = seen.sim.as_mut().unwrap();
+        sim.damage = vec![Damage { member: 0, sectors: 3, unread: Some(0) }];
+        sim.allergies_looked_for = 2;
+    });
+    let looked = |name: &str| rotted.iter().any(|one| one.name == name && one.ok && one.was_judged());
+    assert!(looked("damage-detected") && looked("no-positive-allergy-missing"), "{rotted:#?}");
+    let still = judged(|course, _| course.links[0].quota_bytes_per_day = None);
+    assert!(still.iter().any(|one| one.name == "quota-kept" && one.had_nothing()));
+    let broken = judged(|_, seen| seen.sim.as_mut().unwrap().altered = 1);
+    assert!(broken.iter().any(|one| one.name == "damage-detected" && !one.ok && one.was_judged()));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::convergence::differences;
 use super::ledger::{Disk, Ledger, Loss};
 use super::observer::RecordSeen;
 use super::scenario::{Expectation, PatientAlias, ReplicaName, Scenario, Told};
+use super::units::{self, coded};
 use crate::base::{Digest, RecordId};
 use crate::replica::answer::Status;
 
@@ -17,6 +18,11 @@ const NAMED_MAX: usize = 5;
 /// What is said of an expectation that a run with real processes cannot judge; such a run does not fail by it.
 const SIMULATED_ONLY: [&str; 2] =
     ["not applicable: judged in --sim only", "対象外：模擬訓練（--sim）でのみ判定する"];
+
+/// How the English detail of a check begins that holds because there was nothing that it could have looked at.
+pub const NOTHING_TO_JUDGE: &str = "nothing to judge: ";
+/// The same in Japanese.
+const NOTHING_JA: &str = "判定の対象なし：";
 
 /// An expectation, and whether it holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -67,6 +73,8 @@ pub struct SimSeen {
     pub altered: u64,
     /// How many replicas hold the write that the fewest hold.
     pub held_by_least: Option<u64>,
+    /// Positive allergies that were looked for, each at each replica that was read.
+    pub allergies_looked_for: u64,
     /// Positive allergies that a replica holds and does not show.
     pub allergies_missing: Vec<String>,
     /// What a restore of the backup gave; none when nothing was backed up.
@@ -109,9 +117,14 @@ pub struct Observations {
 }
 
 impl Judged {
-    /// Says whether the run could judge it at all; what it could not judge does not make it fail.
+    /// Says whether the run could judge it at all; what it could not judge does not make it fail, and is no success.
     pub fn was_judged(&self) -> bool {
-        self.detail.en != SIMULATED_ONLY[0]
+        self.detail.en != SIMULATED_ONLY[0] && !self.had_nothing()
+    }
+
+    /// Says whether there was nothing to look at, so that it holds for want of a case.
+    pub fn had_nothing(&self) -> bool {
+        self.ok && self.detail.en.starts_with(NOTHING_TO_JUDGE)
     }
 }
 
@@ -156,8 +169,11 @@ impl Observations {
             Expectation::HeadsEqualAfterHeal => self.heads_equal(scenario),
             Expectation::NoAcknowledgedWriteLost => self.nothing_lost(scenario),
             Expectation::ConflictOpen { section, kind, patient } => {
-                let what =
-                    Told::of(format!("conflict {section} {kind}"), format!("矛盾（{section}、{kind}）"));
+                let (of, what) = (units::section(section), coded(kind));
+                let what = Told::of(
+                    format!("conflict ({}: {})", of.en, what.en),
+                    format!("{}の矛盾（{}）", of.ja, what.ja),
+                );
                 self.shown_everywhere(scenario, &what, patient.as_ref(), |record| {
                     let wanted = |c: &super::observer::ConflictSeen| {
                         c.open && c.section == *section && c.kind == *kind
@@ -166,7 +182,8 @@ impl Observations {
                 })
             }
             Expectation::AlertOpen { kind, patient } => {
-                let what = Told::of(format!("alert {kind}"), format!("安全警告（{kind}）"));
+                let what = coded(kind);
+                let what = Told::of(format!("alert ({})", what.en), format!("安全警告（{}）", what.ja));
                 self.shown_everywhere(scenario, &what, patient.as_ref(), |record| {
                     record.alerts().iter().filter(|alert| alert.kind == *kind).count()
                 })
@@ -394,6 +411,11 @@ fn led([en, ja]: [&str; 2], names: &[String]) -> Told {
     Told::of(format!("{en} {}", names.en), format!("{ja}{}", names.ja))
 }
 
+/// Says that there was nothing to look at, and why, in English and Japanese.
+pub(super) fn nothing_to_judge(why_en: &str, why_ja: &str) -> Told {
+    Told::of(format!("{NOTHING_TO_JUDGE}{why_en}"), format!("{NOTHING_JA}{why_ja}"))
+}
+
 /// Says that nothing came back.
 pub(super) fn nothing_restored() -> Told {
     Told::of("nothing was restored", "何も復元されなかった")
@@ -402,7 +424,7 @@ pub(super) fn nothing_restored() -> Told {
 /// Says how many writes were acknowledged, and how many there should be.
 pub(super) fn wanted(acknowledged: u64, at_least: u64) -> Told {
     Told::of(
-        format!("{acknowledged} acknowledged, {at_least} wanted"),
-        format!("受理 {acknowledged} 件（必要数 {at_least}）"),
+        format!("{acknowledged} acknowledged (at least {at_least} wanted)"),
+        format!("受理 {acknowledged} 件（下限 {at_least} 件）"),
     )
 }

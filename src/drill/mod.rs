@@ -42,6 +42,7 @@ pub mod sim;
 mod sim_run;
 pub mod story;
 pub mod swarm;
+pub mod units;
 pub mod workload;
 
 pub use error::{DrillError, StepFailure};

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use super::super::chance::Chance;
 use super::super::deed::{ClockChange, Deed, TimedDeed};
-use super::super::scenario::{
-    AT, FOR, Mark, SHARE, Scenario, Shape, Told, UNTIL, Walk, Whom, Words, need, write_span,
-};
+use super::super::scenario::{AT, FOR, Mark, SHARE, Scenario, Shape, Told, UNTIL, Walk, Whom, Words, need};
+use super::super::units::length;
 use super::words::{told, whom};
 use super::{Event, EventKind};
 use std::time::Duration;
@@ -105,10 +104,10 @@ impl Event for Clocks {
             ClockChange::Jump { ms } => (ms, "jumps by", "跳ぶ"),
         };
         let sign = if ms < 0 { "-" } else { "+" };
-        let span = write_span(Duration::from_millis(ms.unsigned_abs()));
+        let span = length(Duration::from_millis(ms.unsigned_abs()));
         told(
-            format!("The clock of {whom} {how_en} {sign}{span}"),
-            format!("{whom}の時計が{sign}{span}{how_ja}"),
+            format!("The clock of {whom} {how_en} {sign}{}", span.en),
+            format!("{whom}の時計が{sign}{}{how_ja}", span.ja),
         )
     }
 }

@@ -7,8 +7,9 @@ use super::super::chance::Chance;
 use super::super::deed::{Deed, TimedDeed};
 use super::super::people::unnamed;
 use super::super::scenario::{
-    AT, Mark, PatientAlias, SHARE, Scenario, Shape, Told, Walk, Whom, Words, may, need, write_span,
+    AT, Mark, PatientAlias, SHARE, Scenario, Shape, Told, Walk, Whom, Words, may, need,
 };
+use super::super::units::length;
 use super::words::{site, told, whom};
 use super::{Event, EventKind};
 use crate::replica::request::Write;
@@ -78,10 +79,10 @@ impl Event for Surge {
     }
 
     fn told(&self, scenario: &Scenario) -> Told {
-        let (whom, count, over) = (whom(scenario, &self.whom), self.count, write_span(self.over));
+        let (whom, count, over) = (whom(scenario, &self.whom), self.count, length(self.over));
         told(
-            format!("{count} people whom nobody knows are brought to {whom}, over {over}"),
-            format!("{over}の間に、身元の分からない{count}人が{whom}に運ばれる"),
+            format!("{count} people whom nobody knows are brought to {whom}, over {}", over.en),
+            format!("{}の間に、身元の分からない{count}人が{whom}に運ばれる", over.ja),
         )
     }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::scenario::{Lines, Scenario, Told, Whom, write_span};
+use super::super::scenario::{Lines, Scenario, Told, Whom};
+use super::super::units::length;
 
 /// Makes a sentence in both languages.
 pub(super) fn told(en: impl Into<String>, ja: impl Into<String>) -> Told {
@@ -51,7 +52,10 @@ pub(super) fn lines(scenario: &Scenario, lines: &Lines) -> Told {
 pub(super) fn lasting(span: Option<Duration>) -> Told {
     match span {
         None => Told::default(),
-        Some(span) => told(format!(", for {}", write_span(span)), format!("（{}）", write_span(span))),
+        Some(span) => {
+            let Told { ja, en } = length(span);
+            told(format!(", for {en}"), format!("（{ja}）"))
+        }
     }
 }
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{Evidence, Finding};
 use crate::drill::convergence::differences;
+use crate::drill::judge::nothing_to_judge;
 use crate::drill::scenario::Told;
+use crate::drill::units::number;
 
 /// Most names that one detail lists.
 const NAMED_MAX: usize = 5;
@@ -20,6 +22,9 @@ pub fn no_acknowledged_write_lost(evidence: &Evidence<'_>) -> Finding {
     let Some(sim) = &evidence.seen.sim else {
         return Ok(Told::of("judged by the exports", "書き出しから判定した"));
     };
+    if sim.acknowledged == 0 {
+        return Ok(nothing_to_judge("nothing was acknowledged", "受理された記入がなかった"));
+    }
     if sim.lost == 0 && sim.altered == 0 {
         let with_disks = evidence.course.restores.iter().filter_map(|restore| restore.lost_entries).sum();
         return Ok(kept(sim.acknowledged, with_disks));
@@ -104,11 +109,34 @@ pub fn connected_replicas_equal(evidence: &Evidence<'_>) -> Finding {
             }
         }
     }
-    let (replicas, views) = (seen.at_end.len(), shown.len());
-    Ok(Told::of(
-        format!("{replicas} replicas hold the same, {views} views are equal"),
-        format!("{replicas} 拠点が同じものを持ち、記録 {views} 件の画面が等しい"),
-    ))
+    let (replicas, views) = (how_many(evidence), shown.len());
+    Ok(match (seen.at_end.len(), views) {
+        (0..=1, _) => {
+            nothing_to_judge("fewer than two replicas were running", "動いている拠点が二つなかった")
+        }
+        (_, 0) => Told::of(
+            format!("{} hold the same, compared by digests; no views were compared", replicas.en),
+            format!("{}が同じものを持つ（要約値で比べ、画面は比べていない）", replicas.ja),
+        ),
+        (_, views) => Told::of(
+            format!("{} hold the same, {views} views are equal", replicas.en),
+            format!("{}が同じものを持ち、記録 {views} 件の画面が等しい", replicas.ja),
+        ),
+    })
+}
+
+/// Says how many replicas were compared, and of how many when some were lost for good.
+pub fn how_many(evidence: &Evidence<'_>) -> Told {
+    let (seen, all) = (evidence.seen.at_end.len() as u64, evidence.scenario.replicas.len() as u64);
+    let lost = evidence.course.lost_for_good() as u64;
+    let (count, of, gone) = (number(seen), number(all), number(lost));
+    match lost {
+        0 => Told::of(format!("{count} replicas"), format!("{count} 拠点")),
+        _ => Told::of(
+            format!("{count} of {of} replicas ({gone} lost their disk for good)"),
+            format!("{of} 拠点のうち {count} 拠点（{gone} 拠点はディスクを失い、復旧しなかった）"),
+        ),
+    }
 }
 
 /// No replica hides an allergy that it holds and that nobody who knew of it has refuted.
@@ -118,10 +146,16 @@ pub fn connected_replicas_equal(evidence: &Evidence<'_>) -> Finding {
 pub fn no_positive_allergy_missing(evidence: &Evidence<'_>) -> Finding {
     let Some(sim) = &evidence.seen.sim else { return Ok(simulated_only()) };
     match sim.allergies_missing.as_slice() {
-        [] => Ok(Told::of(
-            "every allergy is shown by every replica that holds it",
-            "どのアレルギーも、それを持つすべての拠点で表示される",
-        )),
+        [] if sim.allergies_looked_for == 0 => {
+            Ok(nothing_to_judge("no allergy was written", "アレルギーの記入がなかった"))
+        }
+        [] => {
+            let count = number(sim.allergies_looked_for);
+            Ok(Told::of(
+                format!("every allergy is shown where it is held ({count} looked for)"),
+                format!("どのアレルギーも、それを持つ拠点で表示される（照合 {count} 件）"),
+            ))
+        }
         missing => {
             let (count, told) = (missing.len(), Told::some(missing, NAMED_MAX));
             Err(Told::of(format!("{count} hidden: {}", told.en), format!("{count} 件が隠れた：{}", told.ja)))
@@ -135,7 +169,10 @@ pub fn no_positive_allergy_missing(evidence: &Evidence<'_>) -> Finding {
 /// With what is missing, or why nothing came back.
 pub fn backup_restores_equal(evidence: &Evidence<'_>) -> Finding {
     match evidence.seen.sim.as_ref().and_then(|sim| sim.backup_restores.clone()) {
-        None => Ok(nothing_backed_up()),
+        None => {
+            let Told { ja, en } = nothing_backed_up();
+            Ok(nothing_to_judge(&en, &ja))
+        }
         Some(finding) => finding,
     }
 }
@@ -157,6 +194,23 @@ pub fn every_damage_detected(evidence: &Evidence<'_>) -> Finding {
     let sectors: u64 = sim.damage.iter().map(|damage| damage.sectors).sum();
     let unread: u64 = sim.damage.iter().filter_map(|damage| damage.unread).sum();
     let disks = sim.damage.len();
+    if sectors == 0 {
+        let lies = evidence.course.faults.lies_told;
+        return Ok(match lies {
+            0 => nothing_to_judge(
+                "no disk rotted, and nothing altered was offered",
+                "劣化したディスクも、差し出された改ざんもない",
+            ),
+            _ => Told::of(
+                format!(
+                    "{lies} altered runs were offered, and no entry reads as one of them; no disk rotted"
+                ),
+                format!(
+                    "改ざんされた区間 {lies} 件が差し出され、そのように読まれる記入はない。劣化したディスクはない"
+                ),
+            ),
+        });
+    }
     Ok(Told::of(
         format!("{sectors} sectors rotted on {disks} disks; {unread} runs are known to be unreadable"),
         format!("ディスク {disks} 台で {sectors} セクターが劣化。読めないと分かっている区間 {unread} 件"),

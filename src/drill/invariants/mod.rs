@@ -5,8 +5,8 @@ mod data;
 mod time;
 
 pub use data::{
-    backup_restores_equal, connected_replicas_equal, every_damage_detected, no_acknowledged_write_lost,
-    no_positive_allergy_missing, nothing_backed_up,
+    backup_restores_equal, connected_replicas_equal, every_damage_detected, how_many,
+    no_acknowledged_write_lost, no_positive_allergy_missing, nothing_backed_up,
 };
 pub use time::converges_in_bounded_time;
 
@@ -83,9 +83,10 @@ pub static INVARIANTS: [Invariant; 6] = [
     Invariant {
         name: "converges-in-bounded-time",
         does: Words {
-            en: "When all faults have stopped, all replicas hold the same within an hour, or within two meetings of \
-                 those that meet seldom.",
-            ja: "障害がすべて止むと、一時間以内（まれに会う機器は二回会ううち）に全複製が同じになる。",
+            en: "When all faults have stopped, all replicas hold the same within an hour (seven when a disk rotted), and \
+                 the time of two meetings of those that meet seldom.",
+            ja: "障害がすべて止むと、一時間（ディスクが劣化したときは七時間）に、まれに会う機器が二回会う時間を加えた時間の\
+                 うちに、全複製が同じになる。",
         },
         holds: converges_in_bounded_time,
     },

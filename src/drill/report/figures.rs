@@ -162,6 +162,13 @@ pub(super) const FIGURES: &[Figure] = &[
         false,
         |m| m.restores.rto_max_s,
     ),
+    figure(
+        "not_restored",
+        ("終了まで復旧しなかった拠点", "replicas not restored by the end"),
+        Unit::Count,
+        false,
+        |m| Some(m.restores.not_restored as f64),
+    ),
     figure("links_over_quota", ("上限を超えた回線", "links over quota"), Unit::Count, false, |m| {
         Some(m.links.over_quota as f64)
     }),

@@ -36,14 +36,14 @@ pub(super) fn finish(mut world: World<'_>) -> SimRun {
     world.recorder.end(now);
     world.registered = registered(&world);
     let lost = lost_writes(&world);
-    let (disputes, allergies_missing) = disputes(&world);
+    let (disputes, allergies) = disputes(&world);
     let backup_restores = backup_restores(&mut world);
     let damage = damage(&world);
     count_disks(&mut world);
     let members = members(&world);
     let held_by_least = held_by_least(&world);
     world.trace.note(now, "end", lost.total as u64, &heads_of_all(&world));
-    let seen = observations(&mut world, &lost, held_by_least, allergies_missing, backup_restores, damage);
+    let seen = observations(&mut world, &lost, held_by_least, allergies, backup_restores, damage);
     // Nothing is written any more: a database that closes on what a bug or rot has left of its disk may panic.
     world.nodes.iter().filter_map(|node| node.device()).for_each(FaultDisk::crash);
     let World { scenario, recorder, ledger, trace, nodes, lines, .. } = world;
@@ -193,11 +193,19 @@ fn held_by_least(world: &World<'_>) -> Option<u64> {
     world.ledger.writes().iter().filter(|write| !write.forgiven).map(held).min()
 }
 
+/// Positive allergies: how many were looked for, and those that some machine does not show.
+pub(super) struct Allergies {
+    /// How many, each at each machine that was read.
+    pub(super) looked_for: u64,
+    /// Those that are not shown.
+    pub(super) missing: Vec<String>,
+}
+
 /// Finds contradictions and dangers in every record, who could have seen them when, and positive allergies that
 /// some machine does not show.
-fn disputes(world: &World<'_>) -> (Vec<Dispute>, Vec<String>) {
+fn disputes(world: &World<'_>) -> (Vec<Dispute>, Allergies) {
     let mut found = Vec::new();
-    let mut missing = Vec::new();
+    let (mut looked_for, mut missing) = (0, Vec::new());
     for (record, person) in world.people.all() {
         let written = world.ledger.about(person).filter(|(_, write)| write.record == Some(record));
         let written: Vec<(usize, &Acknowledged)> = written.collect();
@@ -213,6 +221,7 @@ fn disputes(world: &World<'_>) -> (Vec<Dispute>, Vec<String>) {
             let Ok((facts, _)) = replica.facts(&record) else { continue };
             let view = RecordView::of(&facts);
             for substance in positive(world, person, record, *node) {
+                looked_for += 1;
                 let wanted = kana::fold(&substance);
                 let mut shown = view
                     .allergies
@@ -230,7 +239,7 @@ fn disputes(world: &World<'_>) -> (Vec<Dispute>, Vec<String>) {
         }
     }
     found.sort_by(|a, b| (a.arose, a.person, &a.kind).cmp(&(b.arose, b.person, &b.kind)));
-    (found, missing)
+    (found, Allergies { looked_for, missing })
 }
 
 /// The allergies that a machine holds and that nobody who knew of them has refuted.

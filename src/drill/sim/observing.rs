@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::finish::Lost;
+use super::finish::{Allergies, Lost};
 use super::world::World;
 use crate::base::RecordId;
 use crate::drill::judge::{Damage, Observations, SimSeen};
@@ -20,7 +20,7 @@ pub(super) fn observations(
     world: &mut World<'_>,
     lost: &Lost,
     held_by_least: Option<u64>,
-    allergies_missing: Vec<String>,
+    allergies: Allergies,
     backup_restores: Option<crate::drill::invariants::Finding>,
     damage: Vec<Damage>,
 ) -> Observations {
@@ -64,7 +64,8 @@ pub(super) fn observations(
         lost: lost.total as u64,
         altered: lost.altered,
         held_by_least,
-        allergies_missing,
+        allergies_looked_for: allergies.looked_for,
+        allergies_missing: allergies.missing,
         backup_restores,
         damage,
         equal: world.are_equal(),

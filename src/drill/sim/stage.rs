@@ -3,7 +3,7 @@
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::ledger::Said;
+use super::ledger::{Acknowledged, Said};
 use super::world::World;
 use crate::backup::Bucket;
 use crate::base::LaneId;
@@ -205,12 +205,17 @@ impl World<'_> {
         self.goes_down(at);
     }
 
-    /// Writes a note into any record, for the power to fail in; what is acknowledged all the same counts.
+    /// Writes a note into any record, for the power to fail in; what is acknowledged all the same counts. Where nobody
+    /// was registered in the run, people are known from an import, and the last one written about is taken.
     fn write_somewhere(&mut self, at: usize) {
         let Some(replica) = self.nodes[at].replica.clone() else { return };
-        let held = self.ledger.writes().iter().rev().filter(|write| write.act == Act::Register);
-        let known = held.filter(|write| self.nodes[at].knowledge.size(&write.lane) > write.seq);
-        let Some(person) = known.filter_map(|write| write.person).next() else { return };
+        let of = |is: fn(&Acknowledged) -> bool| {
+            let held = self.ledger.writes().iter().rev().filter(|write| is(write));
+            let mut known = held.filter(|write| self.nodes[at].knowledge.size(&write.lane) > write.seq);
+            known.find_map(|write| write.person)
+        };
+        let person = of(|write| write.act == Act::Register).or_else(|| of(|_| true));
+        let Some(person) = person else { return };
         let Some(record) = self.people.records(person).first().copied() else { return };
         let write = Write::Note { text: "停電".to_owned(), title: None };
         if let Ok(written) = replica.write(&record, write, self.author(at)) {

@@ -36,6 +36,8 @@ fn the_first_drill_holds_every_invariant() {
     // A dose and its stop, an allergy, and warfarin beside the other anticoagulant of the imported patient.
     let kinds: Vec<&str> = one.course.disputes.iter().map(|dispute| dispute.kind.as_str()).collect();
     assert_eq!(kinds, ["drug-allergy", "dose-vs-stop", "duplicate-class"], "{:?}", one.course.disputes);
+    // Nobody was registered at North: its power fails in the middle of a write all the same.
+    assert!(one.course.faults.sectors_lost > 0, "{:?}", one.course.faults);
     // South prescribes what the shelter has been told is dangerous, and cannot know.
     let blind = one.course.decisions.iter().filter(|decision| decision.unknown > 0);
     assert!(

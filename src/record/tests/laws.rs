@@ -58,16 +58,17 @@ fn shuffled(story: Story) -> impl Strategy<Value = (Story, Vec<Written>)> {
 }
 
 /// What is verified, and what verified statements of the same section stand on: who follows a disputed statement has
-/// countersigned it.
+/// countersigned it, unless by saying that nothing is known.
 fn countersigned(story: &Story) -> Vec<Written> {
     let entries = &story.entries;
+    let says_nothing = |entry: &Written| entry.body.statements[0].resource.contains("716186003");
     let kind =
         |entry: &Written| json::top_strings(&entry.body.statements[0].resource, ["resourceType"]).unwrap();
     let mut kept: Vec<bool> = entries.iter().map(|entry| entry.standing == Standing::Verified).collect();
     // What is followed was written before.
     for index in (0..kept.len()).rev() {
         let follows = &entries[index].body.statements[0].follows;
-        for at in (0..index).filter(|_| kept[index]).collect::<Vec<_>>() {
+        for at in (0..index).filter(|_| kept[index] && !says_nothing(&entries[index])).collect::<Vec<_>>() {
             let there = |follow: &FollowRef| *follow == entries[at].follow_ref();
             kept[at] |= follows.iter().any(there) && kind(&entries[at]) == kind(&entries[index]);
         }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::cli::failure::{DONE, Failure, NOT_DONE};
 use crate::cli::outcome::{Outcome, read};
 use crate::cli::text::{Paper, count, size};
+use crate::drill::judge::NOTHING_TO_JUDGE;
 
 /// What is told of a drill's report; the whole of it is printed with `--json`.
 #[derive(Debug, Deserialize)]
@@ -144,6 +145,8 @@ fn render(report: &Report, paper: Paper) -> String {
     });
     let expectations = report.expectations.iter().map(|expectation| {
         let mark = match expectation.ok {
+            // What looked at nothing has shown nothing.
+            true if expectation.detail.starts_with(NOTHING_TO_JUDGE) => "-",
             true => "ok",
             false => "FAILED",
         };

@@ -118,8 +118,8 @@ fn verdicts(runs: &[Compared<'_>]) -> String {
         .map(|run| {
             let failed = run.judged.iter().filter(|judged| !judged.ok);
             let failed: Vec<Told> = failed.map(|judged| expectation(&judged.name)).collect();
-            let (all, holds) =
-                (number(run.judged.len() as u64), number((run.judged.len() - failed.len()) as u64));
+            let all = run.judged.iter().filter(|judged| judged.was_judged()).count();
+            let (all, holds) = (number(all as u64), number((all - failed.len()) as u64));
             let list = |of: fn(&Told) -> &str, gap: &str| failed.iter().map(of).collect::<Vec<_>>().join(gap);
             let (ja, en) = match failed.is_empty() {
                 true => (String::new(), String::new()),

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::apart::longest_apart;
 use super::{Finding, FindingKind, Tone};
-use crate::drill::course::{Course, Decision};
+use crate::drill::course::{Course, Decision, Mode};
 use crate::drill::report::measures::{Measures, isolated};
 use crate::drill::report::spans::spans;
-use crate::drill::report::wording::{civil, length, number, percent, seconds, site};
+use crate::drill::report::wording::{civil, length, number, percent, seconds, site, told};
+use crate::drill::scenario::Told;
 
 /// Ages that findings speak of, in minutes: the oldest that enough decisions exceed is told.
 const AGES_MIN: [u64; 9] = [2_880, 1_440, 720, 360, 180, 60, 30, 10, 1];
@@ -36,16 +37,80 @@ fn unread(course: &Course, measures: &Measures) -> Option<Finding> {
     let (place, most) = most_at(course, |decision| !decision.read)?;
     let share = percent(unread as f64 / of.max(1) as f64);
     let (unread, of, most) = (number(unread), number(of), number(most));
+    let why = why_unread(measures);
     Some(Finding::new(
         FindingKind::UnreadDecisions,
         Tone::Danger,
         format!(
-            "判断 {of} 件のうち {unread} 件（{share}）は、患者の記録を開けないまま行われた（最多は「{place}」の {most} 件）。"
+            "判断 {of} 件のうち {unread} 件（{share}）は、患者の記録を開けないまま行われた（最多は「{place}」の {most} 件）。{}",
+            why.ja
         ),
         format!(
-            "{unread} of {of} decisions ({share}) were made without being able to open the patient's record (most at {place}: {most})."
+            "{unread} of {of} decisions ({share}) were made without being able to open the patient's record (most at {place}: {most}). {}",
+            why.en
         ),
     ))
+}
+
+/// Says what it means that a decision was made without the record: the causes, and how often each.
+fn why_unread(measures: &Measures) -> Told {
+    let why = &measures.staleness.unread_why;
+    let not_running = match measures.mode {
+        Mode::Central => told(
+            "中央に届かないか端末が止まっていた",
+            "the centre could not be reached or the device was off",
+        ),
+        Mode::Live | Mode::Sim => {
+            told("端末が動いていなかった（停電など）", "the device did not run (no power)")
+        }
+    };
+    let alone = match why.not_held_alone {
+        0 => Told::default(),
+        alone => {
+            let alone = number(alone);
+            told(
+                format!("、うち {alone} 件はどことも通じない間"),
+                format!(", {alone} of them while in touch with nobody"),
+            )
+        }
+    };
+    let not_held = told(
+        format!(
+            "動いている端末にその人の記録がまだ届いていないか、元々置かれていなかった {} 件{}",
+            number(why.not_held),
+            alone.ja
+        ),
+        format!(
+            "{} where the device ran and did not hold the person's record (not arrived yet, or kept elsewhere{})",
+            number(why.not_held),
+            alone.en
+        ),
+    );
+    let causes = [
+        (why.not_held, not_held),
+        (
+            why.not_running,
+            told(
+                format!("{} {} 件", not_running.ja, number(why.not_running)),
+                format!("{} where {}", number(why.not_running), not_running.en),
+            ),
+        ),
+        (
+            why.disk_lost,
+            told(
+                format!("ディスクを失い復旧前だった {} 件", number(why.disk_lost)),
+                format!("{} where the disk was lost and not yet restored", number(why.disk_lost)),
+            ),
+        ),
+    ];
+    let list = |of: fn(&Told) -> &str, gap: &str| {
+        let told = causes.iter().filter(|(count, _)| *count > 0).map(|(_, cause)| of(cause));
+        told.collect::<Vec<_>>().join(gap)
+    };
+    told(
+        format!("理由：{}。", list(|told| &told.ja, "、")),
+        format!("The causes: {}.", list(|told| &told.en, "; ")),
+    )
 }
 
 fn unwritten(course: &Course, measures: &Measures) -> Option<Finding> {
@@ -159,31 +224,34 @@ fn isolation(course: &Course) -> Option<Finding> {
         .collect();
     found.sort_by_key(|(length, from, member)| (std::cmp::Reverse(*length), *from, *member));
     let (_, first_from, _) = *found.first()?;
-    let told = |of: fn(&crate::drill::scenario::Told) -> &String, [open, close, gap]: [&str; 3]| {
+    let list = |of: fn(&Told) -> &String, [open, close, gap]: [&str; 3]| {
         let sites = found.iter().take(SITES_MAX);
         let told = sites.map(|(time, _, member)| {
             format!("{}{}{}{}", site(course, *member), open, of(&length(*time)), close)
         });
         told.collect::<Vec<_>>().join(gap)
     };
-    let more = found.len().saturating_sub(SITES_MAX);
-    let (more_ja, more_en) = match more {
-        0 => (String::new(), String::new()),
-        more => {
-            (format!("、ほか {} 拠点", number(more as u64)), format!(", and {} more", number(more as u64)))
+    let (more_ja, more_en) = match found.get(SITES_MAX..).unwrap_or_default() {
+        [] => (String::new(), String::new()),
+        [longest, ..] => {
+            let (more, most) = (number((found.len() - SITES_MAX) as u64), length(longest.0));
+            (
+                format!("。ほか {more} 拠点の孤立は最長でも {}", most.ja),
+                format!(". {more} more replicas were isolated, each for at most {}", most.en),
+            )
         }
     };
     Some(Finding::new(
         FindingKind::Isolation,
         Tone::Note,
         format!(
-            "最も長い孤立（どの拠点にも届かない時間）：{}{more_ja}。最初の拠点は {} から。",
-            told(|told| &told.ja, ["（", "）", "、"]),
+            "最も長い孤立（動いているがどの拠点にも届かなくなってから、再び届くまで。間の電源断を含む）：{}{more_ja}。最初に挙げた拠点は {} から。",
+            list(|told| &told.ja, ["（", "）", "、"]),
             civil(course, first_from)
         ),
         format!(
-            "Longest isolation (in touch with no other replica): {}{more_en}. The first of these from {}.",
-            told(|told| &told.en, [" (", ")", ", "]),
+            "Longest isolation (from running in touch with nobody to being in touch again; time without power in between counts): {}{more_en}. The first of these from {}.",
+            list(|told| &told.en, [" (", ")", ", "]),
             civil(course, first_from)
         ),
     ))

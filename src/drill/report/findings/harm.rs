@@ -2,8 +2,9 @@
 
 use super::{Finding, FindingKind, Tone};
 use crate::drill::course::{Course, Dispute, Mode, RestoreCourse};
-use crate::drill::report::measures::{Measures, late};
-use crate::drill::report::wording::{harm, kind, number, person, seconds, site};
+use crate::drill::report::measures::{Measures, first_fault, is_open_before, late};
+use crate::drill::report::wording::{at_least, harm, kind, number, person, seconds, site, told};
+use crate::drill::scenario::Told;
 
 /// Most names that one finding lists.
 const NAMED_MAX: usize = 3;
@@ -115,16 +116,25 @@ fn open_disputes(course: &Course, measures: &Measures) -> Option<Finding> {
         .map(|one| one.arose)
         .min()?;
     let age = seconds(course.lasted.saturating_sub(oldest).as_secs_f64());
-    let open = number(open);
+    let fault = first_fault(course);
+    let before = course.disputes.iter().filter(harmful).filter(|one| is_open_before(fault, one)).count();
+    let (open, before) = (number(open), number(before as u64));
+    let (before_ja, before_en) = match fault {
+        None => (String::new(), String::new()),
+        Some(_) => (
+            format!("うち {before} 件は最初の障害より前に生じた。"),
+            format!(" Of these, {before} arose before the first fault."),
+        ),
+    };
     Some(Finding::new(
         FindingKind::OpenDisputes,
         if grave > 0 { Tone::Danger } else { Tone::Concern },
         format!(
-            "害のおそれがある矛盾・警告 {open} 件が終了時にも未解決（禁忌 {grave}、注意 {caution}）。最も古いものは {}前に生じた。",
+            "害のおそれがある矛盾・警告 {open} 件が終了時にも未解決（禁忌 {grave}、注意 {caution}）。{before_ja}最も古いものは終了の{}前に生じた。",
             age.ja
         ),
         format!(
-            "Contradictions or warnings with possible harm still open at the end: {open} (contraindicated {grave}, caution {caution}). The oldest arose {} before.",
+            "Contradictions or warnings with possible harm still open at the end: {open} (contraindicated {grave}, caution {caution}). The oldest arose {} before the end.{before_en}",
             age.en
         ),
     ))
@@ -165,7 +175,7 @@ fn late_alerts(course: &Course, measures: &Measures) -> Option<Finding> {
     let (whom, what) = (person(worst), kind(&worst.kind));
     let (places_ja, places_en) = (places.join("、"), places.join(", "));
     let by_harm: Vec<_> = measures.late.harms.iter().filter(|one| one.harm != "none").collect();
-    let list = |of: fn(&crate::drill::scenario::Told) -> &str, gap: &str| {
+    let list = |of: fn(&Told) -> &str, gap: &str| {
         let told = by_harm.iter().map(|one| format!("{} {}", of(&harm(&one.harm)), number(one.count)));
         told.collect::<Vec<_>>().join(gap)
     };
@@ -208,23 +218,38 @@ fn unseen(course: &Course) -> Option<Finding> {
 }
 
 fn recovery(course: &Course, measures: &Measures) -> Option<Finding> {
-    let slowest = course.restores.iter().max_by_key(|one| one.out(course.lasted))?;
+    if course.restores.is_empty() {
+        return None;
+    }
+    let restored = restored(course, measures).unwrap_or_default();
+    let out = not_restored(course).unwrap_or_default();
+    let tone = if out == Told::default() { Tone::Note } else { Tone::Concern };
+    Some(Finding::new(
+        FindingKind::Recovery,
+        tone,
+        format!("{}{}", restored.ja, out.ja),
+        [restored.en, out.en].join(" ").trim().to_owned(),
+    ))
+}
+
+/// Tells of the replicas that came back; none when none did.
+fn restored(course: &Course, measures: &Measures) -> Option<Told> {
+    let slowest = course.restores.iter().filter(|one| one.back.is_some()).max_by_key(|one| one.recovery())?;
     let rto = seconds(measures.restores.rto_max_s?);
     let (count, place) = (number(measures.restores.count), site(course, slowest.member));
-    let behind = measures.restores.behind.map(number);
+    let behind: Option<u64> =
+        course.restores.iter().filter(|one| one.back.is_some()).map(|one| one.behind).sum();
     let behind_ja =
-        behind.as_ref().map_or("は数えていない".to_owned(), |behind| format!("は計 {behind} 件"));
-    let behind_en = behind.unwrap_or_else(|| "not counted".to_owned());
+        behind.map_or("は数えていない".to_owned(), |behind| format!("は計 {} 件", number(behind)));
+    let behind_en = behind.map_or("not counted".to_owned(), number);
     let (rpo_ja, rpo_en) = match measures.restores.rpo_max_s.map(seconds) {
         Some(rpo) => (
-            format!("バックアップは最も古いもので喪失の {}前", rpo.ja),
+            format!("バックアップは最も古いもので喪失の{}前", rpo.ja),
             format!("the oldest backup was {} older than the loss", rpo.en),
         ),
         None => ("バックアップの時刻は不明".to_owned(), "the backup's time is not known".to_owned()),
     };
-    Some(Finding::new(
-        FindingKind::Recovery,
-        Tone::Note,
+    Some(told(
         format!(
             "ディスク喪失からの復元 {count} 件。最長は「{place}」の {}（RTO）。{rpo_ja}（RPO）、バックアップになかった記入{behind_ja}。",
             rto.ja
@@ -232,6 +257,21 @@ fn recovery(course: &Course, measures: &Measures) -> Option<Finding> {
         format!(
             "Restores after a lost disk: {count}. The slowest took {} (RTO, {place}); {rpo_en} (RPO). Entries that the backups lacked: {behind_en}.",
             rto.en
+        ),
+    ))
+}
+
+/// Tells of the replicas that did not come back; none when all did.
+fn not_restored(course: &Course) -> Option<Told> {
+    let out: Vec<&RestoreCourse> = course.restores.iter().filter(|one| one.back.is_none()).collect();
+    let longest = out.iter().max_by_key(|one| one.out(course.lasted))?;
+    let (count, place) = (number(out.len() as u64), site(course, longest.member));
+    let time = at_least(longest.out(course.lasted));
+    Some(told(
+        format!("ディスクを失い、終了まで復旧しなかった拠点 {count}（最長は「{place}」、{}）。", time.ja),
+        format!(
+            "Replicas that lost their disk and were not restored by the end: {count} (longest {place}, {}).",
+            time.en
         ),
     ))
 }

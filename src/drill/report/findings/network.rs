@@ -71,12 +71,25 @@ fn all_converged(measures: &Measures) -> Option<Finding> {
         return None;
     }
     let (count, most) = (number(found.reunions), seconds(found.max_s?));
+    let (whom_ja, whom_en) = match found.lost_for_good {
+        0 => (
+            format!("全 {} 拠点", number(found.replicas)),
+            format!("all {} replicas", number(found.replicas)),
+        ),
+        lost => {
+            let (of, all, lost) = (number(found.replicas), number(measures.replicas), number(lost));
+            (
+                format!("{all} 拠点のうち、ディスクを失い復旧しなかった {lost} 拠点を除く {of} 拠点"),
+                format!("{of} of {all} replicas (those that lost their disk and never came back: {lost})"),
+            )
+        }
+    };
     Some(Finding::new(
         FindingKind::AllConverged,
         Tone::Good,
-        format!("復旧 {count} 回のすべてで、全拠点の記録が自動的にそろった（最長 {}）。", most.ja),
+        format!("復旧 {count} 回のすべてで、{whom_ja}の記録が自動的にそろった（最長 {}）。", most.ja),
         format!(
-            "After each of {count} reunions all replicas came to hold the same by themselves (the slowest within {}).",
+            "After each of {count} reunions {whom_en} came to hold the same by themselves (the slowest within {}).",
             most.en
         ),
     ))
@@ -142,8 +155,8 @@ fn classes(faults: &Faults) -> Vec<Class> {
             faults.power_cuts,
             faults.writes_torn + faults.sectors_lost > 0,
             told(
-                "停電は書き込みの最中に当たらず、途中で切れた書き込みは試されなかった",
-                "power cuts hit no write under way: torn writes were not tested",
+                "停電で失われた、または途中で切れたセクターはディスクに一つもなく、途中で切れた書き込みからの回復は試されなかった",
+                "when power failed, no sector was lost or torn on any disk: the recovery from a torn write was not tried",
             ),
         ),
         class(

@@ -7,6 +7,7 @@ use super::*;
 use crate::drill::course::*;
 use crate::drill::report::Measures;
 use crate::drill::report::fixtures::{calm, hours, large, minutes, small};
+use crate::drill::scenario::Told;
 
 fn kinds(course: &Course) -> BTreeSet<FindingKind> {
     findings(course, &Measures::of(course)).into_iter().map(|finding| finding.kind).collect()
@@ -127,6 +128,26 @@ fn figures_are_those_of_the_course() {
         told(FindingKind::LateAlerts)
     );
     assert!(told(FindingKind::Recovery).contains("1 h 4 min"), "{}", told(FindingKind::Recovery));
+}
+
+fn told_of(course: &Course, kind: FindingKind) -> Told {
+    let found = findings(course, &Measures::of(course));
+    found.into_iter().find(|one| one.kind == kind).unwrap().told
+}
+
+#[test]
+fn what_never_came_back_is_no_restore_and_not_among_those_that_hold_the_same() {
+    let mut course = small();
+    course.restores[0].back = None;
+    course.reunions.retain(|reunion| reunion.converged.is_some());
+    let recovery = told_of(&course, FindingKind::Recovery);
+    assert!(
+        recovery.en.contains("not restored by the end: 1") && recovery.en.contains("at least 8 h"),
+        "{recovery:?}"
+    );
+    assert!(!recovery.en.contains("RTO") && recovery.ja.contains("8時間以上"), "{recovery:?}");
+    let all = told_of(&course, FindingKind::AllConverged);
+    assert!(all.en.contains("2 of 3 replicas") && all.ja.contains("3 拠点のうち"), "{all:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::markup::{esc, paragraph, t, w};
 use crate::drill::course::{Course, Happening};
 use crate::drill::report::svg::EVENTS_MAX;
-use crate::drill::report::wording::{civil, number, same, since_zero, site, told};
+use crate::drill::report::wording::{civil, is_fault, number, same, since_zero, site, told};
 use crate::drill::scenario::Told;
 
 /// Most replicas that one event names.
@@ -35,9 +35,7 @@ impl Class {
             | "handover"
             | "surge"
             | "duplicate-registration" => Self::Care,
-            "cut" | "flap" | "one-way" | "degrade" | "power-failure" | "power-loss" | "kill-in-mid-write"
-            | "crash" | "freeze" | "disk-full" | "disk-corrupt" | "destroy-disk" | "site-lost"
-            | "s3-outage" | "clock-skew" | "clock-jump" | "lie" | "second-quake" => Self::Fault,
+            fault if is_fault(fault) => Self::Fault,
             "heal" | "meet" | "start" | "restore" | "return-to-normal" => Self::Mended,
             _ => Self::Step,
         }

@@ -18,9 +18,10 @@ pub(in crate::drill::report) fn name(name: &str) -> Told {
             "復旧前、各拠点の記録は異なっていた（断絶は本物だった）",
             "before the lines returned, the replicas differed: the cut was real",
         ),
-        "heads-equal-after-heal" => {
-            told("終了時、全拠点が同じ記録を持つ", "at the end all replicas hold the same")
-        }
+        "heads-equal-after-heal" => told(
+            "終了時、ディスクのある全拠点が同じ記録を持つ",
+            "at the end all replicas that have a disk hold the same",
+        ),
         "no-acknowledged-write-lost" => {
             told("「保存しました」と答えた記入は一つも失われない", "nothing that was acknowledged is lost")
         }
@@ -51,6 +52,7 @@ fn in_tables(name: &str) -> Option<Told> {
 pub(super) fn expectations(judged: &[Judged]) -> String {
     let one = |judged: &Judged| {
         let (class, words) = match (judged.was_judged(), judged.ok) {
+            (false, _) if judged.had_nothing() => ("", w("– 対象なし", "– nothing to judge")),
             (false, _) => ("", w("– 判定せず", "– not judged")),
             (true, true) => ("", w("✓ 満たす", "✓ holds")),
             (true, false) => (" class=\"bad\"", w("✕ 満たさず", "✕ does not")),

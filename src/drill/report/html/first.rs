@@ -139,10 +139,7 @@ fn tiles(measures: &Measures) -> String {
         (all, 0) => told(format!("復旧 {all} 回すべてで一致"), format!("after all {all} reunions")),
         (all, open) => told(format!("{all} 回中 {open} 回は一致せず"), format!("{open} of {all} did not")),
     };
-    let restore_note = match measures.restores.count {
-        0 => told("復元はなかった", "nothing was restored"),
-        count => told(format!("復元 {count} 件"), counted(count, "restore")),
-    };
+    let restore_note = restore_note(measures);
     let mut tiles = vec![
         tile(
             ("閲覧できた時間", "Time that records could be read"),
@@ -166,7 +163,7 @@ fn tiles(measures: &Measures) -> String {
             tile(
                 ("開けずに行った判断", "Decisions without the record"),
                 &same(number(stale.unread)),
-                &of_decisions(stale.unread),
+                &unread_note(measures, of_decisions(stale.unread)),
             ),
             tile(
                 ("古い情報での判断", "Decisions on old records"),
@@ -189,6 +186,46 @@ fn tiles(measures: &Measures) -> String {
         ),
     ]);
     tiles.concat()
+}
+
+/// Says after the share of decisions without the record what the commonest cause was; the finding tells all of them.
+fn unread_note(measures: &Measures, share: Told) -> Told {
+    let why = &measures.staleness.unread_why;
+    let causes = [
+        (why.not_held, "記録がその端末にない（未着など）", "the device did not hold the record"),
+        (
+            why.not_running,
+            "端末が動いていないか中央に届かない",
+            "the device was off, or the centre out of reach",
+        ),
+        (why.disk_lost, "ディスクを失い復旧前", "the disk was lost, not yet restored"),
+    ];
+    match causes.into_iter().max_by_key(|(count, ..)| *count) {
+        Some((most @ 1.., ja, en)) => {
+            let most = number(most);
+            told(format!("{}。{most} 件は{ja}", share.ja), format!("{}; {most}: {en}", share.en))
+        }
+        Some(_) | None => share,
+    }
+}
+
+/// Says how many came back after the loss of a disk, and how many did not.
+fn restore_note(measures: &Measures) -> Told {
+    let (count, out) = (measures.restores.count, measures.restores.not_restored);
+    let restored = match count {
+        0 => told("復元はなかった", "nothing was restored"),
+        count => told(format!("復元 {} 件", number(count)), counted(count, "restore")),
+    };
+    match out {
+        0 => restored,
+        out => {
+            let out = number(out);
+            told(
+                format!("{}、終了まで復旧せず {out} 拠点", restored.ja),
+                format!("{}; {out} not restored by the end", restored.en),
+            )
+        }
+    }
 }
 
 fn finding(finding: &Finding) -> String {

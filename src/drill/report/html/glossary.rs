@@ -18,10 +18,16 @@ const WORDS: &[(&str, &str, &str, &str)] = &[
         "The share of time in which records could be opened there, or something could be saved durably.",
     ),
     (
+        "開けずに行った判断",
+        "decision without the record",
+        "その人の記録を開けないまま行われた判断。端末が動いていない、ディスクを失って復旧前である、または記録がその端末にまだ届いていないか元々置かれていない場合。",
+        "Made without being able to open the person's record: the device did not run, its disk was lost and not yet restored, or it did not hold that record (not arrived yet, or kept elsewhere).",
+    ),
+    (
         "孤立",
         "isolated",
-        "他のどの拠点にも届かない状態。届かなくなってから再び届くまでを数え、その間に電源が切れた時間も含む。",
-        "In touch with no other replica. Counted from the loss of touch to its return; times without power in between count.",
+        "動いているが、他のどの拠点にも届かない状態。そうなってから再び届くまでを数える。間に電源が切れた時間は含み、その前後に電源のない時間は含まない。",
+        "Running, and in touch with no other replica. Counted from that moment until it is in touch again: time without power in between counts, time without power before or after does not.",
     ),
     (
         "断絶",

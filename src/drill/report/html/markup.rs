@@ -25,13 +25,101 @@ fn wrapped(tag: &str, attributes: &str, text: &Told) -> String {
     let (ja, en) = (text.ja.trim(), text.en.trim());
     match (ja, en) {
         ("", "") => String::new(),
-        (one, "") | ("", one) => format!("<{tag}{attributes}>{}</{tag}>", esc(one)),
-        (ja, en) if ja == en => format!("<{tag}{attributes}>{}</{tag}>", esc(en)),
+        (one, "") | ("", one) => format!("<{tag}{attributes}>{}</{tag}>", set(one)),
+        (ja, en) if ja == en => format!("<{tag}{attributes}>{}</{tag}>", set(en)),
         (ja, en) => format!(
             "<{tag}{attributes} lang=\"ja\">{}</{tag}><{tag}{attributes} lang=\"en\">{}</{tag}>",
-            esc(ja),
-            esc(en)
+            set(ja),
+            set(en)
         ),
+    }
+}
+
+/// Units that stay on the line of their figure; longer ones stand before their beginnings.
+const UNITS: [&str; 21] = [
+    "時間",
+    "拠点",
+    "セクター",
+    "日",
+    "分",
+    "秒",
+    "件",
+    "台",
+    "本",
+    "回",
+    "組",
+    "%",
+    "min",
+    "TB",
+    "GB",
+    "MB",
+    "kB",
+    "B",
+    "h",
+    "d",
+    "s",
+];
+
+/// Escapes text, keeps each figure and its unit on one line, and sets what stands between backticks small, as code.
+fn set(text: &str) -> String {
+    let mut written = String::with_capacity(text.len());
+    for (number, part) in text.split('`').enumerate() {
+        let is_last = text.split('`').count() == number + 1;
+        match (number % 2 == 1, is_last) {
+            (true, false) => written.push_str(&format!("<code>{}</code>", esc(part))),
+            (true, true) => written.push_str(&format!("`{}", unbroken(part))),
+            (false, _) => written.push_str(&unbroken(part)),
+        }
+    }
+    written
+}
+
+fn unbroken(text: &str) -> String {
+    let mut written = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(begin) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, from) = rest.split_at(begin);
+        written.push_str(&esc(before));
+        // Digits that belong to a word, such as a name or a digest, are no figure.
+        let in_word = before.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        let figure = from.len() - from.trim_start_matches(is_figure).len();
+        let kept = if in_word { 0 } else { measured(from) };
+        match kept {
+            0 => {
+                written.push_str(&esc(&from[..figure]));
+                rest = &from[figure..];
+            }
+            kept => {
+                written.push_str(&format!("<span class=\"nb\">{}</span>", esc(&from[..kept])));
+                rest = &from[kept..];
+            }
+        }
+    }
+    written.push_str(&esc(rest));
+    written
+}
+
+fn is_figure(c: char) -> bool {
+    c.is_ascii_digit() || c == ',' || c == '.'
+}
+
+/// Returns the length of the figures with units at the beginning of a text, such as of `9 h 20 min`; 0 for none.
+fn measured(text: &str) -> usize {
+    let mut kept = 0;
+    loop {
+        let rest = &text[kept..];
+        let spaced = if kept == 0 { rest } else { rest.strip_prefix(' ').unwrap_or(rest) };
+        if !spaced.starts_with(|c: char| c.is_ascii_digit()) {
+            return kept;
+        }
+        let after = spaced.trim_start_matches(is_figure);
+        let after = after.strip_prefix(' ').unwrap_or(after);
+        let unit = UNITS.iter().find(|unit| {
+            let behind = after.strip_prefix(**unit).map(|behind| behind.chars().next());
+            behind.is_some_and(|next| !unit.is_ascii() || next.is_none_or(|c| !c.is_ascii_alphanumeric()))
+        });
+        let Some(unit) = unit else { return kept };
+        kept = text.len() - after.len() + unit.len();
     }
 }
 
@@ -119,6 +207,18 @@ pub(crate) fn table(title: &Told, head: &[Told], rows: &[Vec<Cell>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_figure_and_its_unit_stay_on_one_line_and_names_are_no_figures() {
+        let set = |text: &str| set(text).replace("<span class=\"nb\">", "[").replace("</span>", "]");
+        assert_eq!(set("after 9 h 20 min, at most"), "after [9 h 20 min], at most");
+        assert_eq!(
+            set("最長 2日19時間以上、1,204 件の 33.6 %。"),
+            "最長 [2日19時間]以上、[1,204 件]の [33.6 %]。"
+        );
+        assert_eq!(set("core-1 holds 7d1b, 3 dogs & 4 <s>"), "core-1 holds 7d1b, 3 dogs &amp; 4 &lt;s&gt;");
+        assert_eq!(set("中止 `dose-vs-stop` と ` 一つ"), "中止 <code>dose-vs-stop</code> と ` 一つ");
+    }
 
     #[test]
     fn a_missing_language_is_told_in_the_other() {

@@ -66,6 +66,8 @@ ol.events .bad{color:var(--drill);font-weight:700}
 .checks .tone{color:#00664b}.checks .bad .tone{border:2.5px solid var(--drill);color:var(--drill)}
 .checks p{margin:0;overflow-wrap:anywhere}.checks .detail{color:var(--soft);font-size:14px}
 code,pre{font-family:"Noto Sans Mono CJK JP","SFMono-Regular",Consolas,monospace;font-size:13.5px}
+.nb{white-space:nowrap}
+p code,td code{font-size:.82em;color:var(--soft)}
 pre{padding:.6em .9em;border:1px solid var(--line);white-space:pre-wrap;overflow-wrap:anywhere}
 dl.words{display:grid;grid-template-columns:13em 1fr;gap:.4em 1em;margin:.6em 0}
 dl.words dt{font-weight:700}dl.words dd{margin:0}

@@ -3,12 +3,12 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use super::markup::{Cell, table};
+use super::markup::{Cell, paragraph, table};
 use crate::drill::course::{Course, Dispute};
 use crate::drill::report::measures::{Measures, late};
 use crate::drill::report::wording::{
-    act, bytes, civil, harm, harm_rank, kind, length, number, of_quota, percent, person, same, seconds,
-    section, site, told,
+    act, at_least, bytes, civil, coded, harm, harm_rank, length, number, of_quota, percent, person, same,
+    seconds, section, site, told,
 };
 use crate::drill::scenario::Told;
 
@@ -93,10 +93,21 @@ pub(super) fn worst(course: &Course, measures: &Measures) -> String {
 
 /// The figures of staleness.
 pub(super) fn staleness(measures: &Measures) -> String {
+    const UNREAD: [(&str, &str); 3] = [
+        (
+            "– うち、その端末に記録がまだ、または元々ない",
+            "– of these: that device did not hold the record (yet)",
+        ),
+        (
+            "– うち、端末が動いていない（中央方式では届かない）",
+            "– of these: the device did not run (or reach the centre)",
+        ),
+        ("– うち、ディスクを失い未復旧", "– of these: the disk was lost, not yet restored"),
+    ];
     let found = &measures.staleness;
     let row = |ja: &str, en: &str, value: Cell| vec![Cell::Words(told(ja, en)), value];
     let count = |value: u64| Cell::figure(number(value));
-    let rows = vec![
+    let mut rows = vec![
         row("判断の総数", "Decisions", count(found.decisions)),
         row("記録を開けずに行われた", "made without being able to open the record", count(found.unread)),
         row("その場で記録できなかった", "could not be recorded at once", count(found.unwritten)),
@@ -113,6 +124,10 @@ pub(super) fn staleness(measures: &Measures) -> String {
         row("古さの 95 % 点", "95th percentile", Cell::maybe(found.p95_s.map(seconds))),
         row("最も古いもの", "the oldest", Cell::maybe(found.max_s.map(seconds))),
     ];
+    let why = found.unread_why;
+    let causes = [why.not_held, why.not_running, why.disk_lost];
+    let causes = causes.into_iter().zip(UNREAD).filter(|(causes, _)| *causes > 0);
+    rows.splice(2..2, causes.map(|(causes, (ja, en))| row(ja, en, count(causes))));
     let head = [told("判断", "Decisions"), told("値", "Value")];
     table(&Told::default(), &head, &rows)
 }
@@ -170,6 +185,15 @@ pub(super) fn links(course: &Course, measures: &Measures) -> String {
     table(&title, &head, &rows)
 }
 
+/// Says how many are open, and how many of them arose before the first fault.
+fn open(open: u64, before: u64) -> Told {
+    let (open, known) = (number(open), number(before));
+    match before {
+        0 => same(open),
+        _ => told(format!("{open}（障害前 {known}）"), format!("{open} ({known} before)")),
+    }
+}
+
 /// Contradictions by section and harm.
 pub(super) fn disputes(measures: &Measures) -> String {
     let row = |one: &crate::drill::report::measures::DisputeCount| {
@@ -179,7 +203,7 @@ pub(super) fn disputes(measures: &Measures) -> String {
             Cell::figure(number(one.count)),
             Cell::figure(number(one.late)),
             Cell::figure(number(one.unseen)),
-            Cell::figure(number(one.open)),
+            Cell::Figure(open(one.open, one.open_before_fault)),
             Cell::maybe(one.seen_p50_s.map(seconds)),
             Cell::maybe(one.seen_max_s.map(seconds)),
             Cell::maybe(one.decided_p50_s.map(seconds)),
@@ -192,7 +216,7 @@ pub(super) fn disputes(measures: &Measures) -> String {
         told("件数", "Count"),
         told("断絶で遅れた", "Late by the cut"),
         told("表示されず", "Never seen"),
-        told("未解決", "Open"),
+        told("未解決（うち最初の障害より前）", "Open (before the first fault)"),
         told("表示まで（中央値）", "Until seen (median)"),
         told("表示まで（最長）", "Until seen (most)"),
         told("解決まで（中央値）", "Until settled (median)"),
@@ -200,13 +224,12 @@ pub(super) fn disputes(measures: &Measures) -> String {
     table(&told("区分と害のおそれごと", "By section and possible harm"), &head, &rows)
 }
 
-/// The contradictions and warnings one by one: with possible harm first, of these the late and the open.
+/// The contradictions and warnings one by one: those that the cut delayed first, of these the most harmful and then the
+/// latest; then the others, the most harmful first.
 pub(super) fn disputes_listed(course: &Course) -> String {
-    let lateness = |one: &Dispute| late(course, one).unwrap_or_default();
-    let mut all: Vec<&Dispute> = course.disputes.iter().collect();
-    all.sort_by_key(|one| (harm_rank(&one.harm), Reverse(lateness(one)), one.decided.is_some(), one.arose));
+    let all = worst_first(course);
     let rows: Vec<Vec<Cell>> =
-        all.iter().take(WORST_LISTED).map(|one| of_dispute(course, one, lateness(one))).collect();
+        all.iter().take(WORST_LISTED).map(|(one, lateness)| of_dispute(course, one, *lateness)).collect();
     let head = [
         told("生じた時刻", "Arose"),
         told("人物（架空）と内容", "Person (invented), and what"),
@@ -216,15 +239,38 @@ pub(super) fn disputes_listed(course: &Course) -> String {
     ];
     let (shown, of) = (number(rows.len() as u64), number(all.len() as u64));
     let title = told(
-        format!("一件ずつ（害の大きい順、{of} 件中 {shown} 件）"),
-        format!("One by one (most harmful first; {shown} of {of})"),
+        format!("一件ずつ（断絶で遅れたものから、害と遅れの大きい順。{of} 件中 {shown} 件）"),
+        format!("One by one (late ones first, by harm and then by lateness; {shown} of {of})"),
     );
-    table(&title, &head, &rows)
+    let rest = all.get(WORST_LISTED..).unwrap_or_default();
+    let more = match rest.len() as u64 {
+        0 => String::new(),
+        more => {
+            let late = rest.iter().filter(|(_, lateness)| !lateness.is_zero()).count() as u64;
+            let (more, late) = (number(more), number(late));
+            let text = told(
+                format!("ほかに {more} 件（うち断絶で遅れたもの {late} 件）。"),
+                format!("And {more} more, of which {late} were late by the cut."),
+            );
+            paragraph("reading", &text)
+        }
+    };
+    format!("{}{more}", table(&title, &head, &rows))
+}
+
+/// Puts contradictions and warnings in order, each with how late the cut made it.
+fn worst_first(course: &Course) -> Vec<(&Dispute, Duration)> {
+    let lateness = |one| late(course, one).unwrap_or_default();
+    let mut all: Vec<(&Dispute, Duration)> = course.disputes.iter().map(|one| (one, lateness(one))).collect();
+    all.sort_by_key(|(one, late)| {
+        (late.is_zero(), harm_rank(&one.harm), Reverse(*late), one.decided.is_some(), one.arose)
+    });
+    all
 }
 
 fn of_dispute(course: &Course, one: &Dispute, lateness: Duration) -> Vec<Cell> {
     let (harm, section, kind, person) =
-        (harm(&one.harm), section(&one.section), kind(&one.kind), person(one));
+        (harm(&one.harm), section(&one.section), coded(&one.kind), person(one));
     let what = match one.section.as_str() {
         "alerts" => {
             told(format!("{person}：{}、{}", harm.ja, kind.ja), format!("{person}: {}, {}", harm.en, kind.en))
@@ -246,10 +292,7 @@ fn of_dispute(course: &Course, one: &Dispute, lateness: Duration) -> Vec<Cell> {
     let late = match (lateness.is_zero(), one.seen) {
         (true, _) => told("遅れなし", "not late"),
         (false, Some(_)) => length(lateness),
-        (false, None) => {
-            let late = length(lateness);
-            told(format!("{} 以上", late.ja), format!("over {}", late.en))
-        }
+        (false, None) => at_least(lateness),
     };
     let state = match one.decided {
         Some(at) => {
@@ -267,13 +310,19 @@ fn of_dispute(course: &Course, one: &Dispute, lateness: Duration) -> Vec<Cell> {
     ]
 }
 
+/// Says that a replica had not come back at the end, so many seconds after the loss of its disk.
+fn not_restored(out_s: f64) -> Told {
+    let out = at_least(Duration::try_from_secs_f64(out_s).unwrap_or_default());
+    told(format!("終了まで復旧せず（{}）", out.ja), format!("not restored by the end ({})", out.en))
+}
+
 /// Restores from the backup.
 pub(super) fn restores(course: &Course, measures: &Measures) -> String {
     let row = |one: &crate::drill::report::measures::RestoreMeasure| {
         vec![
             when(course, one.lost_s),
             Cell::words(by_name(course, &one.replica)),
-            Cell::Figure(length(Duration::try_from_secs_f64(one.rto_s).unwrap_or_default())),
+            Cell::Figure(one.rto_s.map_or_else(|| not_restored(one.out_s), seconds)),
             Cell::maybe(one.rpo_s.map(seconds)),
             Cell::maybe(one.behind.map(|entries| same(number(entries)))),
             Cell::maybe(one.lost_entries.map(|entries| same(number(entries)))),
@@ -289,4 +338,33 @@ pub(super) fn restores(course: &Course, measures: &Measures) -> String {
         told("うち唯一の写し（失われた）", "Of these, the only copy: gone"),
     ];
     table(&Told::default(), &head, &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fixtures::{hours, small};
+    use super::*;
+
+    #[test]
+    fn what_the_cut_delayed_comes_before_graver_things_that_were_in_time() {
+        let mut course = small();
+        let grave = Dispute { late_by_split: false, ..course.disputes[0].clone() };
+        course.disputes.splice(0..0, std::iter::repeat_n(grave, 30));
+        let order = worst_first(&course);
+        let late = order.iter().take_while(|(_, late)| !late.is_zero()).count();
+        assert_eq!(late, 4, "all four late ones");
+        let harms: Vec<&str> = order.iter().take(5).map(|(one, _)| one.harm.as_str()).collect();
+        assert_eq!(harms, ["contraindicated", "contraindicated", "caution", "caution", "contraindicated"]);
+        assert!(order[0].1 > order[1].1 && order[2].1 > order[3].1);
+        assert!(disputes_listed(&course).contains("And 16 more, of which 0 were late"));
+    }
+
+    #[test]
+    fn a_replica_that_never_came_back_is_not_told_as_restored() {
+        let mut course = small();
+        course.restores[0].back = None;
+        let table = restores(&course, &Measures::of(&course));
+        assert!(table.contains("終了まで復旧せず") && table.contains("not restored by the end"), "{table}");
+        assert_eq!(course.lasted - course.restores[0].lost, hours(8));
+    }
 }

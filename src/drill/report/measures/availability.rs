@@ -34,7 +34,8 @@ pub struct MemberShares {
     /// The shares of its time.
     #[serde(flatten)]
     pub shares: Shares,
-    /// The longest isolation, in seconds: from the loss of touch with all others to its return, stops included.
+    /// The longest isolation, in seconds: from running in touch with nobody to being in touch again; time without power
+    /// in between counts, before and after it does not.
     pub longest_alone_s: f64,
     /// The longest time in a row in which nothing could be read there.
     pub longest_unread_s: f64,

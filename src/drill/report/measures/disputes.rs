@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::super::wording::{harm_rank, person};
+use super::super::wording::{harm_rank, is_fault, person};
 use super::{WORST_MAX, quantile, rounded, sorted};
 use crate::drill::course::{Course, Dispute};
 
@@ -22,6 +22,8 @@ pub struct DisputeCount {
     pub unseen: u64,
     /// Those that nobody settled, seen or not.
     pub open: u64,
+    /// Of these, those that arose before the first fault: no fault is to blame for them.
+    pub open_before_fault: u64,
     /// Those that were seen late, or never, because lines were cut.
     pub late: u64,
     /// Half of those seen were seen within so many seconds of arising.
@@ -93,6 +95,16 @@ pub(crate) fn late(course: &Course, dispute: &Dispute) -> Option<Duration> {
     (dispute.late_by_split && !late.is_zero()).then_some(late)
 }
 
+/// Returns when the first fault of the scenario came; none when there was none.
+pub(crate) fn first_fault(course: &Course) -> Option<Duration> {
+    course.happenings.iter().filter(|one| is_fault(one.event)).map(|one| one.at).min()
+}
+
+/// Says whether a dispute is open and arose before the first fault.
+pub(crate) fn is_open_before(first_fault: Option<Duration>, dispute: &Dispute) -> bool {
+    dispute.decided.is_none() && first_fault.is_none_or(|fault| dispute.arose < fault)
+}
+
 /// Counts by section and harm, the most harmful first.
 pub(super) fn counts(course: &Course) -> Vec<DisputeCount> {
     let mut groups: BTreeMap<(u8, &str, &str), Vec<&Dispute>> = BTreeMap::new();
@@ -100,6 +112,7 @@ pub(super) fn counts(course: &Course) -> Vec<DisputeCount> {
         let key = (harm_rank(&dispute.harm), dispute.harm.as_str(), dispute.section.as_str());
         groups.entry(key).or_default().push(dispute);
     }
+    let fault = first_fault(course);
     let after = |dispute: &Dispute, at: Option<Duration>| {
         at.map(|at| rounded(at.saturating_sub(dispute.arose).as_secs_f64()))
     };
@@ -112,6 +125,7 @@ pub(super) fn counts(course: &Course) -> Vec<DisputeCount> {
             count: disputes.len() as u64,
             unseen: disputes.iter().filter(|one| one.seen.is_none()).count() as u64,
             open: disputes.iter().filter(|one| one.decided.is_none()).count() as u64,
+            open_before_fault: disputes.iter().filter(|one| is_open_before(fault, one)).count() as u64,
             late: disputes.iter().filter(|one| late(course, one).is_some()).count() as u64,
             seen_p50_s: quantile(&seen, 0.5),
             seen_max_s: seen.last().copied(),
@@ -182,6 +196,19 @@ mod tests {
             assert!(found.p50_s <= found.max_s);
             assert_eq!(found.harms.iter().map(|one| one.max_s).reduce(f64::max), found.max_s);
         }
+    }
+
+    #[test]
+    fn what_was_open_before_the_first_fault_is_told_apart() {
+        let mut course = small();
+        let at_quake = first_fault(&course).unwrap();
+        assert_eq!(at_quake, hours(1));
+        let before: u64 = counts(&course).iter().map(|one| one.open_before_fault).sum();
+        assert_eq!(before, 0);
+        let early = Dispute { arose: at_quake / 2, decided: None, ..course.disputes[0].clone() };
+        course.disputes.extend([early.clone(), Dispute { decided: Some(at_quake), ..early }]);
+        let before: u64 = counts(&course).iter().map(|one| one.open_before_fault).sum();
+        assert_eq!(before, 1, "the settled one is not open");
     }
 
     #[test]

@@ -14,11 +14,11 @@ mod whole;
 
 pub use availability::{Availability, GroupShares, MemberShares, Shares, Slice};
 pub(super) use availability::{isolated, slices};
-pub(super) use disputes::late;
 pub use disputes::{DisputeCount, Late, LateCount, LateOne};
+pub(super) use disputes::{first_fault, is_open_before, late};
 pub(super) use links::down;
 pub use links::{LinkUse, Links};
-pub use staleness::{Bin, DecisionOne, Staleness};
+pub use staleness::{Bin, DecisionOne, Staleness, Unread};
 pub use whole::{Convergence, Measures, RestoreMeasure, Restores, ReunionMeasure, Writing};
 
 /// Most items that a list of the worst holds.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::super::spans::{State, spans};
 use super::{WORST_MAX, quantile, rounded, sorted};
 use crate::drill::course::{Act, Course};
 
@@ -35,6 +36,46 @@ pub struct DecisionOne {
     pub stale_s: f64,
 }
 
+/// Why records could not be opened at decisions; the three add up to all of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Unread {
+    /// The device ran and did not hold the person's record: it had not arrived yet, or belongs to an area that the
+    /// device does not keep.
+    pub not_held: u64,
+    /// Of these, decisions at devices in touch with nobody at that moment.
+    pub not_held_alone: u64,
+    /// The device did not run; in a central run, or it did not reach the centre.
+    pub not_running: u64,
+    /// The device's disk was lost and not yet restored.
+    pub disk_lost: u64,
+}
+
+impl Unread {
+    /// Finds the causes in what people could do at each replica at the moments of their decisions.
+    fn of(course: &Course) -> Self {
+        let spans = spans(course);
+        let mut found = Self::default();
+        for decision in course.decisions.iter().filter(|decision| !decision.read) {
+            let of_member = spans.get(decision.member).map_or(&[][..], Vec::as_slice);
+            // A decision at the very end belongs to the last span.
+            let next = of_member.partition_point(|span| span.from <= decision.at);
+            match next
+                .checked_sub(1)
+                .and_then(|place| of_member.get(place))
+                .map(|span| (span.state, span.able))
+            {
+                Some((State::Lost, _)) => found.disk_lost += 1,
+                Some((_, able)) if able.read => {
+                    found.not_held += 1;
+                    found.not_held_alone += u64::from(!able.linked);
+                }
+                Some(_) | None => found.not_running += 1,
+            }
+        }
+        found
+    }
+}
+
 /// How old the knowledge was on which people decided.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Staleness {
@@ -42,6 +83,8 @@ pub struct Staleness {
     pub decisions: u64,
     /// Of these, those without being able to open the record.
     pub unread: u64,
+    /// Why not.
+    pub unread_why: Unread,
     /// Those of which nothing could be recorded at once.
     pub unwritten: u64,
     /// Those that could read, and lacked something that was acknowledged elsewhere.
@@ -83,6 +126,7 @@ impl Staleness {
         Self {
             decisions: course.decisions.len() as u64,
             unread: (course.decisions.len() - ages.len()) as u64,
+            unread_why: Unread::of(course),
             unwritten: course.decisions.iter().filter(|decision| !decision.written).count() as u64,
             stale: stale.len() as u64,
             p50_s: quantile(&ages, 0.5),
@@ -124,6 +168,24 @@ mod tests {
             assert!(found.worst.windows(2).all(|pair| pair[0].stale_s >= pair[1].stale_s));
             assert!(found.worst.len() <= WORST_MAX && found.stale <= found.decisions - found.unread);
         }
+    }
+
+    #[test]
+    fn why_a_record_could_not_be_opened_is_told() {
+        let mut course = small();
+        let why = Staleness::of(&course).unread_why;
+        assert!(why.not_held == 0 && why.not_running > 0 && why.disk_lost > 0, "{why:?}");
+        let before = (why.not_running, why.disk_lost);
+        // The tablet works and is in touch with nobody from the first hour to the tenth.
+        let at = |minutes: u64| {
+            course.decisions.iter().position(|one| one.member == 2 && one.at.as_secs() > minutes * 60)
+        };
+        let places = [at(120).unwrap(), at(1_000).unwrap()];
+        places.iter().for_each(|place| course.decisions[*place].read = false);
+        let found = Staleness::of(&course);
+        let why = found.unread_why;
+        assert_eq!((why.not_held, why.not_held_alone, (why.not_running, why.disk_lost)), (2, 1, before));
+        assert_eq!(why.not_held + why.not_running + why.disk_lost, found.unread);
     }
 
     #[test]

@@ -49,6 +49,10 @@ pub struct Convergence {
     pub reunions: u64,
     /// Those after which not all came to hold the same.
     pub open: u64,
+    /// Replicas that held the same after a reunion at most: all but those that were lost for good.
+    pub replicas: u64,
+    /// Replicas whose disk was lost and that never came back.
+    pub lost_for_good: u64,
     /// The median time.
     pub p50_s: Option<f64>,
     /// The slowest.
@@ -57,15 +61,17 @@ pub struct Convergence {
     pub slowest: Vec<ReunionMeasure>,
 }
 
-/// One restore.
+/// One loss of a disk, restored or not.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RestoreMeasure {
     /// The replica.
     pub replica: String,
     /// When it was lost.
     pub lost_s: f64,
-    /// Recovery time: from the loss until it could be read and written again.
-    pub rto_s: f64,
+    /// Recovery time: from the loss until it could be read and written again; none when that was not before the end.
+    pub rto_s: Option<f64>,
+    /// How long it was out: the recovery time, or the time from the loss to the end.
+    pub out_s: f64,
     /// Recovery point: from the backup's writing to the loss.
     pub rpo_s: Option<f64>,
     /// Entries that it had acknowledged and the backup did not hold; none when nobody counted them.
@@ -77,17 +83,19 @@ pub struct RestoreMeasure {
 /// Restores from the backup.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Restores {
-    /// How many.
+    /// How many replicas came back after the loss of their disk.
     pub count: u64,
-    /// The slowest recovery.
+    /// How many had not come back at the end.
+    pub not_restored: u64,
+    /// The slowest recovery of those that came back.
     pub rto_max_s: Option<f64>,
-    /// The oldest recovery point.
+    /// The oldest recovery point of those that came back.
     pub rpo_max_s: Option<f64>,
     /// Entries that backups did not hold; none when they were not counted for each.
     pub behind: Option<u64>,
     /// Entries that were lost for good; none when they were not counted for each.
     pub lost_entries: Option<u64>,
-    /// The slowest ones in order of time, at most [`WORST_MAX`].
+    /// Those that did not come back and the slowest ones in order of time, at most [`WORST_MAX`].
     pub slowest: Vec<RestoreMeasure>,
 }
 
@@ -162,6 +170,8 @@ fn convergence(course: &Course) -> Convergence {
     Convergence {
         reunions: all.len() as u64,
         open: all.iter().filter(|one| one.took_s.is_none()).count() as u64,
+        replicas: (course.members.len() - course.lost_for_good()) as u64,
+        lost_for_good: course.lost_for_good() as u64,
         p50_s: quantile(&times, 0.5),
         max_s: times.last().copied(),
         slowest: most(all, |one| one.took_s.unwrap_or(f64::INFINITY), |one| one.healed_s),
@@ -175,19 +185,22 @@ fn restores(course: &Course) -> Restores {
         .map(|one| RestoreMeasure {
             replica: course.members.get(one.member).map(|member| member.name.clone()).unwrap_or_default(),
             lost_s: rounded(one.lost.as_secs_f64()),
-            rto_s: rounded(one.out(course.lasted).as_secs_f64()),
+            rto_s: one.recovery().map(|recovery| rounded(recovery.as_secs_f64())),
+            out_s: rounded(one.out(course.lasted).as_secs_f64()),
             rpo_s: one.point.map(|point| rounded(one.lost.saturating_sub(point).as_secs_f64())),
             behind: one.behind,
             lost_entries: one.lost_entries,
         })
         .collect();
+    let restored = || all.iter().filter(|one| one.rto_s.is_some());
     Restores {
-        count: all.len() as u64,
-        rto_max_s: sorted(all.iter().map(|one| one.rto_s)).last().copied(),
-        rpo_max_s: sorted(all.iter().filter_map(|one| one.rpo_s)).last().copied(),
+        count: restored().count() as u64,
+        not_restored: (all.len() - restored().count()) as u64,
+        rto_max_s: sorted(restored().filter_map(|one| one.rto_s)).last().copied(),
+        rpo_max_s: sorted(restored().filter_map(|one| one.rpo_s)).last().copied(),
         behind: all.iter().map(|one| one.behind).sum(),
         lost_entries: all.iter().map(|one| one.lost_entries).sum(),
-        slowest: most(all, |one| one.rto_s, |one| one.lost_s),
+        slowest: most(all, |one| one.rto_s.unwrap_or(f64::INFINITY), |one| one.lost_s),
     }
 }
 
@@ -213,6 +226,20 @@ mod tests {
             assert!(found.p50_s <= found.max_s);
             assert!(found.slowest.windows(2).all(|pair| pair[0].healed_s <= pair[1].healed_s));
         }
+    }
+
+    #[test]
+    fn a_replica_that_never_came_back_has_no_recovery_time() {
+        let mut course = small();
+        let lost =
+            crate::drill::course::RestoreCourse { member: 2, back: None, ..course.restores[0].clone() };
+        course.restores.push(lost);
+        let found = Measures::of(&course);
+        assert_eq!((found.restores.count, found.restores.not_restored), (1, 1));
+        assert_eq!(found.restores.rto_max_s, Some(64.0 * 60.0), "of the one that came back");
+        assert_eq!((found.convergence.replicas, found.convergence.lost_for_good), (2, 1));
+        let json = serde_json::to_value(&found.restores.slowest).unwrap();
+        assert!(json[0]["rto_s"].is_null() && json[0]["out_s"] == 8.0 * 3_600.0, "{json}");
     }
 
     #[test]

@@ -89,14 +89,14 @@ pub(super) fn time_label(value: f64, most: f64) -> Told {
     };
     match most {
         _ if value == 0.0 => same("0"),
-        most if most < 120.0 => told(format!("{} 秒", short(value)), format!("{} s", short(value))),
+        most if most < 120.0 => told(format!("{}秒", short(value)), format!("{} s", short(value))),
         most if most < 7_200.0 => {
-            told(format!("{} 分", short(value / 60.0)), format!("{} min", short(value / 60.0)))
+            told(format!("{}分", short(value / 60.0)), format!("{} min", short(value / 60.0)))
         }
         most if most <= 432_000.0 => {
-            told(format!("{} 時間", short(value / 3_600.0)), format!("{} h", short(value / 3_600.0)))
+            told(format!("{}時間", short(value / 3_600.0)), format!("{} h", short(value / 3_600.0)))
         }
-        _ => told(format!("{} 日", short(value / 86_400.0)), format!("{} d", short(value / 86_400.0))),
+        _ => told(format!("{}日", short(value / 86_400.0)), format!("{} d", short(value / 86_400.0))),
     }
 }
 
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn labels_have_units() {
-        assert_eq!(time_label(21_600.0, 86_400.0).ja, "6 時間");
+        assert_eq!(time_label(21_600.0, 86_400.0).ja, "6時間");
         assert_eq!(time_label(2.5, 9.0).en, "2.5 s");
         assert_eq!(bytes_label(5e6).en, "5 MB");
         assert_eq!(bytes_label(100e6).en, "100 MB");

@@ -191,8 +191,10 @@ fn pure_layers_stay_pure() {
             continue;
         }
         for (number, line) in production(&text) {
+            // What stands between quotation marks names nothing.
+            let code: String = line.split('"').step_by(2).collect();
             for word in IMPURE {
-                if line.contains(word) {
+                if code.contains(word) {
                     problems.push(format!("src/{name}:{number}: {word} in a pure layer"));
                 }
             }

@@ -20,6 +20,7 @@ pub mod names;
 pub mod origin;
 pub mod prescription;
 pub mod render;
+pub mod romaji;
 pub mod safety;
 pub mod sections;
 pub mod source;

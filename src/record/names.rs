@@ -1,13 +1,19 @@
 //! Finding people: search tokens of names, birth dates, identifiers and phone numbers.
 //!
 //! The store keeps keyed hashes of tokens, so a token can only be looked up whole: prefixes are tokens of their
-//! own. Tokens find candidates; [`rank`] then judges each candidate by its view, in full.
+//! own. Names stand under what they sound like ([`normal::alike`]), so that variants of characters, long vowels, voiced
+//! sounds and Latin letters lead to them. Tokens find candidates; [`rank`] then judges each candidate in full, and
+//! puts what was typed before what only resembles it.
 
+use std::collections::BTreeSet;
+
+use jiff::civil::Date;
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 
+use super::linking::normal;
 use super::sections::demographics::{Demographics, Identifier, Name, Person};
-use super::{birth, kana};
+use super::{birth, kana, romaji};
 
 /// Longest prefix that is a token, in folded characters; longer queries are looked up by this much of them.
 pub const PREFIX_CHARS_MAX: usize = 10;
@@ -71,13 +77,18 @@ pub fn tokens_of(resource_type: &str, json: &Value) -> Vec<SearchToken> {
     let searched = Searched::of_person(&person);
     let mut tokens = Vec::new();
     let mut add = |kind, text: String| tokens.push(SearchToken { kind, text });
-    for name in &searched.names {
-        for part in &name.parts {
-            prefixes(part).for_each(|prefix| add(TokenKind::Name, prefix));
-        }
+    for part in searched.names.iter().flat_map(|name| &name.parts) {
+        prefixes(part).into_iter().for_each(|prefix| add(TokenKind::Name, prefix));
     }
-    searched.births.into_iter().for_each(|text| add(TokenKind::Birth, text));
-    searched.identifiers.into_iter().for_each(|text| add(TokenKind::Identifier, text));
+    for birth in searched.births {
+        // Whoever knows the year, or the year and the month, finds by it.
+        birth.match_indices('-').for_each(|(end, _)| add(TokenKind::Birth, birth[..end].to_owned()));
+        add(TokenKind::Birth, birth);
+    }
+    for known in searched.identifiers {
+        known.parts.into_iter().for_each(|text| add(TokenKind::Identifier, text));
+        add(TokenKind::Identifier, known.whole);
+    }
     searched.phones.into_iter().for_each(|text| add(TokenKind::Phone, text));
     tokens.sort_unstable();
     tokens.dedup();
@@ -85,16 +96,32 @@ pub fn tokens_of(resource_type: &str, json: &Value) -> Vec<SearchToken> {
     tokens
 }
 
-/// Takes a query apart: every group must be met, by any of its tokens. Empty when nothing can be looked up.
+/// Returns the token under which all who bear a name of this writing or sound stand.
+pub fn name_token(name: &str) -> SearchToken {
+    SearchToken { kind: TokenKind::Name, text: start_of(&normal::alike(name)) }
+}
+
+/// Takes a query apart: every group must be met, by any of its tokens, of which the likeliest come first. Empty when
+/// nothing can be looked up.
 pub fn query(text: &str) -> Vec<Vec<SearchToken>> {
-    let token = |kind, text| SearchToken { kind, text };
     let group = |word: Word| {
         let mut group = Vec::new();
-        group.extend(word.birth.map(|text| token(TokenKind::Birth, text)));
-        group.extend(word.phone.map(|text| token(TokenKind::Phone, text)));
-        let start = |name: String| name.chars().take(PREFIX_CHARS_MAX).collect();
-        group.extend(word.names.into_iter().map(|name| token(TokenKind::Name, start(name))));
-        group.push(token(TokenKind::Identifier, word.identifier));
+        let mut add = |kind, text| {
+            let token = SearchToken { kind, text };
+            if !group.contains(&token) {
+                group.push(token);
+            }
+        };
+        word.birth.iter().for_each(|day| add(TokenKind::Birth, day.to_string()));
+        word.partial.into_iter().for_each(|partial| add(TokenKind::Birth, partial));
+        word.phone.into_iter().for_each(|phone| add(TokenKind::Phone, phone));
+        let names = word.names.iter().chain(&word.readings);
+        names.for_each(|name| add(TokenKind::Name, start_of(&normal::alike(name))));
+        add(TokenKind::Identifier, squeezed(&word.identifier));
+        add(TokenKind::Identifier, word.identifier);
+        let near = word.birth.iter().flat_map(|day| birth::near(*day));
+        near.for_each(|day| add(TokenKind::Birth, day.to_string()));
+        group.retain(|token| !token.text.is_empty());
         group
     };
     words(text).into_iter().map(group).collect()
@@ -114,12 +141,18 @@ pub fn rank(text: &str, demographics: &Demographics) -> Option<u32> {
 struct Searched {
     names: Vec<FoldedName>,
     births: Vec<String>,
-    identifiers: Vec<String>,
+    identifiers: Vec<FoldedIdentifier>,
     phones: Vec<String>,
 }
 
 /// A name's parts; the first is the whole name.
 struct FoldedName {
+    parts: Vec<String>,
+}
+
+/// An identifier as it is written, and what people read out of it.
+struct FoldedIdentifier {
+    whole: String,
     parts: Vec<String>,
 }
 
@@ -133,25 +166,34 @@ impl Searched {
     }
 
     fn new(names: &[Name], births: &[String], identifiers: &[Identifier], contacts: &[String]) -> Self {
-        let identifier = |identifier: &Identifier| fold_identifier(&identifier.value);
+        let identifiers = identifiers.iter().map(|identifier| FoldedIdentifier::of(&identifier.value));
+        let birth = |text: &String| birth::parse(text).map_or_else(|| text.clone(), |day| day.to_string());
         Self {
             names: names.iter().map(FoldedName::of).collect(),
-            births: births.to_vec(),
-            identifiers: identifiers.iter().map(identifier).filter(|text| !text.is_empty()).collect(),
+            births: births.iter().map(birth).collect(),
+            identifiers: identifiers.filter(|known| !known.whole.is_empty()).collect(),
             phones: contacts.iter().filter_map(|contact| phone(contact)).collect(),
         }
     }
 
     fn score(&self, word: &Word) -> Option<u32> {
-        let exact = |there: bool| there.then_some(100);
-        let identifier = exact(self.identifiers.contains(&word.identifier));
-        let birth = exact(word.birth.as_ref().is_some_and(|birth| self.births.contains(birth)));
-        let phone = exact(word.phone.as_ref().is_some_and(|phone| self.phones.contains(phone)));
+        let if_so = |there: bool, score: u32| there.then_some(score);
+        let squeezed = squeezed(&word.identifier);
+        let identifier = if_so(self.identifiers.iter().any(|known| known.whole == word.identifier), 100);
+        let read_out = if_so(self.identifiers.iter().any(|known| known.parts.contains(&squeezed)), 80);
+        let phone = if_so(word.phone.as_ref().is_some_and(|phone| self.phones.contains(phone)), 100);
         let pairs = self.names.iter().flat_map(|name| word.names.iter().map(move |wanted| (name, wanted)));
         let name = pairs.filter_map(|(name, wanted)| name.score(wanted)).max();
-        [identifier, birth, phone, name].into_iter().flatten().max()
+        let pairs = self.names.iter().flat_map(|name| word.readings.iter().map(move |wanted| (name, wanted)));
+        let reading =
+            pairs.filter_map(|(name, wanted)| name.score(wanted)).max().map(|score| score - READ_COSTS);
+        let birth = self.births.iter().filter_map(|birth| word.born(birth)).max();
+        [identifier, read_out, birth, phone, name, reading].into_iter().flatten().max()
     }
 }
+
+/// What it costs in rank that a name was typed in Latin letters.
+const READ_COSTS: u32 = 5;
 
 impl FoldedName {
     fn of(name: &Name) -> Self {
@@ -165,46 +207,114 @@ impl FoldedName {
         Self { parts }
     }
 
+    /// The same writing comes before a variant of it, that before the same sound, and a whole name before its
+    /// beginning.
     fn score(&self, wanted: &str) -> Option<u32> {
+        let few = wanted.chars().count() < PREFIX_CHARS_MIN;
+        let (written, sound) = (normal::writing(wanted), normal::alike(wanted));
         let score = |(place, part): (usize, &String)| {
-            let whole = part == wanted;
-            match (place == 0, whole) {
-                (true, true) => Some(90),
-                (false, true) => Some(60),
-                (_, false) if wanted.chars().count() < PREFIX_CHARS_MIN => None,
-                (_, false) => part.starts_with(wanted).then_some(30),
+            let [same, variant, heard] = if place == 0 { [90, 85, 70] } else { [60, 55, 40] };
+            match part {
+                part if part == wanted => Some(same),
+                part if normal::writing(part) == written => Some(variant),
+                part if normal::alike(part) == sound => Some(heard),
+                _ if few => None,
+                part if part.starts_with(wanted) => Some(30),
+                part => normal::alike(part).starts_with(&sound).then_some(20),
             }
         };
         self.parts.iter().enumerate().filter_map(score).max()
     }
 }
 
+impl FoldedIdentifier {
+    fn of(value: &str) -> Self {
+        let whole = fold_identifier(value);
+        let mut parts = vec![squeezed(&whole)];
+        // Insurer, symbol and number, and a branch: people read out the number, or the symbol and the number.
+        if let [_, symbol, number] | [_, symbol, number, _] =
+            whole.split([':', '/', '・', '|']).collect::<Vec<_>>()[..]
+        {
+            parts.extend([squeezed(number), squeezed(&format!("{symbol}{number}"))]);
+        }
+        parts.retain(|part| !part.is_empty());
+        Self { whole, parts }
+    }
+}
+
 /// One word of a query, in every reading that makes sense.
 struct Word {
-    birth: Option<String>,
+    birth: Option<Date>,
+    /// A year, or a year and a month.
+    partial: Option<String>,
     phone: Option<String>,
     /// The word as a name; and joined to the word before it, as the beginning of a whole name (田中 幸).
     names: Vec<String>,
+    /// The same of a word in Latin letters, as kana.
+    readings: Vec<String>,
     identifier: String,
 }
 
+impl Word {
+    fn of(part: &str, birth: Option<Date>) -> Self {
+        let name = kana::fold(part);
+        let has_letter = name.chars().any(char::is_alphabetic);
+        let is_name = has_letter && birth.is_none();
+        Self {
+            partial: if birth.is_none() { birth::parse_partial(part) } else { None },
+            phone: phone(part),
+            readings: if is_name { romaji::readings(part) } else { Vec::new() },
+            names: is_name.then_some(name).into_iter().collect(),
+            identifier: fold_identifier(part),
+            birth,
+        }
+    }
+
+    fn join(&mut self, before: &Self) {
+        let joined = |before: &[String], own: &[String]| -> Option<String> {
+            Some(format!("{}{}", before.first()?, own.first()?))
+        };
+        self.names.extend(joined(&before.names, &self.names));
+        self.readings.extend(joined(&before.readings, &self.readings));
+    }
+
+    /// Judges a FHIR date, which may be partial.
+    fn born(&self, date: &str) -> Option<u32> {
+        if let Some(partial) = &self.partial {
+            let rest = date.strip_prefix(partial.as_str());
+            return rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-')).then_some(50);
+        }
+        let typed = self.birth?;
+        if typed.to_string() == date {
+            return Some(100);
+        }
+        let known = birth::parse(date)?;
+        birth::near(typed).contains(&known).then_some(15)
+    }
+}
+
 fn words(text: &str) -> Vec<Word> {
-    let normal: String = text.nfkc().take(QUERY_CHARS_MAX).collect();
+    // Alone they stand behind a space in the normal form, which would part the word.
+    let marks = text.chars().take(QUERY_CHARS_MAX).map(|c| match c {
+        '゛' => '\u{3099}',
+        '゜' => '\u{309a}',
+        other => other,
+    });
+    let normal: String = marks.nfkc().collect();
     if let Some(date) = birth::parse(&normal) {
-        return vec![word(&normal, Some(date.to_string()))];
+        return vec![Word::of(&normal, Some(date))];
     }
     if phone(&normal).is_some_and(|digits| PHONE_DIGITS_WHOLE.contains(&digits.len())) {
-        return vec![word(&normal, None)];
+        return vec![Word::of(&normal, None)];
     }
     let mut words: Vec<Word> = Vec::new();
     for part in normal.split_whitespace() {
         if words.len() == QUERY_WORDS_MAX {
             break;
         }
-        let mut word = word(part, birth::parse(part).map(|date| date.to_string()));
-        let before = words.last().and_then(|word| word.names.first());
-        if let (Some(before), Some(own)) = (before, word.names.first()) {
-            word.names.push(format!("{before}{own}"));
+        let mut word = Word::of(part, birth::parse(part));
+        if let Some(before) = words.last() {
+            word.join(before);
         }
         if !word.identifier.is_empty() {
             words.push(word);
@@ -213,27 +323,31 @@ fn words(text: &str) -> Vec<Word> {
     words
 }
 
-fn word(part: &str, birth: Option<String>) -> Word {
-    let name = kana::fold(part);
-    let has_letter = name.chars().any(char::is_alphabetic);
-    Word {
-        phone: phone(part),
-        names: (has_letter && birth.is_none()).then_some(name).into_iter().collect(),
-        identifier: fold_identifier(part),
-        birth,
-    }
+/// Gives the beginnings of a folded part that are tokens, as they sound, and the part itself where it is short.
+fn prefixes(part: &str) -> BTreeSet<String> {
+    let alike = normal::alike(part);
+    let ends: Vec<usize> =
+        alike.char_indices().map(|(at, c)| at + c.len_utf8()).take(PREFIX_CHARS_MAX).collect();
+    let first = PREFIX_CHARS_MIN.min(ends.len());
+    let mut prefixes: BTreeSet<String> =
+        ends.into_iter().skip(first.saturating_sub(1)).map(|end| alike[..end].to_owned()).collect();
+    // Of とうま somebody has typed とう, which sounds as short as と.
+    prefixes.insert(normal::alike(&part.chars().take(PREFIX_CHARS_MIN).collect::<String>()));
+    prefixes
 }
 
-/// Gives the prefixes of a folded part that are tokens, and the part itself where it is short.
-fn prefixes(part: &str) -> impl Iterator<Item = String> + '_ {
-    let ends: Vec<usize> =
-        part.char_indices().map(|(at, c)| at + c.len_utf8()).take(PREFIX_CHARS_MAX).collect();
-    let first = PREFIX_CHARS_MIN.min(ends.len());
-    ends.into_iter().skip(first.saturating_sub(1)).map(|end| part[..end].to_owned())
+fn start_of(alike: &str) -> String {
+    alike.chars().take(PREFIX_CHARS_MAX).collect()
 }
 
 fn fold_identifier(text: &str) -> String {
     text.nfkc().flat_map(char::to_lowercase).filter(|c| !c.is_whitespace()).collect()
+}
+
+/// What is left of an identifier when it is read out: letters and digits, without leading zeros.
+fn squeezed(folded: &str) -> String {
+    let plain: String = folded.chars().filter(|c| c.is_alphanumeric()).collect();
+    plain.trim_start_matches('0').to_owned()
 }
 
 /// Reads a phone number: its digits, with the Japanese country code written as 0.
@@ -304,6 +418,18 @@ mod tests {
             "080-8526-5514",
             "+81 80 8526 5514",
             "令和6年 11月 21日",
+            "吉田",
+            "ヨシタリョータ",
+            "Yoshida",
+            "yosida ryouta",
+            "RYŌTA YOSHIDA",
+            "2024",
+            "令和6年",
+            "2024-11",
+            "吉田 2024年11月",
+            "R6.11.22",
+            "2024-12-21",
+            "pop000035",
         ];
         for writing in writings {
             assert!(finds(writing, &patient()), "{writing}");
@@ -312,7 +438,7 @@ mod tests {
 
     #[test]
     fn others_are_not_found() {
-        for text in ["吉田", "田", "ダ", "よしだ はなこ", "R6.11.22", "POP-00003", "8085", "", "  ", "。"]
+        for text in ["古田", "田", "ダ", "よしだ はなこ", "S55.1.2", "POP-00003", "8085", "", "  ", "。"]
         {
             assert!(!finds(text, &patient()), "{text}");
         }
@@ -342,6 +468,11 @@ mod tests {
         let person = known(&patient());
         assert!(rank("ヨシダリョウタ", &person) > rank("ヨシダ", &person));
         assert!(rank("ヨシダ", &person) > rank("ヨシ", &person));
+        let ranks = ["𠮷田亮太", "吉田亮太", "ヨシタリョータ", "𠮷田", "yoshida", "𠮷田亮", "ヨシタリ"];
+        let ranks = ranks.map(|text| rank(text, &person).unwrap() / text.split(' ').count() as u32);
+        assert!(ranks.is_sorted_by(|better, worse| better > worse), "{ranks:?}");
+        assert!(rank("2024-11-21", &person) > rank("2024-11", &person));
+        assert!(rank("2024-11", &person) > rank("2024-11-22", &person), "a slip comes last");
         assert_eq!(rank("ヨシダ 1999-01-01", &person), None);
         assert_eq!(rank("", &person), None);
     }
@@ -349,14 +480,20 @@ mod tests {
     #[test]
     fn coverage_gives_its_member_identifier_and_nothing_else_has_tokens() {
         let coverage = json!({"identifier": [{"system": "x", "value": "01130012:9140:42163624:03"}]});
-        assert_eq!(tokens_of("Coverage", &coverage).len(), 1);
+        assert_eq!(tokens_of("Coverage", &coverage).len(), 4);
+        for text in ["01130012:9140:42163624:03", "42163624", "9140・42163624", "9140-42163624"] {
+            let token = |group: &Vec<SearchToken>| {
+                group.iter().any(|token| tokens_of("Coverage", &coverage).contains(token))
+            };
+            assert!(query(text).iter().all(token), "{text}");
+        }
         assert!(tokens_of("Observation", &patient()).is_empty());
     }
 
     #[test]
     fn tokens_are_few_and_debug_hides_them() {
         let tokens = tokens_of("Patient", &patient());
-        assert!(tokens.len() <= 25, "{}", tokens.len());
+        assert!(tokens.len() <= 30, "{}", tokens.len());
         assert!(!format!("{tokens:?}").contains("ヨシ"));
         let names: Vec<Value> = (0..500).map(|n| json!({"text": format!("名前{n}")})).collect();
         assert!(tokens_of("Patient", &json!({ "name": names })).len() <= TOKENS_MAX);

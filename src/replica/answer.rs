@@ -165,8 +165,20 @@ pub struct FoundPatient {
     pub birth_dates: Vec<String>,
     /// Sexes.
     pub sexes: Vec<String>,
-    /// Towns.
+    /// Towns: addresses without the house, which tell people of one name apart.
     pub towns: Vec<String>,
+    /// The ages today, in years, one for each birth date that can be read.
+    #[serde(default)]
+    pub ages: Vec<u16>,
+    /// The day on which somebody last wrote something, or the patient last was somewhere, as `2026-11-22`.
+    #[serde(default)]
+    pub last_seen: Option<String>,
+    /// Other records that are linked as the same person's.
+    #[serde(default)]
+    pub linked: Vec<RecordId>,
+    /// Whether another person of this answer bears one of these names.
+    #[serde(default)]
+    pub has_namesake: bool,
 }
 
 /// A record shown.

@@ -1,45 +1,104 @@
 //! Finding patients and showing records.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
 
 use super::answer::{Found, FoundPatient, Shown};
 use super::core::Replica;
 use super::error::ReplicaError;
-use crate::base::RecordId;
-use crate::record::linking::told;
+use crate::base::{LaneId, Part, RecordId, WallMs};
+use crate::record::facts::{Fact, Facts};
+use crate::record::linking::group::Groups;
+use crate::record::linking::{tie, told};
 use crate::record::names::{SearchToken, query, rank};
-use crate::record::{RecordView, render};
+use crate::record::sections::demographics::{self, Demographics};
+use crate::record::{Section, birth, fhir, kana, render};
+use crate::store::Posting;
 
 /// Most records that one search looks into; a query that is met by more is too short.
 const CANDIDATES_MAX: usize = 2_000;
+/// Where a FHIR resource says when something was done.
+const WHEN: [&[&str]; 9] = [
+    &["period", "start"],
+    &["effectiveDateTime"],
+    &["effectivePeriod", "start"],
+    &["performedDateTime"],
+    &["occurrenceDateTime"],
+    &["authoredOn"],
+    &["recordedDate"],
+    &["date"],
+    &["issued"],
+];
 
 impl Replica {
-    /// Searches patients by name, kana, birth date, identifier or phone; best first.
+    /// Searches patients by name, kana, Latin letters, birth date, identifier, phone or the beginning of the record's
+    /// id; best first. Records that are linked are one person.
     ///
     /// # Errors
     /// When the store fails.
     pub fn find(&self, text: &str, limit: usize) -> Result<Found, ReplicaError> {
-        let mut met: Option<BTreeSet<RecordId>> = None;
-        for group in query(text) {
-            let records = self.records_with(&group)?;
-            met = Some(match met {
-                None => records,
-                Some(before) => before.intersection(&records).copied().collect(),
-            });
-        }
-        let candidates = met.unwrap_or_default();
-        let mut more = candidates.len() > CANDIDATES_MAX;
+        let (candidates, mut more) = self.candidates(text)?;
         let mut ranked = Vec::new();
-        for record in candidates.into_iter().take(CANDIDATES_MAX) {
-            let view = RecordView::of(&self.facts(&record)?.0);
-            if let Some(score) = rank(text, &view.demographics) {
-                ranked.push((std::cmp::Reverse(score), found_patient(record, &view)));
+        for record in candidates {
+            let who = demographics::view(&self.facts_in(&record, Some(Part::Card))?.0).0;
+            if let Some(score) = rank(text, &who) {
+                ranked.push((std::cmp::Reverse(score), full_names(&who), record));
             }
         }
-        ranked.sort_by(|a, b| (a.0, &a.1.names, a.1.record).cmp(&(b.0, &b.1.names, b.1.record)));
-        more |= ranked.len() > limit;
-        let patients = ranked.into_iter().take(limit).map(|(_, patient)| patient).collect();
+        ranked.sort();
+        let mut records: Vec<RecordId> = ranked.into_iter().map(|(_, _, record)| record).collect();
+        if records.is_empty() {
+            // Scans all entries: only for what is nobody's name.
+            records.extend(self.record_named(text.trim()).ok());
+        }
+        let (mut patients, mut told): (Vec<FoundPatient>, BTreeSet<RecordId>) = Default::default();
+        for record in records {
+            if told.contains(&record) {
+                continue;
+            }
+            if patients.len() == limit {
+                more = true;
+                break;
+            }
+            let (held, _) = self.tied_facts(&record)?;
+            let linked = Groups::of(&tie::ties(held.values())).of_record(record);
+            told.extend(&linked);
+            let facts = linked.iter().filter_map(|record| held.get(record));
+            patients.push(found_patient(record, facts, &linked, self.environment().now()));
+        }
+        mark_namesakes(&mut patients);
         Ok(Found { patients, more })
+    }
+
+    /// Collects the records that may be meant, of at most [`CANDIDATES_MAX`]; also says whether there are more.
+    fn candidates(&self, text: &str) -> Result<(Vec<RecordId>, bool), ReplicaError> {
+        let mut groups: Vec<Vec<Posting>> = Vec::new();
+        for group in query(text) {
+            let mut postings = Vec::new();
+            for token in &group {
+                postings.extend(self.entries_with(token)?);
+            }
+            groups.push(postings);
+        }
+        groups.sort_by_key(Vec::len);
+        let Some((rarest, others)) = groups.split_first() else { return Ok((Vec::new(), false)) };
+        // What one registration says in all words comes first: of 10,000 people of one name the one born on that day.
+        let others: Vec<BTreeSet<(LaneId, u64)>> =
+            others.iter().map(|group| group.iter().map(place).collect()).collect();
+        let in_all = |posting: &&Posting| others.iter().all(|other| other.contains(&place(posting)));
+        let (first, rest): (Vec<&Posting>, Vec<&Posting>) = rarest.iter().partition(in_all);
+        let (mut records, mut met) = (Vec::new(), BTreeSet::new());
+        for posting in first.into_iter().chain(rest) {
+            if records.len() == CANDIDATES_MAX {
+                return Ok((records, true));
+            }
+            let entry = self.store().entry(&posting.lane, posting.seq)?;
+            records.extend(
+                entry.as_ref().and_then(super::index::record_of).filter(|record| met.insert(*record)),
+            );
+        }
+        Ok((records, false))
     }
 
     /// Shows the person whose record it is: the view of all linked records' facts, their charts, and both as text.
@@ -92,15 +151,93 @@ impl Replica {
     }
 }
 
-fn found_patient(record: RecordId, view: &RecordView) -> FoundPatient {
-    let demographics = &view.demographics;
+fn place(posting: &Posting) -> (LaneId, u64) {
+    (posting.lane, posting.seq)
+}
+
+fn full_names(who: &Demographics) -> Vec<String> {
+    who.names.iter().map(|name| name.full.clone()).collect()
+}
+
+fn found_patient<'a>(
+    record: RecordId,
+    facts: impl Iterator<Item = &'a Facts>,
+    linked: &BTreeSet<RecordId>,
+    now: WallMs,
+) -> FoundPatient {
+    let (mut names, mut births, mut sexes, mut towns) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut last = None;
+    let add = |to: &mut Vec<String>, values: Vec<String>| {
+        for value in values {
+            if !to.contains(&value) {
+                to.push(value);
+            }
+        }
+    };
+    for facts in facts {
+        let who = demographics::view(facts).0;
+        add(&mut names, full_names(&who));
+        add(&mut births, who.birth_dates);
+        add(&mut sexes, who.sexes);
+        add(&mut towns, who.addresses.iter().map(|address| town(address)).collect());
+        last = last.max(last_seen(facts));
+    }
+    let today = civil(now);
     FoundPatient {
         record,
-        names: demographics.names.iter().map(|name| name.full.clone()).collect(),
-        birth_dates: demographics.birth_dates.clone(),
-        sexes: demographics.sexes.clone(),
-        towns: demographics.addresses.clone(),
+        names,
+        ages: births.iter().filter_map(|born| birth::age_on(born, today)).collect(),
+        birth_dates: births,
+        sexes,
+        towns,
+        last_seen: last.map(|time| civil(time).to_string()),
+        linked: linked.iter().copied().filter(|other| *other != record).collect(),
+        has_namesake: false,
     }
+}
+
+/// The place without house and flat; the whole address where it cannot be taken apart.
+fn town(address: &str) -> String {
+    let house = |c: char| c.is_ascii_digit() || ('０'..='９').contains(&c);
+    let place =
+        address.trim_start_matches('〒').trim_start_matches(|c: char| house(c) || c == '-' || c == ' ');
+    let end = place.find(house).unwrap_or(place.len());
+    let town = place[..end].trim();
+    if town.is_empty() { address.to_owned() } else { town.to_owned() }
+}
+
+/// When somebody last wrote about the person, or an imported resource says that something was done.
+fn last_seen(facts: &Facts) -> Option<WallMs> {
+    let seen = |fact: &Fact| match fact.section {
+        // To register somebody, or to link records, nobody has to be there.
+        Section::Demographics => None,
+        _ if fact.resource_type == "Linkage" => None,
+        _ if fact.origin.is_none() => Some(fact.time.wall()),
+        _ => {
+            let seconds = fhir::instant(&fhir::first_text(&fact.json(), &WHEN)?)?;
+            Some(WallMs(u64::try_from(seconds).ok()? * 1_000))
+        }
+    };
+    facts.iter().filter_map(seen).max()
+}
+
+fn mark_namesakes(patients: &mut [FoundPatient]) {
+    let mut bearers: BTreeMap<String, usize> = BTreeMap::new();
+    let folded = |patient: &FoundPatient| -> BTreeSet<String> {
+        patient.names.iter().map(|name| kana::fold(name)).collect()
+    };
+    patients.iter().flat_map(folded).for_each(|name| *bearers.entry(name).or_default() += 1);
+    for patient in patients {
+        patient.has_namesake =
+            folded(patient).iter().any(|name| bearers.get(name).is_some_and(|count| *count > 1));
+    }
+}
+
+/// The day in Japan.
+fn civil(time: WallMs) -> Date {
+    let time =
+        jiff::Timestamp::from_millisecond(i64::try_from(time.0).unwrap_or(i64::MAX)).unwrap_or_default();
+    jiff::tz::Offset::constant(9).to_datetime(time).date()
 }
 
 /// Control characters in data must not reach a terminal.

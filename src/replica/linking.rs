@@ -21,7 +21,7 @@ use crate::record::linking::unnamed::{self, AGE_MAX, CalledOut, FEATURES_CHARS_M
 use crate::record::linking::{
     Commonness, Comparison, Pair, PairState, PersonView, Score, TieKind, Traits, candidates, person,
 };
-use crate::record::names::{SearchToken, TokenKind, tokens_of};
+use crate::record::names::{SearchToken, TokenKind, name_token, tokens_of};
 use crate::record::sections::demographics::{self, Person};
 use crate::record::{Act, Author, FactsBody, Informant, Section, Statement, json, section_of};
 
@@ -254,14 +254,14 @@ impl Replica {
                 tokens.extend(tokens_of(&fact.resource_type, &fact.json()));
             }
         }
-        // Beginnings of names are shared by too many: of names only the longest tokens, which are whole, count.
-        let names = tokens.iter().filter(|token| token.kind == TokenKind::Name);
+        // Beginnings of names and dates are shared by too many: only the longest tokens, which are whole, count.
         let is_prefix = |token: &SearchToken| {
-            names
-                .clone()
-                .any(|longer| longer.text.len() > token.text.len() && longer.text.starts_with(&token.text))
+            let longer =
+                |other: &SearchToken| other.kind == token.kind && other.text.len() > token.text.len();
+            tokens.iter().any(|other| longer(other) && other.text.starts_with(&token.text))
         };
-        let telling = tokens.iter().filter(|token| token.kind != TokenKind::Name || !is_prefix(token));
+        let has_prefixes = |token: &SearchToken| matches!(token.kind, TokenKind::Name | TokenKind::Birth);
+        let telling = tokens.iter().filter(|token| !has_prefixes(token) || !is_prefix(token));
         let mut near = BTreeSet::new();
         for token in telling {
             near.extend(self.records_with(std::slice::from_ref(token))?);
@@ -270,8 +270,8 @@ impl Replica {
             people.insert(other, traits(&other)?);
         }
         let count = |text: &str| -> u32 {
-            let token = SearchToken { kind: TokenKind::Name, text: text.to_owned() };
-            self.entries_with(&token).map_or(0, |found| u32::try_from(found.len()).unwrap_or(u32::MAX))
+            self.entries_with(&name_token(text))
+                .map_or(0, |found| u32::try_from(found.len()).unwrap_or(u32::MAX))
         };
         let known = Commonness::counted(self.records()?.len() as u64, &own, count);
         Ok((people, known))

@@ -9,7 +9,7 @@ use crate::base::RecordId;
 use crate::record::linking::unnamed::Unnamed;
 use crate::record::linking::{PairState, TieKind, Verdict};
 
-fn register(replica: &Replica, name: &str, kana: &str, birth: &str) -> RecordId {
+pub(super) fn register(replica: &Replica, name: &str, kana: &str, birth: &str) -> RecordId {
     let patient = NewPatient {
         name: name.into(),
         kana: Some(kana.into()),

@@ -19,6 +19,8 @@ pub mod exchange;
 pub mod exporting;
 pub mod files;
 pub mod finding;
+#[cfg(test)]
+mod finding_tests;
 pub mod guarding;
 pub mod heads;
 pub mod healing;

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::base::RecordId;
 use crate::cli::args::{Context, StoreArgs};
 use crate::cli::failure::Failure;
 use crate::cli::outcome::{Outcome, read};
@@ -11,15 +12,22 @@ use crate::replica::request::Request;
 
 /// Digits of a record's id that are shown: enough to name one of millions.
 const RECORD_DIGITS: usize = 12;
+/// Stands behind a name that several people of a list bear.
+const NAMESAKE: &str = " ⚠";
 /// Most results that may be asked for.
 const LIMIT_MAX: u16 = 1_000;
 
-/// Find patients by name, kana, birth date, identifier or phone.
+/// Find patients by name, birth date, identifier or phone.
+///
+/// Names in kanji (variants such as 邊 and 辺 alike), hiragana, katakana or Latin letters, whole or their beginning;
+/// birth dates in either calendar, the year alone too, slips by one digit offered last; phone, insurance, hospital and
+/// triage tag numbers; the beginning of a record's id. People of one name are marked.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
   musubi find --store data/north 三浦
   musubi find --store data/north \"ミウラ 1950-01-31\"
+  musubi find --store data/north yoshida 昭和25年
 ")]
 pub struct FindCommand {
     /// What to look for.
@@ -50,12 +58,34 @@ fn render(found: &Found, paper: Paper) -> String {
     if found.patients.is_empty() {
         return "nobody found; try the kana, the birth date (1950-01-31), or fewer words".to_owned();
     }
+    let short = |record: &RecordId| record.to_string().chars().take(RECORD_DIGITS).collect::<String>();
     let rows = found.patients.iter().map(|patient| {
-        let record = patient.record.to_string().chars().take(RECORD_DIGITS).collect();
-        let lists = [&patient.names, &patient.birth_dates, &patient.sexes, &patient.towns];
-        [record].into_iter().chain(lists.map(|list| list.join(" / "))).collect()
+        let ages: Vec<String> = patient.ages.iter().map(u16::to_string).collect();
+        let linked: Vec<String> = patient.linked.iter().map(short).collect();
+        let mut names = patient.names.join(" / ");
+        if patient.has_namesake {
+            names.push_str(NAMESAKE);
+        }
+        vec![
+            [short(&patient.record)].into_iter().chain(linked).collect::<Vec<_>>().join("\n= "),
+            names,
+            patient.birth_dates.join(" / "),
+            ages.join(" / "),
+            patient.sexes.join(" / "),
+            patient.towns.join(" / "),
+            patient.last_seen.clone().unwrap_or_default(),
+        ]
     });
-    let mut text = paper.table(&["record", "name", "born", "sex", "town"], rows.collect());
+    let mut text =
+        paper.table(&["record", "name", "born", "age", "sex", "town", "last seen"], rows.collect());
+    if found.patients.iter().any(|patient| patient.has_namesake) {
+        text.push_str(
+            "\n⚠ 同名の人がいます: several people bear this name; compare birth date, town and last visit",
+        );
+    }
+    if found.patients.iter().any(|patient| !patient.linked.is_empty()) {
+        text.push_str("\n= 同一人の記録: records that people have linked as one person's");
+    }
     if found.more {
         text.push_str("\nthere are more: add words, or raise --limit");
     }
@@ -81,6 +111,10 @@ mod tests {
             birth_dates: vec!["1950-01-31".into()],
             sexes: vec![sex.into()],
             towns: vec!["三浦市".into()],
+            ages: vec![76],
+            last_seen: Some("2026-11-20".into()),
+            linked: if id == 1 { vec![RecordId([2; 16])] } else { vec![] },
+            has_namesake: id == 1,
         };
         let fake = Fake::answering(found(
             vec![patient(0xab, "三浦 花子/ミウラ ハナコ", "female"), patient(1, "Smith John", "male")],
@@ -88,12 +122,15 @@ mod tests {
         ));
         let outcome = fake.run(&["find", "--store", "s", "三浦", "1950-01-31"]).unwrap();
         let expected = "\
-┌──────────────┬───────────────────────────┬────────────┬────────┬────────┐
-│ record       ┆ name                      ┆ born       ┆ sex    ┆ town   │
-╞══════════════╪═══════════════════════════╪════════════╪════════╪════════╡
-│ abababababab ┆ 三浦 花子 / ミウラ ハナコ ┆ 1950-01-31 ┆ female ┆ 三浦市 │
-│ 010101010101 ┆ Smith John                ┆ 1950-01-31 ┆ male   ┆ 三浦市 │
-└──────────────┴───────────────────────────┴────────────┴────────┴────────┘
+┌────────────────┬───────────────────────────┬────────────┬─────┬────────┬────────┬────────────┐
+│ record         ┆ name                      ┆ born       ┆ age ┆ sex    ┆ town   ┆ last seen  │
+╞════════════════╪═══════════════════════════╪════════════╪═════╪════════╪════════╪════════════╡
+│ abababababab   ┆ 三浦 花子 / ミウラ ハナコ ┆ 1950-01-31 ┆ 76  ┆ female ┆ 三浦市 ┆ 2026-11-20 │
+│ 010101010101   ┆ Smith John ⚠              ┆ 1950-01-31 ┆ 76  ┆ male   ┆ 三浦市 ┆ 2026-11-20 │
+│ = 020202020202 ┆                           ┆            ┆     ┆        ┆        ┆            │
+└────────────────┴───────────────────────────┴────────────┴─────┴────────┴────────┴────────────┘
+⚠ 同名の人がいます: several people bear this name; compare birth date, town and last visit
+= 同一人の記録: records that people have linked as one person's
 there are more: add words, or raise --limit";
         assert_eq!(text(&outcome), expected);
         let Request::Find { text, limit } = fake.request() else { panic!("a search") };

@@ -43,6 +43,11 @@ pub fn sound(folded: &str) -> String {
     heard
 }
 
+/// Folds a name to what candidates are looked up by: writing and sound at once.
+pub fn alike(name: &str) -> String {
+    sound(&writing(name))
+}
+
 /// Says whether a name stands for a person whose name is not known.
 pub fn is_nameless(folded: &str) -> bool {
     NAMELESS.iter().any(|word| folded.starts_with(word))

@@ -1,0 +1,67 @@
+//! Finding people as a reception desk does: by what somebody half remembers.
+
+use super::answer::FoundPatient;
+use super::core::Replica;
+use super::linking_tests::register;
+use super::request::Write;
+use super::tests::{Region, author};
+use crate::base::RecordId;
+use crate::record::linking::TieKind;
+
+fn found(replica: &Replica, text: &str) -> Vec<FoundPatient> {
+    replica.find(text, 10).unwrap().patients
+}
+
+fn records(replica: &Replica, text: &str) -> Vec<RecordId> {
+    found(replica, text).iter().map(|patient| patient.record).collect()
+}
+
+#[test]
+fn what_was_typed_comes_before_what_resembles_it() {
+    let mut region = Region::new();
+    let (north, _) = region.enrol("north");
+    let right = register(&north, "渡邊 幸子", "ワタナベ サチコ", "1950-03-04");
+    let variant = register(&north, "渡辺 幸子", "ワタナベ ユキコ", "1950-03-05");
+    let other = register(&north, "田中 茂", "タナカ シゲル", "1950-03-04");
+    assert_eq!(records(&north, "渡邊"), [right, variant], "the variant is offered below");
+    assert_eq!(records(&north, "渡辺 幸子"), [variant, right]);
+    assert_eq!(records(&north, "watanabe sachiko"), [right]);
+    assert_eq!(records(&north, "わたなへ゛ さちこ"), [right]);
+    assert_eq!(records(&north, "昭和25年3月5日")[0], variant);
+    assert_eq!(records(&north, "昭和25年3月5日").len(), 3, "those who differ by one digit are offered below");
+    assert_eq!(records(&north, "昭和25年 渡邊")[0], right);
+    assert_eq!(records(&north, "渡邊 1950-03-04"), [right, variant]);
+    assert_eq!(records(&north, "tanaka S25.3.4"), [other]);
+    assert_eq!(records(&north, &right.to_string()[..12]), [right], "the beginning of a record's id");
+    assert_eq!(records(&north, "渡邊 1987-11-30"), [], "nobody of that name was born that day, or near it");
+}
+
+#[test]
+fn people_of_one_name_are_told_apart_and_linked_records_are_one_person() {
+    let mut region = Region::new();
+    let (north, _) = region.enrol("north");
+    let [old, young] =
+        ["1948-06-01", "1985-02-11"].map(|born| register(&north, "佐藤 健", "サトウ ケン", born));
+    let double = register(&north, "佐藤 ケン", "サトウ ケン", "1948-06-01");
+    register(&north, "佐藤 健一", "サトウ ケンイチ", "1990-01-01");
+    let note = Write::Note { text: "発熱。".into(), title: None };
+    north.write(&old, note, author()).unwrap();
+
+    let all = found(&north, "サトウ ケン");
+    let of = |record: RecordId| all.iter().find(|patient| patient.record == record).unwrap();
+    assert!([old, young, double].iter().all(|record| of(*record).has_namesake));
+    assert_eq!(all.iter().filter(|patient| !patient.has_namesake).count(), 1, "健一 is another name");
+    assert!(of(old).ages[0] > of(young).ages[0]);
+    assert!(of(old).last_seen.is_some() && of(young).last_seen.is_none());
+
+    north.tie(TieKind::Link, [old, double], "同じ保険証", author()).unwrap();
+    let joined = found(&north, "サトウケン 1948-06-01");
+    assert_eq!(joined.len(), 1, "{joined:?}");
+    let mut both = joined[0].linked.clone();
+    both.push(joined[0].record);
+    both.sort();
+    let mut expected = [old, double];
+    expected.sort();
+    assert_eq!(both, expected);
+    assert!(joined[0].last_seen.is_some(), "whichever of the records it was written in");
+}

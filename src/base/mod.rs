@@ -6,6 +6,8 @@ pub mod cbor;
 pub mod clock;
 pub mod digest;
 pub mod id;
+#[cfg(test)]
+pub(crate) mod laws;
 pub mod limits;
 pub mod part;
 pub mod planted;

@@ -101,6 +101,7 @@ fn name(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use crate::base::laws::cases;
     use ed25519_dalek::Signer as _;
     use proptest::prelude::*;
 
@@ -192,7 +193,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
+        #![proptest_config(cases(24))]
 
         #[test]
         fn a_memo_changes_no_answer(

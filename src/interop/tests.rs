@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::base::laws::cases;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -456,7 +457,7 @@ fn a_bundle_larger_than_one_value_may_be_is_streamed() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(cases(200))]
 
     #[test]
     fn no_bytes_make_the_reader_panic_or_stall(

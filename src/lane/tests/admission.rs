@@ -1,5 +1,6 @@
 //! Admission of honest lanes, and of what is no lane's.
 
+use crate::base::laws::cases;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -234,7 +235,7 @@ fn joined(runs: &[Run], at: usize, keep: bool) -> Option<Run> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(cases(12))]
 
     #[test]
     fn admission_in_any_order_ends_in_the_same_heads(

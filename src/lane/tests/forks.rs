@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::base::laws::cases;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -349,7 +350,7 @@ fn tell(from: &Replica, to: &mut Replica, lane: LaneId, piecewise: bool) -> bool
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20))]
+    #![proptest_config(cases(20))]
 
     #[test]
     fn forks_are_a_join(

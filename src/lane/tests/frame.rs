@@ -1,5 +1,6 @@
 //! Runs as bytes: what is written is read again, and nothing else is.
 
+use crate::base::laws::cases;
 use proptest::prelude::*;
 
 use super::support::*;
@@ -145,7 +146,7 @@ fn harmed(run: &Run, harm: &Harm) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(cases(400))]
 
     #[test]
     fn a_run_cut_reordered_or_flipped_is_refused(harm in harm()) {

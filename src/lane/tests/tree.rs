@@ -1,5 +1,6 @@
 //! The tree against the oracle of `ct-merkle`, which keeps every leaf and node in memory.
 
+use crate::base::laws::cases;
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use ct_merkle::{InclusionProof, RootHash};
 use proptest::prelude::*;
@@ -96,7 +97,7 @@ fn a_frontier_with_a_node_too_few_or_many_is_not_read() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn proofs_after_a_frontier_are_the_proofs_of_the_whole(size in 1usize..300, cut in 0usize..300, at in 0usize..300) {

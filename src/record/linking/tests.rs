@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::base::laws::cases;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -289,7 +290,7 @@ fn any_region() -> impl Strategy<Value = Region> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn any_order_and_number_of_arrivals_gives_the_same_person(

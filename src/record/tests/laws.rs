@@ -1,5 +1,6 @@
 //! The laws: a view is a function of the set of facts; caution is never lost by more facts from elsewhere.
 
+use crate::base::laws::cases;
 use proptest::prelude::*;
 
 use crate::record::facts::Facts;
@@ -77,7 +78,7 @@ fn countersigned(story: &Story) -> Vec<Written> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(cases(96))]
 
     #[test]
     fn any_order_and_number_of_arrivals_ends_the_same((story, arrivals) in any_story().prop_flat_map(shuffled)) {

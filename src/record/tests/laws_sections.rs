@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::base::laws::cases;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
@@ -42,7 +43,7 @@ fn points(series: &[Series]) -> BTreeSet<Position> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn all_replicas_end_with_the_same_bytes(mut world in any_world()) {

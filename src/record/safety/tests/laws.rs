@@ -1,5 +1,6 @@
 //! Laws of the checks, duplicate tests, and reasons given.
 
+use crate::base::laws::cases;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -141,7 +142,7 @@ fn a_reason_lies_beside_the_order_and_holds_for_its_pair_only() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn the_order_of_records_does_not_matter(drugs in proptest::collection::vec((0..8usize, 1..4u8), 1..8), split in 0..8usize) {

@@ -22,6 +22,7 @@ pub mod prescription;
 pub mod render;
 pub mod safety;
 pub mod sections;
+pub mod signed;
 pub mod source;
 pub mod statement;
 pub mod substance;

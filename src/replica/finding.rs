@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::answer::{Found, FoundPatient, Shown};
+use super::chart_text;
 use super::core::Replica;
 use super::error::ReplicaError;
 use crate::base::RecordId;
@@ -12,6 +13,9 @@ use crate::record::{RecordView, render};
 
 /// Most records that one search looks into; a query that is met by more is too short.
 const CANDIDATES_MAX: usize = 2_000;
+
+/// Digits of a record's name in hints.
+const RECORD_DIGITS: usize = 12;
 
 impl Replica {
     /// Searches patients by name, kana, birth date, identifier or phone; best first.
@@ -56,21 +60,10 @@ impl Replica {
         }
         let mut text = told::text(&person, self.environment().now());
         text.push_str(&render::text(view, self.environment().now()));
-        for chart in charts.iter().filter(|chart| !chart.handover.is_empty()) {
-            text.push_str("Hand-over\n");
-            chart.handover.lines().for_each(|line| text.push_str(&format!("  {}\n", plain(line))));
-        }
-        let annotations = charts.iter().flat_map(|chart| &chart.annotations);
-        for (number, annotation) in annotations.enumerate() {
-            if number == 0 {
-                text.push_str("Annotations\n");
-            }
-            let age = render::age(annotation.time, self.environment().now());
-            text.push_str(&format!("  {} ({}, {age})\n", plain(&annotation.text), plain(&annotation.author)));
-        }
-        let refused: u64 = quarantined + charts.iter().map(|chart| chart.quarantined).sum::<u64>();
-        if refused > 0 {
-            text.push_str(&format!("{refused} entries of this record cannot be read and are kept aside\n"));
+        let named = record.to_string();
+        text.push_str(&chart_text::text(&charts, &named[..RECORD_DIGITS], self.environment().now()));
+        if quarantined > 0 {
+            text.push_str(&format!("{quarantined} entries of this record cannot be read and are kept aside\n"));
         }
         let view = serde_json::from_slice(&view.to_json()).unwrap_or_default();
         let person = serde_json::to_value(&person).unwrap_or_default();
@@ -101,9 +94,4 @@ fn found_patient(record: RecordId, view: &RecordView) -> FoundPatient {
         sexes: demographics.sexes.clone(),
         towns: demographics.addresses.clone(),
     }
-}
-
-/// Control characters in data must not reach a terminal.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

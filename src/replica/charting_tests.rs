@@ -1,0 +1,1 @@
+//! Charts between replicas, through real request handling.

@@ -94,8 +94,14 @@ mod tests {
     #[test]
     fn an_author_and_a_generation_stand_at_the_end() {
         let author = Author { name: "佐".into(), role: "n".into() };
-        let mut body =
-            ChartBody { version: 1, salt: [7; 8], record: RecordId([2; 16]), changes: Vec::new(), author: Some(author), generation: None };
+        let mut body = ChartBody {
+            version: 1,
+            salt: [7; 8],
+            record: RecordId([2; 16]),
+            changes: Vec::new(),
+            author: Some(author),
+            generation: None,
+        };
         let start = "014807070707070707075002020202020202020202020202020202";
         let bytes = body.to_bytes();
         assert_eq!(crate::base::id::hex(&bytes), format!("85{start}808263e4bd90616e"));

@@ -124,7 +124,8 @@ mod tests {
 
     #[test]
     fn circles_and_answers_to_what_is_not_here_are_shown_too() {
-        let remarks = vec![remark("a", "b", 1), remark("b", "a", 2), remark("c", "c", 3), remark("d", "x", 4)];
+        let remarks =
+            vec![remark("a", "b", 1), remark("b", "a", 2), remark("c", "c", 3), remark("d", "x", 4)];
         let all: Vec<_> = shape(remarks).into_iter().flat_map(|(_, comments)| comments).collect();
         let mut names: Vec<_> = all.into_iter().map(|(_, id)| id).collect();
         names.sort();

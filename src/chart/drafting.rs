@@ -7,7 +7,7 @@
 //! Law (`tests_drafts`): the drafts are a function of the set of changes and the set of signings, and every character
 //! that nobody deleted stands in a signed text or in a draft.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use automerge::{ChangeHash as LibraryHash, ObjId, ReadDoc};
 
@@ -130,82 +130,88 @@ impl Chart {
 
     /// Cuts a text into pieces of one change each, and where signed text was taken out between them.
     fn pieces(&mut self, object: &ObjId, signings: &[&Signing]) -> Result<Vec<Piece>, ChartError> {
-        let gaps = self.gaps(object, signings)?;
-        let mut told: BTreeMap<ChangeHash, (i64, bool)> = BTreeMap::new();
-        let read = |index| {
-            let found = self.document.get(object, index).map_err(|_| ChartError::Read)?;
-            let (character, id) = found.ok_or(ChartError::Read)?;
-            let change = self.document.hash_for_opid(&id).ok_or(ChartError::Read)?;
-            Ok((character.as_str().ok_or(ChartError::Read)?.to_owned(), ChangeHash(change.0)))
-        };
-        let characters: Vec<(String, ChangeHash)> =
-            (0..self.document.length(object)).map(read).collect::<Result<_, ChartError>>()?;
+        let text = self.document.text(object).map_err(|_| ChartError::Read)?;
+        let ids: Vec<ObjId> = self.document.list_range(object, ..).map(|item| item.id()).collect();
+        let change = |id| self.document.hash_for_opid(id).map(|hash| ChangeHash(hash.0));
+        let changes: Vec<ChangeHash> =
+            ids.iter().map(change).collect::<Option<_>>().ok_or(ChartError::Read)?;
+        let mut unaware: Vec<BTreeSet<ChangeHash>> = vec![BTreeSet::new(); signings.len()];
+        for change in changes.iter().collect::<BTreeSet<_>>() {
+            for (signing, unaware) in signings.iter().zip(&mut unaware) {
+                if self.is_unaware(change, signing)? {
+                    unaware.insert(*change);
+                }
+            }
+        }
+        let mut gaps: BTreeMap<usize, String> = BTreeMap::new();
+        for (signing, unaware) in signings.iter().zip(&unaware) {
+            self.gaps(object, &ids, signing, unaware, &mut gaps)?;
+        }
         let mut pieces: Vec<Piece> = Vec::new();
-        for (index, (character, change)) in characters.into_iter().enumerate() {
-            let after = gaps.get(&index);
+        for (index, (character, change)) in text.chars().zip(changes).enumerate() {
+            let after = gaps.remove(&index);
             if let Some(last) = pieces.last_mut().filter(|last| last.change == change && after.is_none()) {
-                last.text.push_str(&character);
+                last.text.push(character);
                 continue;
             }
-            let (time_s, while_signing) = match told.get(&change) {
-                Some(known) => *known,
-                None => *told.entry(change).or_insert(self.told(&change, signings)?),
-            };
-            let after = after.cloned().unwrap_or_default();
-            pieces.push(Piece { text: character, change, time_s, while_signing, after });
+            let meta = self.document.get_change_meta_by_hash(&LibraryHash(change.0));
+            pieces.push(Piece {
+                text: character.to_string(),
+                change,
+                time_s: meta.ok_or(ChartError::Read)?.timestamp,
+                while_signing: unaware.iter().any(|unaware| unaware.contains(&change)),
+                after: after.unwrap_or_default(),
+            });
         }
         Ok(pieces)
     }
 
-    /// When a change was made, and whether without knowledge of one of these signings.
-    fn told(&mut self, change: &ChangeHash, signings: &[&Signing]) -> Result<(i64, bool), ChartError> {
-        let meta = self.document.get_change_meta_by_hash(&LibraryHash(change.0));
-        let time_s = meta.ok_or(ChartError::Read)?.timestamp;
+    /// Says whether a change neither was seen by a signer nor had seen the signing.
+    fn is_unaware(&mut self, change: &ChangeHash, signing: &Signing) -> Result<bool, ChartError> {
         let history = self.history()?;
-        let mut unaware = false;
-        for signing in signings {
-            let signed = signing.heads.iter().any(|head| history.is_seen_by(change, head));
-            unaware |= !signed && !history.is_seen_by(&signing.taken, change);
-        }
-        Ok((time_s, unaware))
+        let signed = signing.heads.iter().any(|head| history.is_seen_by(change, head));
+        Ok(!signed && !history.is_seen_by(&signing.taken, change))
     }
 
     /// Finds where in a text signed characters were taken out: the end of what stood before each place.
+    ///
+    /// Nobody who was unaware of the signing had seen the signed text taken out. So a look at the text as the signer
+    /// saw it, with what the unaware typed, shows both.
     fn gaps(
         &mut self,
         object: &ObjId,
-        signings: &[&Signing],
-    ) -> Result<BTreeMap<usize, String>, ChartError> {
-        let mut gaps: BTreeMap<usize, String> = BTreeMap::new();
-        // Who signed at once took the same characters.
-        let mut met: HashSet<ObjId> = HashSet::new();
-        for signing in signings {
-            // What a statement names is anybody's: the library is asked only for changes that the guard has passed.
-            let history = self.history()?;
-            if !signing.heads.iter().all(|head| history.has(head)) || !history.has(&signing.taken) {
-                continue;
-            }
-            let heads: Vec<LibraryHash> = signing.heads.iter().map(|head| LibraryHash(head.0)).collect();
-            for index in 0..self.document.length_at(object, &heads) {
-                let cursor = self.document.get_cursor(object, index, Some(&heads));
-                let place = cursor.and_then(|cursor| self.document.get_cursor_position(object, &cursor, None));
-                let character = self.document.get_at(object, index, &heads);
-                if let (Ok(place), Ok(Some((character, id)))) = (place, character)
-                    && !self.stands(object, place, &id)
-                    && met.insert(id)
-                {
-                    let gap = gaps.entry(place).or_default();
-                    gap.push_str(character.as_str().unwrap_or_default());
-                    if let Some((excess, _)) = gap.char_indices().rev().nth(CONTEXT_CHARS_MAX) {
-                        let _ = gap.drain(..excess + gap[excess..].chars().next().map_or(0, char::len_utf8));
+        ids: &[ObjId],
+        signing: &Signing,
+        unaware: &BTreeSet<ChangeHash>,
+        gaps: &mut BTreeMap<usize, String>,
+    ) -> Result<(), ChartError> {
+        // What a statement names is anybody's: the library is asked only for changes that the guard has passed.
+        let history = self.history()?;
+        if unaware.is_empty() || !signing.heads.iter().all(|head| history.has(head)) {
+            return Ok(());
+        }
+        let heads: Vec<LibraryHash> =
+            signing.heads.iter().chain(unaware).map(|head| LibraryHash(head.0)).collect();
+        let text = self.document.text_at(object, &heads).map_err(|_| ChartError::Read)?;
+        let then = self.document.list_range_at(object, .., &heads).map(|item| item.id());
+        let now: HashMap<&ObjId, usize> = ids.iter().zip(0..).collect();
+        let mut taken = VecDeque::new();
+        for (character, id) in text.chars().zip(then) {
+            match now.get(&id) {
+                None => {
+                    taken.push_back(character);
+                    if taken.len() > CONTEXT_CHARS_MAX {
+                        taken.pop_front();
                     }
                 }
+                // Who signed at once took the same characters: the first tells enough.
+                Some(index) if !taken.is_empty() => {
+                    gaps.entry(*index).or_insert_with(|| taken.iter().collect());
+                    taken.clear();
+                }
+                Some(_) => {}
             }
         }
-        Ok(gaps)
-    }
-
-    fn stands(&self, object: &ObjId, place: usize, id: &ObjId) -> bool {
-        matches!(self.document.get(object, place), Ok(Some((_, there))) if there == *id)
+        Ok(())
     }
 }

@@ -229,7 +229,8 @@ impl Entry<'_> {
     fn tick(&self) -> Tick {
         let (mut by, mut against) = (Vec::new(), Vec::new());
         for (value, id) in self.document.get_all(&self.object, TICK).unwrap_or_default() {
-            let change = self.document.hash_for_opid(&id).map_or(ChangeHash([0; 32]), |hash| ChangeHash(hash.0));
+            let change =
+                self.document.hash_for_opid(&id).map_or(ChangeHash([0; 32]), |hash| ChangeHash(hash.0));
             // What cannot be read counts as open: the cautious side.
             match value.as_str().and_then(read_tick) {
                 Some(ticked) if !ticked.by.is_empty() => by.push(ticked),

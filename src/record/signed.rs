@@ -48,7 +48,8 @@ impl SignedDraft {
             let mut parts = fhir::items(draft, &["extension"]).iter();
             parts.find(|one| one["url"] == name)?["valueString"].as_str()
         };
-        let hash = |text: &str| -> Option<[u8; 32]> { HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok() };
+        let hash =
+            |text: &str| -> Option<[u8; 32]> { HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok() };
         let heads = value("heads")?.split(' ').take(HEADS_MAX + 1).map(hash).collect::<Option<Vec<_>>>()?;
         let (note, taken) = (value("note")?.to_owned(), hash(value("taken")?)?);
         (heads.len() <= HEADS_MAX).then_some(Self { note, heads, taken })

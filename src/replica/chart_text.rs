@@ -11,7 +11,7 @@ const DEPTH_SHOWN_MAX: u32 = 6;
 /// Writes what is shown of charts, with the age of every entry as of `now`; `record` is how commands name the record.
 pub(super) fn text(charts: &[ChartShown], record: &str, now: WallMs) -> String {
     let mut out = String::new();
-    let mut title = |out: &mut String, title: &str| out.push_str(&format!("\n{title}\n"));
+    let title = |out: &mut String, title: &str| out.push_str(&format!("\n{title}\n"));
     for chart in charts.iter().filter(|chart| !chart.handover.is_empty()) {
         title(&mut out, "Hand-over (申し送り)");
         chart.handover.lines().for_each(|line| out.push_str(&format!("  {}\n", plain(line))));
@@ -53,15 +53,17 @@ pub(super) fn text(charts: &[ChartShown], record: &str, now: WallMs) -> String {
 }
 
 fn draft_text(out: &mut String, draft: &DraftShown, now: WallMs) {
-    let late = if draft.while_signing {
-        "; TYPED WHILE IT WAS BEING SIGNED (署名中に入力)"
-    } else {
-        ""
-    };
+    let late =
+        if draft.while_signing { "; TYPED WHILE IT WAS BEING SIGNED (署名中に入力)" } else { "" };
     let [first, last] = draft.typed.map(|time| age(time, now));
     let age = if first == last { last } else { format!("{first} – {last}") };
     let authors: Vec<String> = draft.authors.iter().map(|author| plain(author)).collect();
-    out.push_str(&format!("  note {} v{}: {}, {age}{late}\n", plain(&draft.note), draft.version, authors.join(", ")));
+    out.push_str(&format!(
+        "  note {} v{}: {}, {age}{late}\n",
+        plain(&draft.note),
+        draft.version,
+        authors.join(", ")
+    ));
     if !draft.while_signing {
         draft.text.lines().for_each(|line| out.push_str(&format!("    {}\n", plain(line))));
     }

@@ -158,9 +158,7 @@ impl Replica {
         let facts = self.facts_in(record, Some(Part::Notes))?.0;
         // Who signs what was typed into a draft after it was signed adds to the signed note.
         let earlier: Vec<Position> = signed(&facts)
-            .filter(|(_, standing, signed)| {
-                *standing == Standing::Verified && signed.note == note.as_str()
-            })
+            .filter(|(_, standing, signed)| *standing == Standing::Verified && signed.note == note.as_str())
             .map(|(position, _, _)| position)
             .collect();
         let follows = follow_known(&facts, &earlier);
@@ -224,7 +222,8 @@ impl Replica {
         now: WallMs,
     ) -> Result<(u32, Vec<ChartChange>), ReplicaError> {
         if old.quarantined == 0 {
-            let message = "nothing of this record's chart was refused: it is not spoiled, and goes on".to_owned();
+            let message =
+                "nothing of this record's chart was refused: it is not spoiled, and goes on".to_owned();
             return Err(ReplicaError::Call(message));
         }
         let generation = old.generation.checked_add(1);

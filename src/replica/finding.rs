@@ -63,7 +63,9 @@ impl Replica {
         let named = record.to_string();
         text.push_str(&chart_text::text(&charts, &named[..RECORD_DIGITS], self.environment().now()));
         if quarantined > 0 {
-            text.push_str(&format!("{quarantined} entries of this record cannot be read and are kept aside\n"));
+            text.push_str(&format!(
+                "{quarantined} entries of this record cannot be read and are kept aside\n"
+            ));
         }
         let view = serde_json::from_slice(&view.to_json()).unwrap_or_default();
         let person = serde_json::to_value(&person).unwrap_or_default();

@@ -122,7 +122,8 @@ impl Replica {
             if found.entry.kind != EntryKind::CHART {
                 continue;
             }
-            let Some(body) = ChartBody::from_bytes(&found.entry.body).ok().filter(|one| one.record == *record)
+            let Some(body) =
+                ChartBody::from_bytes(&found.entry.body).ok().filter(|one| one.record == *record)
             else {
                 unreadable += 1;
                 continue;

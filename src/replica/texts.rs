@@ -19,7 +19,8 @@ impl Replica {
         // A chart that does not load spoils no text: then nothing is said to be in it.
         let held = self.held(record).unwrap_or_default();
         entries.sort_by(|a, b| {
-            let key = |one: &super::records::ChartEntry| (one.area.clone(), one.device, one.generation(), one.seq);
+            let key =
+                |one: &super::records::ChartEntry| (one.area.clone(), one.device, one.generation(), one.seq);
             key(a).cmp(&key(b))
         });
         let mut texts = Vec::new();

@@ -83,7 +83,7 @@ impl Replica {
                 changed(id.as_str().to_owned(), change)
             }
             ChartWrite::NewChart => {
-                let (fresh, changes) = self.new_chart(record, &area, &loaded, now)?;
+                let (fresh, changes) = self.new_chart(record, &area, &mut loaded, now)?;
                 loaded.generation = fresh;
                 Charting { name: None, changes, statement: None }
             }
@@ -218,12 +218,12 @@ impl Replica {
         &self,
         record: &RecordId,
         area: &Area,
-        old: &LoadedChart,
+        old: &mut LoadedChart,
         now: WallMs,
     ) -> Result<(u32, Vec<ChartChange>), ReplicaError> {
-        if old.quarantined == 0 {
+        if old.quarantined == 0 && !old.chart.is_full()? {
             let message =
-                "nothing of this record's chart was refused: it is not spoiled, and goes on".to_owned();
+                "nothing of this record's chart was refused and it has room: it is not spoiled, and goes on".to_owned();
             return Err(ReplicaError::Call(message));
         }
         let generation = old.generation.checked_add(1);

@@ -242,12 +242,23 @@ async fn a_spoiled_chart_leaves_the_facts_and_every_text_and_a_new_one_goes_on()
         "{read:?}"
     );
 
+    // Nobody sets the chart aside by a number.
+    let far = north.chart_entries(&record).unwrap().0.remove(0).body;
+    for generation in [1, 7] {
+        let body = ChartBody { generation: std::num::NonZeroU32::new(generation), salt: [2; 8], ..far.clone() };
+        let entry = Entry { kind: EntryKind::CHART, body: body.to_bytes() };
+        let area = south.area_of(&record).unwrap();
+        south.append(vec![Append { area, part: Part::Notes, entries: vec![entry] }]).unwrap();
+    }
+    let here = charts(south, &record).await;
+    assert_eq!((here.generation, here.quarantined, here.drafts[0].text.as_str()), (0, 4, "経過良好"));
+
     chart(south, &record, "鈴木", ChartWrite::NewChart).await;
     chart(south, &record, "鈴木", draft(Some(&note), "経過良好、退院")).await;
     all_meet(&replicas).await;
     let here = charts(north, &record).await;
     assert_eq!(charts(south, &record).await, here);
-    assert_eq!((here.generation, here.quarantined, here.older.len()), (1, 0, 1));
+    assert_eq!((here.generation, here.older.len()), (1, 1));
     assert_eq!((here.drafts[0].text.as_str(), here.plan[0].text.as_str()), ("経過良好、退院", "体位変換"));
     assert!(
         texts(north, &record).await.texts.iter().any(|one| one.generation == 0 && one.text == "経過良好")

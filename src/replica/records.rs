@@ -147,9 +147,18 @@ impl Replica {
         }
         let mut latest: BTreeMap<Area, LoadedChart> = BTreeMap::new();
         for ((area, generation), entries) in charts {
-            let older = latest.remove(&area).map(LoadedChart::set_aside).transpose()?.unwrap_or_default();
             let mut loaded = self.load_chart(record, &area, generation, entries)?;
-            loaded.older = older;
+            // Charts follow each other one by one, and one without an admitted change is none: so that nobody sets
+            // a chart aside by a number alone.
+            let follows = latest.get(&area).map_or(generation <= 1, |last| last.generation + 1 == generation);
+            if generation > 0 && (!follows || loaded.chart.change_count()? <= 1) {
+                if let Some(last) = latest.get_mut(&area) {
+                    last.quarantined += loaded.quarantined.max(1);
+                }
+                continue;
+            }
+            loaded.older =
+                latest.remove(&area).map(LoadedChart::set_aside).transpose()?.unwrap_or_default();
             latest.insert(area, loaded);
         }
         Ok(latest)

@@ -38,7 +38,7 @@ fn what_was_typed_meanwhile_is_told_from_what_was_typed_after() {
     let after = b.replace_note(&note(), "微。創部確認、再診", NOW_MS).unwrap();
     deliver(&mut a, &[&after]);
 
-    let drafts = a.drafts(&[signing.clone()]).unwrap();
+    let drafts = a.drafts(std::slice::from_ref(&signing)).unwrap();
     let told: Vec<_> = drafts[0].texts[0]
         .iter()
         .map(|piece| (piece.text.as_str(), piece.while_signing, piece.after.as_str(), piece.change))

@@ -223,7 +223,8 @@ impl Replica {
     ) -> Result<(u32, Vec<ChartChange>), ReplicaError> {
         if old.quarantined == 0 && !old.chart.is_full()? {
             let message =
-                "nothing of this record's chart was refused and it has room: it is not spoiled, and goes on".to_owned();
+                "nothing of this record's chart was refused and it has room: it is not spoiled, and goes on"
+                    .to_owned();
             return Err(ReplicaError::Call(message));
         }
         let generation = old.generation.checked_add(1);

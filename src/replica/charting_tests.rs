@@ -158,6 +158,9 @@ async fn a_draft_that_was_signed_twice_is_two_notes_until_somebody_decides() {
     assert_eq!(kinds(&RecordView::of(&north.facts(&record).unwrap().0)), 1);
     let decisions = north.decisions(Some(record), &mut |_| {}).unwrap();
     let name = decisions.open[0].decision.clone();
+    let mut says: Vec<_> = decisions.open[0].sides.iter().map(|side| side.says.as_str()).collect();
+    says.sort_unstable();
+    assert_eq!(says, ["経過記録: 経過良好", "経過記録: 経過良好、明日退院"]);
     assert!(north.decide(&record, &name, 2, "全文を残す".into(), author()).unwrap().written.is_some());
     let view = RecordView::of(&north.facts(&record).unwrap().0);
     assert_eq!((view.notes.len(), kinds(&view)), (1, 0));
@@ -245,7 +248,8 @@ async fn a_spoiled_chart_leaves_the_facts_and_every_text_and_a_new_one_goes_on()
     // Nobody sets the chart aside by a number.
     let far = north.chart_entries(&record).unwrap().0.remove(0).body;
     for generation in [1, 7] {
-        let body = ChartBody { generation: std::num::NonZeroU32::new(generation), salt: [2; 8], ..far.clone() };
+        let body =
+            ChartBody { generation: std::num::NonZeroU32::new(generation), salt: [2; 8], ..far.clone() };
         let entry = Entry { kind: EntryKind::CHART, body: body.to_bytes() };
         let area = south.area_of(&record).unwrap();
         south.append(vec![Append { area, part: Part::Notes, entries: vec![entry] }]).unwrap();

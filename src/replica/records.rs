@@ -157,8 +157,7 @@ impl Replica {
                 }
                 continue;
             }
-            loaded.older =
-                latest.remove(&area).map(LoadedChart::set_aside).transpose()?.unwrap_or_default();
+            loaded.older = latest.remove(&area).map(LoadedChart::set_aside).transpose()?.unwrap_or_default();
             latest.insert(area, loaded);
         }
         Ok(latest)

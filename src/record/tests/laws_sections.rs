@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-use super::world::{About, CARE_LEVELS, COLOURS, GROUPS, KINDS, LEVELS, MINUTES, ORDERS, PLACES, REPLICAS, SUBSTANCES};
+use super::world::{
+    About, CARE_LEVELS, COLOURS, GROUPS, KINDS, LEVELS, MINUTES, ORDERS, PLACES, REPLICAS, SUBSTANCES,
+};
 use super::world::{VALUES, World, any_world, one_of, world_about};
 use crate::record::RecordView;
 use crate::record::safety::AlertKind;

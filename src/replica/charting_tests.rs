@@ -245,14 +245,16 @@ async fn a_spoiled_chart_leaves_the_facts_and_every_text_and_a_new_one_goes_on()
         "{read:?}"
     );
 
-    // Nobody sets the chart aside by a number.
+    // Nobody sets the chart aside by a number: neither with a change of another chart nor by leaving numbers out.
+    let area = south.area_of(&record).unwrap();
     let far = north.chart_entries(&record).unwrap().0.remove(0).body;
-    for generation in [1, 7] {
-        let body =
-            ChartBody { generation: std::num::NonZeroU32::new(generation), salt: [2; 8], ..far.clone() };
+    let own = south.empty_chart(&record, &area, 7).splice_handover(0, 0, "空", 0).unwrap().bytes().to_vec();
+    for (generation, change) in [(1, far.changes[0].clone()), (7, own.into())] {
+        let generation = std::num::NonZeroU32::new(generation);
+        let body = ChartBody { generation, salt: [2; 8], changes: vec![change], ..far.clone() };
         let entry = Entry { kind: EntryKind::CHART, body: body.to_bytes() };
-        let area = south.area_of(&record).unwrap();
-        south.append(vec![Append { area, part: Part::Notes, entries: vec![entry] }]).unwrap();
+        let append = Append { area: area.clone(), part: Part::Notes, entries: vec![entry] };
+        south.append(vec![append]).unwrap();
     }
     let here = charts(south, &record).await;
     assert_eq!((here.generation, here.quarantined, here.drafts[0].text.as_str()), (0, 4, "経過良好"));

@@ -12,6 +12,7 @@ use super::genesis::{genesis_bytes, genesis_document};
 use super::guard::{self, Verdict};
 use super::history::{History, Made};
 use super::inbox::Inbox;
+use super::limits::{OPS_PER_CHANGE_MAX, OPS_PER_CHART_MAX};
 
 /// One Automerge document: what people edit together on one record.
 ///
@@ -89,6 +90,18 @@ impl Chart {
     /// When the chart's own document cannot be read.
     pub fn change_count(&mut self) -> Result<usize, ChartError> {
         Ok(self.history()?.len())
+    }
+
+    /// Says whether the chart has no room for one more change of the largest size.
+    ///
+    /// # Errors
+    ///
+    /// When the chart's own document cannot be read.
+    pub fn is_full(&mut self) -> Result<bool, ChartError> {
+        let history = self.history()?;
+        let heads: Vec<ChangeHash> = history.heads().collect();
+        let (_, max_op) = history.seen_by(&heads).map_err(|_| ChartError::Read)?;
+        Ok(max_op + OPS_PER_CHANGE_MAX > OPS_PER_CHART_MAX)
     }
 
     /// Returns the sequence of this actor's last change in the chart, 0 for none.

@@ -48,11 +48,21 @@ impl Chart {
     ///
     /// As [`Chart::splice_handover`].
     pub fn replace_handover(&mut self, new_text: &str, now_ms: u64) -> Result<ChartChange, ChartError> {
-        self.check_current()?;
         let text = handover_object(&self.document)?;
+        self.replace_text(&text, new_text, now_ms)
+    }
+
+    /// Turns a text into `new_text` by the smallest edit.
+    pub(super) fn replace_text(
+        &mut self,
+        text: &ObjId,
+        new_text: &str,
+        now_ms: u64,
+    ) -> Result<ChartChange, ChartError> {
+        self.check_current()?;
         // What differs in length is the least that is inserted or deleted; do not search beyond that.
-        check_size(self.document.length(&text).abs_diff(new_text.chars().count()))?;
-        self.commit(now_ms, |transaction| transaction.update_text(&text, new_text))
+        check_size(self.document.length(text).abs_diff(new_text.chars().count()))?;
+        self.commit(now_ms, |transaction| transaction.update_text(text, new_text))
     }
 
     /// Deletes and inserts characters of a note, which begins with its first edit.

@@ -103,7 +103,8 @@ pub(super) enum Verdict {
 
 /// Judges a change from the lane of the device whose actor is `lane_actor`.
 pub(super) fn check(history: &History, lane_actor: &ActorBytes, change: &ChartChange) -> Verdict {
-    if history.has(&change.hash()) {
+    // What is known from its own lane is refused in another's, whichever of them is judged first.
+    if history.has(&change.hash()) && change.actor() == lane_actor {
         return Verdict::Known;
     }
     match check_unknown(history, lane_actor, change) {

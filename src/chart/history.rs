@@ -84,6 +84,7 @@ impl Seen {
 
 #[derive(Debug, Clone)]
 struct Admitted {
+    actor: ActorIndex,
     max_op: u64,
     /// What the change had seen, itself included.
     seen: Seen,
@@ -172,6 +173,14 @@ impl History {
         Ok((seen, max_op))
     }
 
+    /// Says whether `earlier` is `later` itself or among what its writer had seen; an unknown change has seen nothing.
+    pub(super) fn is_seen_by(&self, earlier: &ChangeHash, later: &ChangeHash) -> bool {
+        let (Some(earlier), Some(later)) = (self.changes.get(earlier), self.changes.get(later)) else {
+            return false;
+        };
+        later.seen.seq(earlier.actor) >= earlier.seen.seq(earlier.actor)
+    }
+
     /// Returns what the operation made, if a change among those `seen` holds it.
     pub(super) fn made(&self, seen: &Seen, operation: OpRef) -> Option<Made> {
         let seq = usize::try_from(seen.seq(operation.actor)).ok()?;
@@ -203,7 +212,7 @@ impl History {
         }
         seen.set(actor, change.seq());
         self.heads.insert(change.hash());
-        self.changes.insert(change.hash(), Admitted { max_op: change.max_op(), seen });
+        self.changes.insert(change.hash(), Admitted { actor, max_op: change.max_op(), seen });
         self.add_runs(actor, change.start_op(), made);
     }
 

@@ -28,8 +28,10 @@ mod actor;
 mod body;
 mod chunk;
 mod columns;
+mod comments;
 mod deliver;
 mod document;
+mod drafting;
 mod edit;
 mod error;
 mod genesis;
@@ -44,6 +46,8 @@ mod view;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod tests_drafts;
+#[cfg(test)]
 mod tests_hostile;
 #[cfg(test)]
 mod tests_merge;
@@ -51,8 +55,10 @@ mod tests_merge;
 pub use actor::{ActorBytes, ChangeHash, EntryId, NoteId};
 pub use body::{ChartBody, actor_of};
 pub use chunk::{ChartChange, ChunkError};
+pub use comments::{Comment, CommentThread};
 pub use deliver::{Delivery, Quarantined};
 pub use document::Chart;
+pub use drafting::{CONTEXT_CHARS_MAX, Draft, Piece, Signing};
 pub use error::ChartError;
 pub use genesis::{GENESIS_ACTOR, SCHEMA_VERSION, genesis_bytes};
 pub use guard::GuardError;

@@ -208,7 +208,10 @@ fn ticks_at_once_are_joined_and_a_disagreement_is_shown() {
     assert_eq!(a.care_plan().unwrap()[0].done, Tick::Open);
     deliver(&mut a, &[&again]);
     deliver(&mut b, &[&reopened]);
-    assert_eq!(a.care_plan().unwrap()[0].done, Tick::Disputed { by: vec![ticked("鈴木")] });
+    assert_eq!(
+        a.care_plan().unwrap()[0].done,
+        Tick::Disputed { by: vec![ticked("鈴木")], against: vec![reopened.hash()] }
+    );
     assert_eq!(a.care_plan(), b.care_plan());
     assert_eq!(a.tick(&EntryId::from_name("none"), None, NOW_MS), Err(ChartError::NotFound));
 }

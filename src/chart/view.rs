@@ -5,7 +5,7 @@
 
 use automerge::{Automerge, ObjId, ObjType, ROOT, ReadDoc, ScalarValue, Value};
 
-use super::actor::{EntryId, NoteId};
+use super::actor::{ChangeHash, EntryId, NoteId};
 use super::document::Chart;
 use super::error::ChartError;
 use super::genesis::{ANNOTATIONS, CARE_PLAN, HANDOVER, NOTES};
@@ -43,6 +43,8 @@ pub enum Tick {
     Disputed {
         /// Who ticked it, in ascending order.
         by: Vec<Ticked>,
+        /// The changes that took the tick away, in ascending order.
+        against: Vec<ChangeHash>,
     },
 }
 
@@ -225,20 +227,22 @@ impl Entry<'_> {
     }
 
     fn tick(&self) -> Tick {
-        let mut by = Vec::new();
-        let mut is_open = false;
-        for value in self.scalars(TICK) {
+        let (mut by, mut against) = (Vec::new(), Vec::new());
+        for (value, id) in self.document.get_all(&self.object, TICK).unwrap_or_default() {
+            let change =
+                self.document.hash_for_opid(&id).map_or(ChangeHash([0; 32]), |hash| ChangeHash(hash.0));
             // What cannot be read counts as open: the cautious side.
             match value.as_str().and_then(read_tick) {
                 Some(ticked) if !ticked.by.is_empty() => by.push(ticked),
-                Some(_) | None => is_open = true,
+                Some(_) | None => against.push(change),
             }
         }
         by.sort_unstable();
-        match (by.is_empty(), is_open) {
+        against.sort_unstable();
+        match (by.is_empty(), against.is_empty()) {
             (true, _) => Tick::Open,
-            (false, false) => Tick::Done { by },
-            (false, true) => Tick::Disputed { by },
+            (false, true) => Tick::Done { by },
+            (false, false) => Tick::Disputed { by, against },
         }
     }
 }

@@ -87,6 +87,8 @@ pub fn kind(name: &str) -> Told {
         "assert-vs-refute" => Told::of("asserted and refuted", "ありとなし"),
         "assert-vs-resolve" => Told::of("asserted and resolved", "ありと治癒"),
         "active-vs-resolved" => Told::of("active and resolved", "続いていると治った"),
+        "two-care-levels" => Told::of("two care levels", "二つの要介護度"),
+        "signed-twice" => Told::of("one draft signed twice", "一つの下書きに二つの署名"),
         "two-versions" => Told::of("two versions", "二つの版"),
         "two-birth-dates" => Told::of("two birth dates", "二つの生年月日"),
         "two-sexes" => Told::of("two sexes", "二つの性別"),

@@ -9,10 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::json;
 use super::sections::allergies::Criticality;
+use super::signed::SignedDraft;
 use crate::base::{RecordId, WallMs};
 
 pub mod care;
 pub mod consents;
+pub mod nursing;
 pub mod observations;
 
 /// The identifier system of record ids in references.
@@ -129,6 +131,31 @@ pub fn patient(record: &RecordId, input: &PatientInput) -> String {
 
 /// Builds a signed note: a DocumentReference with plain text. An addendum is the same with act `Addendum`.
 pub fn note(record: &RecordId, time: WallMs, author: &str, title: &str, text: &str) -> String {
+    finish(note_of(record, time, author, json!({"text": title}), title, text))
+}
+
+/// Builds a signed note that was a draft in the chart; see [`note`].
+pub fn signed_note(
+    record: &RecordId,
+    time: WallMs,
+    author: &str,
+    title: &str,
+    text: &str,
+    draft: &SignedDraft,
+) -> String {
+    let mut resource = note_of(record, time, author, json!({"text": title}), title, text);
+    draft.write(&mut resource);
+    finish(resource)
+}
+
+fn note_of(
+    record: &RecordId,
+    time: WallMs,
+    author: &str,
+    kind: Value,
+    title: &str,
+    text: &str,
+) -> Map<String, Value> {
     let data = data_encoding::BASE64.encode(text.as_bytes());
     let mut resource = resource("DocumentReference");
     put(&mut resource, "subject", Some(reference(record)));
@@ -136,10 +163,10 @@ pub fn note(record: &RecordId, time: WallMs, author: &str, title: &str, text: &s
     put(&mut resource, "docStatus", Some(json!("final")));
     put(&mut resource, "date", Some(json!(fhir_time(time))));
     put(&mut resource, "author", Some(json!([{"display": author}])));
-    put(&mut resource, "type", Some(json!({"text": title})));
+    put(&mut resource, "type", Some(kind));
     let attachment = json!({"contentType": "text/plain; charset=utf-8", "data": data, "title": title});
     put(&mut resource, "content", Some(json!([{"attachment": attachment}])));
-    finish(resource)
+    resource
 }
 
 /// Builds an AllergyIntolerance.

@@ -114,6 +114,12 @@ fn side(facts: &Facts, view: &RecordView, position: Position) -> Option<Side> {
     if let Some(side) = told.find(|side| side.source.positions.contains(&position)) {
         return Some(side.clone());
     }
+    if let Some(one) = view.care_level.certified.iter().find(|one| one.source.positions.contains(&position)) {
+        return Some(Side { says: one.says.clone(), source: one.source.clone() });
+    }
+    if let Some(note) = view.notes.iter().find(|note| note.source.positions.contains(&position)) {
+        return Some(Side { says: format!("{}: {}", note.title, note.excerpt), source: note.source.clone() });
+    }
     let fact = facts.at(position).next()?;
     let (json, node) = (fact.json(), Node::alone(fact));
     let about = fhir::concept(fhir::at(&json, &["code"])).or_else(|| {

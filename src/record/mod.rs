@@ -23,6 +23,7 @@ pub mod render;
 pub mod romaji;
 pub mod safety;
 pub mod sections;
+pub mod signed;
 pub mod source;
 pub mod statement;
 pub mod substance;

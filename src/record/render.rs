@@ -11,6 +11,7 @@ use super::sections::medication::{Medication, MedicationList, MedicationState};
 use super::sections::notes::Note;
 use super::sections::problems::Problem;
 use super::source::{Marks, Side, Source};
+use super::statement::Position;
 use super::view::RecordView;
 use crate::base::WallMs;
 
@@ -20,6 +21,8 @@ mod sections;
 pub const NOTES_SHOWN_MAX: usize = 20;
 /// Most lines of each list of past items.
 pub const PAST_SHOWN_MAX: usize = 20;
+/// Digits of a lane in a statement's brief name.
+pub const LANE_DIGITS: usize = 8;
 
 /// Writes a view for people, with the age of every entry as of `now`.
 pub fn text(view: &RecordView, now: WallMs) -> String {
@@ -50,6 +53,12 @@ pub fn age(time: WallMs, now: WallMs) -> String {
         120..=2_879 => format!("{} h ago", minutes / 60),
         _ => format!("{} d ago", minutes / 1_440),
     }
+}
+
+/// Names a statement briefly: the beginning of its lane, the entry and the index.
+pub fn statement_name(position: &Position) -> String {
+    let lane = position.lane.to_string();
+    format!("{}:{}:{}", &lane[..LANE_DIGITS], position.seq, position.index)
 }
 
 struct Page {
@@ -248,7 +257,8 @@ impl Page {
             let withdrawn = if note.withdrawn { "WITHDRAWN: " } else { "" };
             let head = format!("{withdrawn}{} {}, {}", super::fhir::day(&note.date), note.title, note.author);
             let source = self.source(&note.source);
-            self.line(&format!("{head}{}{source}", marks(note.marks)));
+            let name = statement_name(&note.position);
+            self.line(&format!("{head}{}{source} #{name}", marks(note.marks)));
             self.line(&indent(&note.excerpt));
             for addendum in &note.addenda {
                 let source = self.source(&addendum.source);

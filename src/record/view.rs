@@ -11,6 +11,7 @@ use super::sections::Section;
 use super::sections::administration::{self, Dose};
 use super::sections::allergies::{self, Allergies};
 use super::sections::blood_type::{self, BloodType};
+use super::sections::care_level::{self, CareLevels};
 use super::sections::consent::{self, Consent};
 use super::sections::demographics::{self, Demographics};
 use super::sections::immunisation::{self, Shot};
@@ -60,6 +61,8 @@ pub struct RecordView {
     pub results: Vec<Series>,
     /// Immunisations, the latest first.
     pub immunisations: Vec<Shot>,
+    /// The certified care level.
+    pub care_level: CareLevels,
     /// Consents, by kind.
     pub consents: Vec<Consent>,
     /// Notes, the latest first.
@@ -99,9 +102,10 @@ impl RecordView {
         let (administrations, dosed) = administration::view(facts);
         let (vital_signs, taken) = measurements::view(facts, Section::VitalSigns);
         let (results, measured) = measurements::view(facts, Section::Results);
+        let (care_level, certified) = care_level::view(facts);
         let (immunisations, immune) = immunisation::view(facts);
         let old = [who, allergic, ill, treated, written].into_iter();
-        let new = [sorted, moved, willed, typed, agreed, dosed, taken, measured, immune];
+        let new = [sorted, moved, willed, typed, agreed, dosed, taken, measured, immune, certified];
         let mut conflicts: Vec<Conflict> = old.chain(new).flatten().collect();
         // Open ones first; within a kind the order of the statements is that of the threads.
         conflicts.sort_by(|a, b| (!a.open, a.section, a.kind).cmp(&(!b.open, b.section, b.kind)));
@@ -117,6 +121,7 @@ impl RecordView {
             others: other::count(facts),
             mismatched: mismatched(facts),
             demographics,
+            care_level,
             triage,
             whereabouts,
             resuscitation,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::chart_shown::{DraftShown, OlderChart, PlanShown};
 use crate::base::{Area, DeviceId, Digest, Part, RecordId, WallMs};
 use crate::record::Harm;
 use crate::record::linking::unnamed::CalledOut;
@@ -206,8 +207,20 @@ pub struct ChartShown {
     pub area: Area,
     /// The hand-over text.
     pub handover: String,
-    /// The annotations.
+    /// The notes being written.
+    #[serde(default)]
+    pub drafts: Vec<DraftShown>,
+    /// The care plan.
+    #[serde(default)]
+    pub plan: Vec<PlanShown>,
+    /// The comments, each below what it answers.
     pub annotations: Vec<AnnotationShown>,
+    /// Which of the area's charts it is, 0 for the first.
+    #[serde(default)]
+    pub generation: u32,
+    /// The charts that it followed.
+    #[serde(default)]
+    pub older: Vec<OlderChart>,
     /// Changes that the guard refused.
     pub quarantined: u64,
     /// Changes that wait for others.
@@ -217,8 +230,20 @@ pub struct ChartShown {
 /// An annotation shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AnnotationShown {
-    /// The statement that it stands at.
+    /// Its name, by which it is answered.
+    #[serde(default)]
+    pub id: String,
+    /// The statement or the comment that it stands at.
     pub anchor: String,
+    /// What its thread stands at.
+    #[serde(default)]
+    pub thread: String,
+    /// What the statement of its thread is about, in few words.
+    #[serde(default)]
+    pub about: Option<String>,
+    /// How many comments stand above it.
+    #[serde(default)]
+    pub depth: u32,
     /// The text.
     pub text: String,
     /// Who wrote it.

@@ -85,6 +85,10 @@ async fn carry_out(
                 written => json(written?),
             }
         }
+        Request::Chart { record, write, author } => {
+            json(block_in_place(|| replica.write_chart(&replica.record_named(&record)?, write, author))?)
+        }
+        Request::Texts { record } => json(block_in_place(|| replica.texts(&replica.record_named(&record)?))?),
         Request::Decisions { record } => json(block_in_place(|| {
             let record = record.map(|record| replica.record_named(&record)).transpose()?;
             replica.decisions(record, progress)

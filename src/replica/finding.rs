@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 
 use super::answer::{Found, FoundPatient, Shown};
+use super::chart_text;
 use super::core::Replica;
 use super::error::ReplicaError;
 use crate::base::{LaneId, Part, RecordId, WallMs};
@@ -30,6 +31,9 @@ const WHEN: [&[&str]; 9] = [
     &["date"],
     &["issued"],
 ];
+
+/// Digits of a record's name in hints.
+const RECORD_DIGITS: usize = 12;
 
 impl Replica {
     /// Searches patients by name, kana, Latin letters, birth date, identifier, phone or the beginning of the record's
@@ -115,21 +119,12 @@ impl Replica {
         }
         let mut text = told::text(&person, self.environment().now());
         text.push_str(&render::text(view, self.environment().now()));
-        for chart in charts.iter().filter(|chart| !chart.handover.is_empty()) {
-            text.push_str("Hand-over\n");
-            chart.handover.lines().for_each(|line| text.push_str(&format!("  {}\n", plain(line))));
-        }
-        let annotations = charts.iter().flat_map(|chart| &chart.annotations);
-        for (number, annotation) in annotations.enumerate() {
-            if number == 0 {
-                text.push_str("Annotations\n");
-            }
-            let age = render::age(annotation.time, self.environment().now());
-            text.push_str(&format!("  {} ({}, {age})\n", plain(&annotation.text), plain(&annotation.author)));
-        }
-        let refused: u64 = quarantined + charts.iter().map(|chart| chart.quarantined).sum::<u64>();
-        if refused > 0 {
-            text.push_str(&format!("{refused} entries of this record cannot be read and are kept aside\n"));
+        let named = record.to_string();
+        text.push_str(&chart_text::text(&charts, &named[..RECORD_DIGITS], self.environment().now()));
+        if quarantined > 0 {
+            text.push_str(&format!(
+                "{quarantined} entries of this record cannot be read and are kept aside\n"
+            ));
         }
         let view = serde_json::from_slice(&view.to_json()).unwrap_or_default();
         let person = serde_json::to_value(&person).unwrap_or_default();
@@ -238,9 +233,4 @@ fn civil(time: WallMs) -> Date {
     let time =
         jiff::Timestamp::from_millisecond(i64::try_from(time.0).unwrap_or(i64::MAX)).unwrap_or_default();
     jiff::tz::Offset::constant(9).to_datetime(time).date()
-}
-
-/// Control characters in data must not reach a terminal.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

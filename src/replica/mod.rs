@@ -10,6 +10,12 @@ pub mod admit;
 pub mod answer;
 pub mod asking;
 pub mod backing;
+pub mod chart_shown;
+mod chart_text;
+pub mod chart_write;
+pub mod charting;
+#[cfg(test)]
+mod charting_tests;
 pub mod config;
 pub mod core;
 mod deciding;
@@ -46,6 +52,7 @@ pub mod syncing;
 mod terms_memo;
 #[cfg(test)]
 mod tests;
+mod texts;
 pub mod writing;
 mod writing_sections;
 

@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::answer::{AnnotationShown, ChartShown};
+use super::chart_shown::OlderChart;
 use super::core::Replica;
 use super::error::ReplicaError;
 use super::healing::DAMAGED_MAX;
 use crate::base::{Area, DeviceId, LaneId, Part, RecordId};
-use crate::chart::{Chart, ChartBody, Incoming, LanePlace, actor_of};
+use crate::chart::{ChangeHash, Chart, ChartBody, ChartChange, Incoming, LanePlace, actor_of};
 use crate::identity::Certificates;
 use crate::lane::{CarryBody, Entry, EntryKind, LaneName, LaneState, carry};
 use crate::record::facts::{Facts, Standing};
-use crate::record::{FactsBody, Position};
+use crate::record::{Author, FactsBody, Position};
 use crate::store::StoreError;
 
 /// How many runs' bytes a scan reads at once.
@@ -23,10 +23,43 @@ const RECORD_DIGITS_MIN: usize = 8;
 pub struct LoadedChart {
     /// The chart.
     pub chart: Chart,
+    /// Which of the area's charts it is, 0 for the first.
+    pub generation: u32,
+    /// Who wrote each change: its entry's author and device. Refused changes are among them.
+    pub writers: Vec<(ChangeHash, Option<Author>, DeviceId)>,
+    /// The charts that it followed.
+    pub older: Vec<OlderChart>,
     /// Changes that the guard refused.
     pub quarantined: u64,
     /// Changes that wait for others.
     pub waiting: u64,
+}
+
+impl LoadedChart {
+    /// Lists this chart and those before it, for the one that follows.
+    fn set_aside(mut self) -> Result<Vec<OlderChart>, ReplicaError> {
+        // The genesis change is nobody's.
+        let changes = self.chart.change_count()?.saturating_sub(1) as u64;
+        let mut older = self.older;
+        older.push(OlderChart { generation: self.generation, changes });
+        Ok(older)
+    }
+}
+
+/// A chart entry, where it stands.
+pub(super) struct ChartEntry {
+    pub(super) area: Area,
+    pub(super) device: DeviceId,
+    pub(super) seq: u64,
+    pub(super) standing: Standing,
+    pub(super) body: ChartBody,
+}
+
+impl ChartEntry {
+    /// Which of the area's charts it belongs to, 0 for the first.
+    pub(super) fn generation(&self) -> u32 {
+        self.body.generation.map_or(0, std::num::NonZeroU32::get)
+    }
 }
 
 /// An entry of a record, where it stands.
@@ -78,28 +111,56 @@ impl Replica {
         Ok((facts, quarantined))
     }
 
-    /// Computes the charts of a record, by area; an area without changes has none.
+    /// Reads what lanes hold of a record's charts, entry by entry; the second number counts what is no chart entry's
+    /// body.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn chart_entries(&self, record: &RecordId) -> Result<(Vec<ChartEntry>, u64), ReplicaError> {
+        let (mut entries, mut unreadable) = (Vec::new(), 0);
+        for found in self.found(record, Some(Part::Notes))? {
+            if found.entry.kind != EntryKind::CHART {
+                continue;
+            }
+            let Some(body) =
+                ChartBody::from_bytes(&found.entry.body).ok().filter(|one| one.record == *record)
+            else {
+                unreadable += 1;
+                continue;
+            };
+            let Found { name, seq, standing, .. } = found;
+            entries.push(ChartEntry { area: name.area, device: name.device, seq, standing, body });
+        }
+        Ok((entries, unreadable))
+    }
+
+    /// Computes the charts of a record, by area: in each the latest one; an area without changes has none.
     ///
     /// # Errors
     /// When the store or the chart library fails.
     pub fn charts(&self, record: &RecordId) -> Result<BTreeMap<Area, LoadedChart>, ReplicaError> {
-        let mut changes: BTreeMap<Area, Vec<Incoming>> = BTreeMap::new();
-        for found in self.found(record, Some(Part::Notes))? {
-            if found.entry.kind == EntryKind::CHART && found.standing == Standing::Verified {
-                let into = changes.entry(found.name.area.clone()).or_default();
-                into.extend(changes_of(
-                    &found.entry,
-                    &found.name.device,
-                    record,
-                    &found.name.area,
-                    found.seq,
-                ));
+        let mut charts: BTreeMap<(Area, u32), Vec<ChartEntry>> = BTreeMap::new();
+        for entry in self.chart_entries(record)?.0 {
+            if entry.standing == Standing::Verified {
+                charts.entry((entry.area.clone(), entry.generation())).or_default().push(entry);
             }
         }
-        changes
-            .into_iter()
-            .map(|(area, incoming)| Ok((area.clone(), self.load_chart(record, &area, incoming)?)))
-            .collect()
+        let mut latest: BTreeMap<Area, LoadedChart> = BTreeMap::new();
+        for ((area, generation), entries) in charts {
+            let mut loaded = self.load_chart(record, &area, generation, entries)?;
+            // Charts follow each other one by one, and one without an admitted change is none: so that nobody sets
+            // a chart aside by a number alone.
+            let follows = latest.get(&area).map_or(generation <= 1, |last| last.generation + 1 == generation);
+            if generation > 0 && (!follows || loaded.chart.change_count()? <= 1) {
+                if let Some(last) = latest.get_mut(&area) {
+                    last.quarantined += loaded.quarantined.max(1);
+                }
+                continue;
+            }
+            loaded.older = latest.remove(&area).map(LoadedChart::set_aside).transpose()?.unwrap_or_default();
+            latest.insert(area, loaded);
+        }
+        Ok(latest)
     }
 
     /// Computes the chart of a record in one area, empty if need be.
@@ -109,31 +170,8 @@ impl Replica {
     pub fn chart(&self, record: &RecordId, area: &Area) -> Result<LoadedChart, ReplicaError> {
         match self.charts(record)?.remove(area) {
             Some(loaded) => Ok(loaded),
-            None => self.load_chart(record, area, Vec::new()),
+            None => self.load_chart(record, area, 0, Vec::new()),
         }
-    }
-
-    /// Shows the charts of a record.
-    ///
-    /// # Errors
-    /// When the store or the chart library fails.
-    pub fn charts_shown(&self, record: &RecordId) -> Result<Vec<ChartShown>, ReplicaError> {
-        let shown = |(area, loaded): (Area, LoadedChart)| -> Result<ChartShown, ReplicaError> {
-            let annotations = loaded.chart.annotations()?.into_iter().map(|annotation| AnnotationShown {
-                anchor: annotation.anchor,
-                text: annotation.text,
-                author: annotation.author,
-                time: crate::base::WallMs(annotation.time_ms),
-            });
-            Ok(ChartShown {
-                area,
-                handover: loaded.chart.handover()?,
-                annotations: annotations.collect(),
-                quarantined: loaded.quarantined,
-                waiting: loaded.waiting,
-            })
-        };
-        self.charts(record)?.into_iter().map(shown).collect()
     }
 
     /// Returns the areas in which a record has entries.
@@ -243,16 +281,44 @@ impl Replica {
         format!("{}:{}:{}", position.lane, position.seq, position.index)
     }
 
+    /// Begins an empty chart of a record, as this device writes in it.
+    pub(super) fn empty_chart(&self, record: &RecordId, area: &Area, generation: u32) -> Chart {
+        Chart::new(actor_of(&self.me().device, record, area, generation))
+    }
+
     fn load_chart(
         &self,
         record: &RecordId,
         area: &Area,
-        incoming: Vec<Incoming>,
+        generation: u32,
+        entries: Vec<ChartEntry>,
     ) -> Result<LoadedChart, ReplicaError> {
-        let mut chart = Chart::new(actor_of(&self.me().device, record, area));
+        let mut chart = self.empty_chart(record, area, generation);
+        let (mut incoming, mut writers, mut own) = (Vec::new(), Vec::new(), BTreeMap::new());
+        for entry in entries {
+            let actor = actor_of(&entry.device, record, area, generation);
+            let places = (0u32..).map(|index| LanePlace { sequence: entry.seq, index });
+            for (change, place) in entry.body.changes.iter().zip(places) {
+                if let Ok(parsed) = ChartChange::parse(change) {
+                    writers.push((parsed.hash(), entry.body.author.clone(), entry.device));
+                    if entry.device == self.me().device {
+                        own.insert(place, parsed.seq());
+                    }
+                }
+                incoming.push(Incoming { actor: actor.clone(), place, bytes: change.to_vec() });
+            }
+        }
         let delivery = chart.apply_all(incoming)?;
+        // An own change that waits keeps its number: nothing is written until what it waits for is here.
+        let waits = delivery.waiting.iter().filter(|one| one.actor == *chart.actor());
+        if let Some(seq) = waits.filter_map(|one| own.get(&one.place)).max() {
+            chart.expect_own_seq(*seq);
+        }
         Ok(LoadedChart {
             chart,
+            generation,
+            writers,
+            older: Vec::new(),
             quarantined: (delivery.quarantined.len() + delivery.dropped.len()) as u64,
             waiting: delivery.waiting.len() as u64,
         })
@@ -325,15 +391,4 @@ impl Replica {
             })
             .collect()
     }
-}
-
-fn changes_of(entry: &Entry, device: &DeviceId, record: &RecordId, area: &Area, seq: u64) -> Vec<Incoming> {
-    let Ok(body) = ChartBody::from_bytes(&entry.body) else { return Vec::new() };
-    let actor = actor_of(device, record, area);
-    let places = (0u32..).map(|index| LanePlace { sequence: seq, index });
-    body.changes
-        .into_iter()
-        .zip(places)
-        .map(|(change, place)| Incoming { actor: actor.clone(), place, bytes: change.into() })
-        .collect()
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::chart_write::ChartWrite;
 use super::section_write::SectionWrite;
 use crate::base::Area;
 use crate::record::Author;
@@ -70,6 +71,20 @@ pub enum Request {
         /// Why an order is written in spite of a contraindication.
         #[serde(default)]
         overriding: Option<String>,
+    },
+    /// Writes into what people edit together: answers [`super::chart_write::Charted`].
+    Chart {
+        /// The record's id, or at least 8 digits of its beginning.
+        record: String,
+        /// What to write.
+        write: ChartWrite,
+        /// Who writes.
+        author: Author,
+    },
+    /// Reads from the lanes what everybody typed into a record's charts: answers [`super::chart_write::Typed`].
+    Texts {
+        /// The record's id, or at least 8 digits of its beginning.
+        record: String,
     },
     /// Lists what waits for a decision: answers [`super::answer::Decisions`].
     Decisions {

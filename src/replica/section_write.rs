@@ -65,6 +65,23 @@ pub enum SectionWrite {
         /// When, as a FHIR dateTime with its offset; without it, now.
         at: Option<String>,
     },
+    /// A care level.
+    CareLevel {
+        /// The level as on the certificate, such as `要介護3`.
+        level: String,
+        /// Since when, as a FHIR date; without it, as of now.
+        since: Option<String>,
+    },
+    /// Activities of daily living.
+    Adl {
+        /// The Barthel index, 0 to 100 in steps of five.
+        score: u8,
+    },
+    /// A signed nursing note of a visit at home.
+    NursingNote {
+        /// The text.
+        text: String,
+    },
     /// A consent.
     Consent {
         /// `sharing` or `backup`.

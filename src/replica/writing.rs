@@ -1,6 +1,7 @@
 //! What people write: each request becomes one entry of this device's own lane, durable before it is answered.
 
 use super::answer::Written;
+use super::chart_write::ChartWrite;
 use super::core::{Append, Replica};
 use super::environment::EnvironmentRng;
 use super::error::ReplicaError;
@@ -8,7 +9,6 @@ use super::guarding;
 use super::request::{MedicationAction, NewPatient, Write};
 use super::writing_sections;
 use crate::base::{Area, Hlc, Part, RecordId, WallMs};
-use crate::chart::{ChartBody, ChartChange};
 use crate::lane::{Entry, EntryKind};
 use crate::record::build::{self, AllergyInput, Coding, MedicationChange, MedicationInput, PatientInput};
 use crate::record::facts::Facts;
@@ -89,18 +89,10 @@ impl Replica {
         let area = self.area_of(record)?;
         let now = self.environment().now();
         let draft = match write {
-            Write::Handover { text } => {
-                return self.edit_chart(record, &area, |chart| Ok(chart.replace_handover(&text, now.0)?));
-            }
+            Write::Handover { text } => return self.write_handover(record, &text, author),
             Write::Annotation { anchor, text } => {
-                let (facts, _) = self.facts(record)?;
-                if !facts.iter().any(|fact| Self::statement_name(&fact.position) == anchor) {
-                    let what = format!("statement '{}'", anchor.chars().take(120).collect::<String>());
-                    return Err(ReplicaError::NothingToFollow { record: *record, what });
-                }
-                let name = author.name.clone();
-                return self
-                    .edit_chart(record, &area, |chart| Ok(chart.annotate(&anchor, &text, &name, now.0)?.1));
+                let comment = ChartWrite::Comment { at: anchor, text };
+                return self.write_chart(record, comment, author).map(Written::from);
             }
             Write::Note { text, title } => {
                 let title = title.unwrap_or_else(|| "経過記録".to_owned());
@@ -302,36 +294,6 @@ impl Replica {
         let place = self.append_locked(&mut inner, vec![append])?[0];
         drop(inner);
         Ok((Position { lane: place.lane, seq: place.seq, index: 0 }, time.wall()))
-    }
-
-    fn edit_chart(
-        &self,
-        record: &RecordId,
-        area: &Area,
-        edit: impl FnOnce(&mut crate::chart::Chart) -> Result<ChartChange, ReplicaError>,
-    ) -> Result<Written, ReplicaError> {
-        // One edit of this device at a time: a change's number is taken from the chart that the lanes give.
-        let _editing = self.editing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut loaded = self.chart(record, area)?;
-        let change = edit(&mut loaded.chart)?;
-        let mut salt = [0; 8];
-        self.environment().fill(&mut salt);
-        let body = ChartBody {
-            version: ChartBody::VERSION,
-            salt,
-            record: *record,
-            changes: vec![change.bytes().to_vec().into()],
-        };
-        let entry = Entry { kind: EntryKind::CHART, body: body.to_bytes() };
-        let time = self.tick();
-        self.append(vec![Append { area: area.clone(), part: Part::Notes, entries: vec![entry] }])?;
-        Ok(Written {
-            record: *record,
-            statement: None,
-            resource_id: None,
-            time: time.wall(),
-            warnings: Vec::new(),
-        })
     }
 
     /// The area in which a record is written on: a shared one of those where it has entries, else any.

@@ -10,9 +10,11 @@ use super::section_write::SectionWrite;
 use super::writing::{Draft, coding, follow_known};
 use crate::base::{RecordId, WallMs};
 use crate::record::build::care::{self, StayKind};
+use crate::record::build::nursing;
 use crate::record::build::observations::{self, VitalSign};
 use crate::record::build::{YJ_SYSTEM, consents};
 use crate::record::facts::Facts;
+use crate::record::sections::care_level::CareLevel;
 use crate::record::sections::consent::{ConsentKind, ConsentLevel};
 use crate::record::sections::resuscitation::Order;
 use crate::record::sections::triage::Colour;
@@ -85,6 +87,25 @@ pub(super) fn draft(
             let (code, given) = (code.as_deref().map(coding).transpose()?, moment(now, at.as_deref())?);
             let built = care::immunisation(record, &given, name, vaccine, code.as_ref(), lot.as_deref());
             observed((Act::Assert, Vec::new()), built)
+        }
+        SectionWrite::CareLevel { level, since } => {
+            let known = "非該当, 要支援1 to 要支援2, 要介護1 to 要介護5";
+            let level = CareLevel::of_words(level).ok_or_else(|| unknown("a care level", level, known))?;
+            let standing = view.care_level.certified.iter().filter(|one| one.stands);
+            let follows = follow_known(facts, standing.flat_map(|one| &one.source.positions));
+            let (act, follows) = changed(follows);
+            let resource = nursing::care_level(record, now, name, level, since.as_deref());
+            Draft { act, informant: Informant::Clinician, follows, reason: None, resource }
+        }
+        SectionWrite::Adl { score } => {
+            let built = nursing::barthel(record, now, name, *score).ok_or_else(|| {
+                let score = score.to_string();
+                unknown("a Barthel index", &score, "0 to 100 in steps of five")
+            })?;
+            observed((Act::Assert, Vec::new()), built)
+        }
+        SectionWrite::NursingNote { text } => {
+            observed((Act::Assert, Vec::new()), nursing::nursing_note(record, now, name, text))
         }
         SectionWrite::Consent { kind, level, limits } => {
             let found =

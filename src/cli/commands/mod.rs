@@ -10,6 +10,7 @@ pub mod import;
 pub mod link;
 pub mod realm;
 pub mod record;
+mod record_chart;
 mod record_sections;
 pub mod serve;
 pub mod show;

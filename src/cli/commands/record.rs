@@ -4,6 +4,7 @@ use std::io::Read as _;
 
 use clap::{Args, Subcommand};
 
+use super::record_chart::ChartArgs;
 use super::record_sections::SectionArgs;
 use crate::base::Area;
 use crate::cli::args::{AuthorArgs, Context, StoreArgs};
@@ -45,7 +46,18 @@ Examples, with MUSUBI_STORE, MUSUBI_AUTHOR and MUSUBI_ROLE set:
   musubi record 4f2a90b1c7de resuscitation do-not-attempt --confirm
   musubi record 4f2a90b1c7de consent sharing withdrawn
   musubi record 4f2a90b1c7de handover - < handover.txt
-  musubi record 4f2a90b1c7de annotate STATEMENT \"family confirms\"
+  musubi record 4f2a90b1c7de draft \"発熱なし。創部乾燥。\"
+  musubi record 4f2a90b1c7de draft --note 9c1d02 \"発熱なし。創部乾燥。再診。\"
+  musubi record 4f2a90b1c7de sign --note 9c1d02 --title 経過記録
+  musubi record 4f2a90b1c7de addendum --to 6f3c9a12:12:0 \"血圧も安定。\"
+  musubi record 4f2a90b1c7de plan add \"2時間ごとに体位変換\"
+  musubi record 4f2a90b1c7de plan tick 3fa2c1-7
+  musubi record 4f2a90b1c7de annotate 6f3c9a12:12:0 \"family confirms\"
+  musubi record 4f2a90b1c7de annotate 3fa2c1-9 \"了解\"
+  musubi record 4f2a90b1c7de texts
+  musubi record 4f2a90b1c7de care-level 要介護3
+  musubi record 4f2a90b1c7de adl 65
+  musubi record 4f2a90b1c7de nursing-note \"清拭。仙骨部に発赤なし。\"
 "
 )]
 pub struct RecordCommand {
@@ -147,13 +159,8 @@ enum What {
         /// The whole text, or `-` for standard input.
         text: String,
     },
-    /// Annotate a statement.
-    Annotate {
-        /// The statement, as `musubi show` names it.
-        statement: String,
-        /// The text, or `-` for standard input.
-        text: String,
-    },
+    #[command(flatten)]
+    Chart(ChartArgs),
 }
 
 impl RecordCommand {
@@ -162,8 +169,16 @@ impl RecordCommand {
     /// # Errors
     /// [`Failure`] when the author or the record is not named, or the replica refuses.
     pub fn run(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
+        if let (Some(record), What::Chart(chart)) = (&self.record, &self.what)
+            && chart.reads()
+        {
+            return ChartArgs::texts(record, &self.store, context);
+        }
         let author = self.author.author(None)?;
         self.store.folder()?;
+        if let (Some(record), What::Chart(chart)) = (&self.record, &self.what) {
+            return chart.run(record, author, &self.store, context);
+        }
         let request = match (&self.record, &self.what) {
             (None, What::New { name, kana, birth_date, sex, area }) => Request::Register {
                 patient: NewPatient {
@@ -235,9 +250,7 @@ impl What {
             What::Section(section) => Write::Section(section.write()?),
             // An empty hand-over is a text too: it clears what was there.
             What::Handover { text } => Write::Handover { text: given_or_read(text)? },
-            What::Annotate { statement, text } => {
-                Write::Annotation { anchor: filled("the statement", statement)?, text: text_of(text)? }
-            }
+            What::Chart(_) => return Err(Failure::wrong_call("this is written into the chart")),
         })
     }
 }
@@ -262,11 +275,11 @@ fn render_blocked(blocked: &Blocked) -> String {
     )
 }
 
-fn text_of(text: &str) -> Result<String, Failure> {
+pub(super) fn text_of(text: &str) -> Result<String, Failure> {
     filled("the text", &given_or_read(text)?)
 }
 
-fn given_or_read(text: &str) -> Result<String, Failure> {
+pub(super) fn given_or_read(text: &str) -> Result<String, Failure> {
     if text != "-" {
         return Ok(text.to_owned());
     }

@@ -3,8 +3,9 @@
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 
-use super::record::{code, filled};
+use super::record::{code, filled, text_of};
 use crate::cli::failure::Failure;
+use crate::cli::values::birth_date;
 use crate::replica::section_write::SectionWrite;
 
 const COLOURS: &[&str] = &["red", "yellow", "green", "black"];
@@ -91,6 +92,25 @@ pub enum SectionArgs {
         #[arg(long, value_name = "TIME")]
         at: Option<String>,
     },
+    /// Write the certified care level (要介護度).
+    CareLevel {
+        /// The level as on the certificate, such as 要介護3.
+        level: String,
+        /// Since when, YYYY-MM-DD; without it, as of now.
+        #[arg(long, value_name = "DATE", value_parser = birth_date)]
+        since: Option<String>,
+    },
+    /// Write activities of daily living (ADL) as a Barthel index.
+    Adl {
+        /// The score, 0 to 100 in steps of five.
+        #[arg(value_parser = clap::value_parser!(u8).range(0..=100))]
+        score: u8,
+    },
+    /// Write a signed nursing note of a visit at home (訪問看護記録).
+    NursingNote {
+        /// The text, or `-` for standard input.
+        text: String,
+    },
     /// Write a consent, or that it is withdrawn; to sharing and to the backup separately.
     Consent {
         /// To what.
@@ -139,6 +159,11 @@ impl SectionArgs {
                 lot: lot.clone(),
                 at: at.clone(),
             },
+            SectionArgs::CareLevel { level, since } => {
+                SectionWrite::CareLevel { level: filled("the level", level)?, since: since.clone() }
+            }
+            SectionArgs::Adl { score } => SectionWrite::Adl { score: *score },
+            SectionArgs::NursingNote { text } => SectionWrite::NursingNote { text: text_of(text)? },
             SectionArgs::Consent { kind, level, limits } => SectionWrite::Consent {
                 kind: kind.clone(),
                 level: level.clone(),
@@ -183,6 +208,9 @@ mod tests {
             vec!["move", "第二小学校", "--left"],
             vec!["administration", "アドレナリン", "--dose", "0.3mg"],
             vec!["immunisation", "破傷風", "--lot", "T1"],
+            vec!["care-level", "要介護3", "--since", "2026-04-01"],
+            vec!["adl", "65"],
+            vec!["nursing-note", "清拭"],
             vec!["consent", "backup", "limited", "--limits", "県内"],
         ] {
             let asked = run(&words).unwrap().request();
@@ -205,6 +233,8 @@ mod tests {
             vec!["move", " "],
             vec!["consent", "sharing", "limited"],
             vec!["consent", "research", "permitted"],
+            vec!["adl", "101"],
+            vec!["care-level", "要介護3", "--since", "yesterday"],
         ] {
             assert_eq!(run(&words).map(|_| ()).unwrap_err().status, 2, "{words:?}");
         }

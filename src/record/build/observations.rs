@@ -11,7 +11,7 @@ use crate::record::sections::triage::Colour;
 const JP_CATEGORY: &str = "http://jpfhir.jp/fhir/core/CodeSystem/JP_SimpleObservationCategory_CS";
 /// JP Core's second category of a vital sign.
 const JP_VITAL_CATEGORY: &str = "http://jpfhir.jp/fhir/core/CodeSystem/JP_ObservationVitalSignsCategory_CS";
-const UCUM: &str = "http://unitsofmeasure.org";
+pub(super) const UCUM: &str = "http://unitsofmeasure.org";
 
 /// A vital sign that can be entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +123,7 @@ pub fn blood_type(record: &RecordId, time: WallMs, author: &str, group: &str) ->
     finish(resource)
 }
 
-fn observation(
+pub(super) fn observation(
     profile: &str,
     record: &RecordId,
     time: WallMs,

@@ -5,6 +5,7 @@ use crate::base::WallMs;
 use crate::record::fhir;
 use crate::record::sections::administration::{Dose, DoseState};
 use crate::record::sections::blood_type::BloodType;
+use crate::record::sections::care_level::CareLevels;
 use crate::record::sections::consent::Consent;
 use crate::record::sections::immunisation::{Shot, ShotState};
 use crate::record::sections::measurements::{Latest, Series};
@@ -26,6 +27,7 @@ impl Page {
         self.whereabouts(&view.whereabouts);
         self.resuscitation(&view.resuscitation);
         self.blood_type(&view.blood_type);
+        self.care_level(&view.care_level);
     }
 
     /// Writes what was given and measured, and what was consented to.
@@ -105,6 +107,28 @@ impl Page {
         };
         self.line(&format!("{text}{}", marks(blood.marks)));
         self.sides(&blood.sides);
+    }
+
+    fn care_level(&mut self, levels: &CareLevels) {
+        if levels.certified.is_empty() {
+            return;
+        }
+        self.title("Care level (要介護度)");
+        let several = levels.certified.iter().filter(|one| one.stands).count() > 1;
+        for one in levels.certified.iter().take(PAST_SHOWN_MAX) {
+            let prefix = match (one.stands, several) {
+                (true, true) => "‖ ",
+                (true, false) => "",
+                (false, _) => "before: ",
+            };
+            let unread = if one.level.is_none() { " (none of the known levels: 区分不明)" } else { "" };
+            let since =
+                one.since.as_deref().map_or(String::new(), |since| format!(", since {}", fhir::day(since)));
+            let mark = if one.stands { marks(levels.marks) } else { String::new() };
+            let source = self.source(&one.source);
+            self.line(&format!("{prefix}{}{unread}{since}{mark}{source}", one.says));
+        }
+        self.more(levels.certified.len(), PAST_SHOWN_MAX);
     }
 
     fn doses(&mut self, doses: &[Dose]) {

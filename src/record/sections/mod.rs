@@ -9,6 +9,7 @@ use serde::Serialize;
 pub mod administration;
 pub mod allergies;
 pub mod blood_type;
+pub mod care_level;
 pub mod consent;
 pub mod demographics;
 pub mod immunisation;
@@ -57,13 +58,15 @@ pub enum Section {
     Results,
     /// Immunisations.
     Immunisation,
+    /// The certified care level.
+    CareLevel,
     /// Everything else, kept whole.
     Other,
 }
 
 impl Section {
     /// All sections.
-    pub const ALL: [Section; 15] = [
+    pub const ALL: [Section; 16] = [
         Section::Demographics,
         Section::Allergies,
         Section::Problems,
@@ -78,6 +81,7 @@ impl Section {
         Section::VitalSigns,
         Section::Results,
         Section::Immunisation,
+        Section::CareLevel,
         Section::Other,
     ];
 
@@ -98,6 +102,7 @@ impl Section {
             Section::VitalSigns => "vital-signs",
             Section::Results => "results",
             Section::Immunisation => "immunisation",
+            Section::CareLevel => "care-level",
             Section::Other => "other",
         }
     }

@@ -2,22 +2,28 @@
 //!
 //! Rule: a signed note is immutable; what is added later stands beside it as an addendum, and a later version
 //! shows that there were earlier ones. Concurrent versions are both listed. What was withdrawn stays listed,
-//! marked.
+//! marked. One draft that was signed apart by two people is two notes: both are listed, marked, and somebody must
+//! look ("signed twice"); an addendum to both does not settle it.
 //!
 //! Why: notes were what people opened most in past disasters, and a note that changes after it was relied on
 //! is worse than a wrong one.
 //!
-//! Law (`record::tests`: `no_note_disappears`): every note thread is listed, whatever follows it.
+//! Laws (`record::tests`: `no_note_disappears`): every note thread is listed, whatever follows it;
+//! (`a_draft_that_was_signed_twice_is_two_notes_until_somebody_decides`).
+
+use std::collections::BTreeMap;
 
 use data_encoding::BASE64;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::standing::open_conflict;
 use crate::record::build;
 use crate::record::conflict::{self, Clash, Conflict};
 use crate::record::facts::Facts;
 use crate::record::fhir;
 use crate::record::sections::Section;
+use crate::record::signed::SignedDraft;
 use crate::record::source::{Marks, Source};
 use crate::record::statement::{Act, Position};
 use crate::record::threads::Thread;
@@ -46,6 +52,9 @@ pub struct Note {
     pub earlier: usize,
     /// It was entered in error, or refuted.
     pub withdrawn: bool,
+    /// The draft of the chart that it was, if it was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draft: Option<String>,
     /// What was added later, oldest first.
     pub addenda: Vec<Addendum>,
     /// What to know before relying on it.
@@ -78,8 +87,30 @@ pub fn view(facts: &Facts) -> (Vec<Note>, Vec<Conflict>) {
         conflicts.extend(conflict::find(&thread, Section::Notes, |nodes| clash(&read, nodes)));
         notes.extend(versions(&thread, &read));
     }
+    conflicts.extend(signed_twice(&mut notes));
     notes.sort_by_key(|note| std::cmp::Reverse((instant(&note.date), note.source.time, note.position)));
     (notes, conflicts)
+}
+
+/// Finds the drafts of which several signed notes are current, and marks these.
+fn signed_twice(notes: &mut [Note]) -> Vec<Conflict> {
+    let mut drafts: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (index, note) in notes.iter().enumerate().filter(|(_, note)| !note.withdrawn) {
+        if let Some(draft) = note.draft.clone() {
+            drafts.entry(draft).or_default().push(index);
+        }
+    }
+    let mut found = Vec::new();
+    for signed in drafts.into_values().filter(|signed| signed.len() > 1) {
+        let positions: Vec<Position> = signed.iter().map(|index| notes[*index].position).collect();
+        for index in &signed {
+            notes[*index].marks.concurrent = true;
+            notes[*index].marks.disputed = true;
+        }
+        let summary = notes[signed[0]].title.clone();
+        found.push(open_conflict(Section::Notes, "signed-twice", positions, summary));
+    }
+    found
 }
 
 /// Returns the full text of a note resource.
@@ -111,6 +142,7 @@ struct Reading {
     author: Option<String>,
     text: String,
     withdrawn: bool,
+    draft: Option<String>,
 }
 
 impl Reading {
@@ -125,6 +157,7 @@ impl Reading {
             author: fhir::first_text(json, &[&["author", "0", "display"], &["assessor", "display"]]),
             text: text_of(json),
             withdrawn: act == Act::Refute || status("status") || status("docStatus"),
+            draft: SignedDraft::read(json).map(|draft| draft.note),
         }
     }
 }
@@ -183,6 +216,7 @@ fn versions(thread: &Thread<'_>, read: &[Reading]) -> Vec<Note> {
             chars,
             earlier,
             withdrawn: withdrawn[node],
+            draft: reading.draft.clone(),
             addenda: addenda.clone(),
             marks,
             source,

@@ -20,7 +20,7 @@ use super::Section;
 use crate::base::Part;
 use crate::record::fhir;
 
-/// The code system of what the disaster forms name and no other code system has: triage, consent.
+/// The code system of what forms name and no other code system has: triage, consent, care level.
 pub const MUSUBI_SYSTEM: &str = "urn:musubi:code";
 /// The code of a triage assessment in [`MUSUBI_SYSTEM`].
 pub const TRIAGE_CODE: &str = "triage";
@@ -62,6 +62,7 @@ enum When {
 struct Row(&'static str, When, Section, Part);
 
 const TRIAGE: &[Told] = &[(MUSUBI_SYSTEM, TRIAGE_CODE)];
+const CARE_LEVEL: &[Told] = &[(MUSUBI_SYSTEM, super::care_level::CARE_LEVEL_CODE)];
 /// LOINC: ABO and Rh, ABO, Rh; JLAC10 analytes: ABO (5H010), RhD (5H020).
 const BLOOD_TYPE: &[Told] =
     &[(LOINC, "882-1"), (LOINC, "883-9"), (LOINC, "10331-7"), ("", "5H010*"), ("", "5H020*")];
@@ -100,6 +101,7 @@ static ROWS: &[Row] = &[
     Row("Observation", Coded(TRIAGE), Section::Triage, Card),
     Row("Observation", Coded(BLOOD_TYPE), Section::BloodType, Card),
     Row("Observation", Coded(RESUSCITATION), Section::Resuscitation, Card),
+    Row("Observation", Coded(CARE_LEVEL), Section::CareLevel, Card),
     Row("Observation", Category(&["vital-signs"]), Section::VitalSigns, Data),
     Row("Observation", Coded(VITAL_SIGNS), Section::VitalSigns, Data),
     Row("Observation", Always, Section::Results, Data),

@@ -8,11 +8,14 @@ use crate::base::laws::cases;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-use super::world::{About, COLOURS, GROUPS, KINDS, LEVELS, MINUTES, ORDERS, PLACES, REPLICAS, SUBSTANCES};
+use super::world::{
+    About, CARE_LEVELS, COLOURS, GROUPS, KINDS, LEVELS, MINUTES, ORDERS, PLACES, REPLICAS, SUBSTANCES,
+};
 use super::world::{VALUES, World, any_world, one_of, world_about};
 use crate::record::RecordView;
 use crate::record::safety::AlertKind;
 use crate::record::sections::administration::{DoseState, TWIN_WINDOW_S};
+use crate::record::sections::care_level::CareLevel;
 use crate::record::sections::consent::ConsentLevel;
 use crate::record::sections::measurements::{Series, ValueState};
 use crate::record::sections::medication::MedicationState;
@@ -219,6 +222,22 @@ proptest! {
             prop_assert_eq!(view.blood_type.usable, groups.len() == 1, "{:?}", groups);
             let open = view.conflicts.iter().any(|one| one.open && one.section.name() == "blood-type");
             prop_assert_eq!(open, groups.len() > 1);
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn differing_levels_stand_side_by_side_until_a_statement_follows_both(world in world_about(About::Care)) {
+        everywhere(world, |world, at, view| {
+            let tips = world.tips(at, About::Care).into_iter().map(|handle| &world.said[handle]);
+            let said = tips.filter(|said| said.act != Act::Refute).map(|said| one_of(said.what, &CARE_LEVELS));
+            let expected: BTreeSet<&str> = said.collect();
+            let standing = view.care_level.certified.iter().filter(|one| one.stands);
+            let shown: Vec<&str> = standing.map(|one| one.says.as_str()).collect();
+            prop_assert!(shown.is_sorted_by_key(|says| std::cmp::Reverse(CareLevel::of_words(says))));
+            let open = view.conflicts.iter().any(|one| one.open && one.kind == "two-care-levels");
+            prop_assert_eq!(open, expected.len() > 1);
+            prop_assert_eq!(shown.into_iter().collect::<BTreeSet<_>>(), expected);
             Ok(())
         })?;
     }

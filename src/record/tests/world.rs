@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 
 use crate::record::RecordView;
 use crate::record::fixtures::{self, Story, facts_of};
+use crate::record::sections::care_level::CARE_LEVEL_CODE;
 use crate::record::sections::consent::{ConsentKind, ConsentLevel};
+use crate::record::sections::registry::MUSUBI_SYSTEM;
 use crate::record::sections::resuscitation::Order;
 use crate::record::statement::{Act, Position};
 
@@ -33,10 +35,11 @@ pub(super) enum About {
     Potassium,
     Shot,
     Problem,
+    Care,
     Patient,
 }
 
-pub(super) const ABOUT: [About; 14] = [
+pub(super) const ABOUT: [About; 15] = [
     About::Allergy,
     About::Drug,
     About::Note,
@@ -50,6 +53,7 @@ pub(super) const ABOUT: [About; 14] = [
     About::Potassium,
     About::Shot,
     About::Problem,
+    About::Care,
     About::Patient,
 ];
 
@@ -254,6 +258,7 @@ fn acts(about: About) -> &'static [Act] {
             &[Act::Assert, Act::Assert, Act::Change, Act::Refute]
         }
         About::Problem => &[Act::Assert, Act::Change, Act::Stop],
+        About::Care => &[Act::Assert, Act::Change, Act::Change, Act::Refute],
         About::Patient => &[Act::Assert, Act::Change],
     }
 }
@@ -271,6 +276,7 @@ pub(super) const ORDERS: [Order; 2] = [Order::Attempt, Order::DoNotAttempt];
 pub(super) const KINDS: [ConsentKind; 2] = [ConsentKind::Sharing, ConsentKind::Backup];
 pub(super) const LEVELS: [ConsentLevel; 3] =
     [ConsentLevel::Permitted, ConsentLevel::Limited, ConsentLevel::Withdrawn];
+pub(super) const CARE_LEVELS: [&str; 3] = ["要支援1", "要介護3", "要介護5"];
 pub(super) const VALUES: [&str; 2] = ["3.5 mmol/L", "6.9 mmol/L"];
 
 /// How the minutes of doses lie: some within the window, some beyond.
@@ -292,6 +298,11 @@ fn resource(about: About, what: u8) -> Value {
         About::Potassium => fixtures::potassium(one_of(what, &VALUES), one_of(other, &["t1", "t2"])),
         About::Shot => fixtures::shot(one_of(what, &["破傷風", "風疹"]), one_of(other, &["L1", "L2"])),
         About::Problem => fixtures::problem("喘息", one_of(what, &["active", "resolved"])),
+        About::Care => json!({
+            "resourceType": "Observation", "status": "final",
+            "code": {"coding": [{"system": MUSUBI_SYSTEM, "code": CARE_LEVEL_CODE}]},
+            "valueCodeableConcept": {"text": one_of(what, &CARE_LEVELS)},
+        }),
         About::Patient => json!({
             "resourceType": "Patient", "birthDate": one_of(what, &["1950-12-06", "1950-06-12"]),
         }),

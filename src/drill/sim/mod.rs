@@ -21,6 +21,7 @@ pub mod ledger;
 mod lying;
 mod node;
 mod observing;
+mod oracle;
 mod people;
 mod pipe;
 mod play;

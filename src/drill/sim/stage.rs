@@ -3,8 +3,9 @@
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::ledger::{Acknowledged, Said};
+use super::ledger::Acknowledged;
 use super::world::World;
+use super::writing::Saying;
 use crate::backup::Bucket;
 use crate::base::LaneId;
 use crate::drill::course::{Act, RestoreCourse};
@@ -53,7 +54,8 @@ impl World<'_> {
                 self.people.call(alias, person);
                 let decision = self.decision(*at, person, Act::Register, true, true);
                 self.recorder.decisions.push(decision);
-                self.acknowledge(*at, Some(person), Act::Register, Said::Other, Some(&written));
+                let saying = self.registering(*at, person, written.record, patient);
+                self.acknowledge(*at, Some(person), saying, Some(&written));
                 Ok(())
             }
             Deed::Write { at, patient, write } => {
@@ -219,7 +221,7 @@ impl World<'_> {
         let Some(record) = self.people.records(person).first().copied() else { return };
         let write = Write::Note { text: "停電".to_owned(), title: None };
         if let Ok(written) = replica.write(&record, write, self.author(at)) {
-            self.acknowledge(at, Some(person), Act::Note, Said::Other, Some(&written));
+            self.acknowledge(at, Some(person), Saying::of(Act::Note), Some(&written));
         }
     }
 

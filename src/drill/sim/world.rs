@@ -17,6 +17,7 @@ use crate::backup::memory::MemoryBucket;
 use crate::base::{Area, LaneId};
 use crate::drill::chance::Chance;
 use crate::drill::deed::Deed;
+use crate::drill::invariants::ClinicalSeen;
 use crate::drill::judge::Judged;
 use crate::drill::ledger::Typed;
 use crate::drill::scenario::{ReplicaName, Scenario};
@@ -84,6 +85,8 @@ pub(super) struct World<'s> {
     pub(super) last_heard: Duration,
     /// How many records each machine holds at the end.
     pub(super) registered: Vec<u64>,
+    /// What was compared with the ledger.
+    pub(super) clinical: ClinicalSeen,
     /// What went wrong.
     pub(super) failures: Vec<Judged>,
     /// How each machine was before the first path healed.
@@ -124,6 +127,7 @@ impl<'s> World<'s> {
             typed: Vec::new(),
             last_heard: Duration::ZERO,
             registered: Vec::new(),
+            clinical: ClinicalSeen::default(),
             failures: Vec::new(),
             before_heal: BTreeMap::new(),
             event: 0,

@@ -284,11 +284,13 @@ impl World<'_> {
                 grown.push((lane, seq, area));
             }
         }
-        for (lane, seq, area) in grown {
+        let last = grown.len().saturating_sub(1);
+        for (place, (lane, seq, area)) in grown.into_iter().enumerate() {
             let leaf = replica.store().entry(&lane, seq).ok().flatten().map(|entry| entry.leaf());
             self.trace.note(self.now, "acknowledged", at as u64, &leaf.map_or([0; 32], |leaf| leaf.0));
             let resource_id = resource_id.clone().filter(|_| named == Some((lane, seq)));
-            let (now, said, wrote) = (self.now, said.clone(), wrote.clone());
+            // What opens a lane comes before what was written.
+            let (now, said, wrote) = (self.now, said.clone(), wrote.clone().filter(|_| place == last));
             self.ledger.note(Acknowledged {
                 at: now,
                 member: at,

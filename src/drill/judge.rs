@@ -199,6 +199,7 @@ impl Observations {
             }
             Expectation::Converged { .. }
             | Expectation::NoPositiveAllergyMissing
+            | Expectation::Clinical(_)
             | Expectation::BackupRestoresEqual
             | Expectation::DamageDetected
             | Expectation::Availability { .. }

@@ -26,6 +26,8 @@ pub struct ClinicalSeen {
     pub notes: Looked,
     /// Alerts against what is known to harm.
     pub alerts: Looked,
+    /// Links against what was said of who is who.
+    pub links: Looked,
     /// Searches against who was registered.
     pub found: Looked,
 }

@@ -5,6 +5,7 @@ mod alerts;
 mod clinical;
 mod data;
 mod found;
+mod links;
 mod notes;
 mod sections;
 mod time;
@@ -16,6 +17,7 @@ pub use data::{
     no_acknowledged_write_lost, no_positive_allergy_missing, nothing_backed_up,
 };
 pub use found::everyone_is_found;
+pub use links::links_join_and_undo;
 pub use notes::signed_notes_read;
 pub use sections::sections_show_what_was_written;
 pub use time::converges_in_bounded_time;
@@ -49,7 +51,7 @@ pub struct Invariant {
 }
 
 /// All invariants that one run can show; that the same seed gives the same trace needs two.
-pub static INVARIANTS: [Invariant; 10] = [
+pub static INVARIANTS: [Invariant; 11] = [
     Invariant {
         name: "no-acknowledged-write-lost",
         does: Words {
@@ -124,6 +126,15 @@ pub static INVARIANTS: [Invariant; 10] = [
             ja: "登録された人は、記録を持つどの複製でも、氏名・読み・生年月日で見つかる。",
         },
         holds: everyone_is_found,
+    },
+    Invariant {
+        name: "links-join-and-undo",
+        does: Words {
+            en: "Records that somebody linked are shown together, with every allergy of each; an undone link parts them, and \
+                 what was written meanwhile is listed.",
+            ja: "人が統合した記録は、双方のアレルギーとともに一つに見える。取り消せば分かれ、その間に書かれたものが一覧になる。",
+        },
+        holds: links_join_and_undo,
     },
     Invariant {
         name: "converges-in-bounded-time",

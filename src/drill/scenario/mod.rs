@@ -35,7 +35,7 @@ mod walk;
 
 pub use catalogue::{Language, catalogue};
 pub use error::{Mistake, ScenarioError};
-pub use expectation::{Access, Expectation, ExpectationKind};
+pub use expectation::{Access, Clinical, Expectation, ExpectationKind};
 pub use expectations::EXPECTATIONS;
 pub use fields::{At, Fields};
 pub use key::{AT, AT_ONE, BETWEEN, FOR, Key, LINKS_AT, PATIENT, SHARE, Shape, UNTIL, Words, may, need};

@@ -40,6 +40,7 @@ pub(super) fn finish(mut world: World<'_>) -> SimRun {
     let (disputes, allergies) = disputes(&world, &mut clinical);
     if world.is_small() {
         world.look_for_everybody(&mut clinical);
+        world.look_at_links(&mut clinical.links);
     }
     world.clinical = clinical;
     let backup_restores = backup_restores(&mut world);

@@ -37,6 +37,8 @@ pub struct Wrote {
     pub saw: Vec<usize>,
     /// Which of that it directly answers.
     pub answers: Vec<usize>,
+    /// The records that were linked with its record, where it was written.
+    pub joined: Vec<RecordId>,
     /// The replica refused it until a reason was given; none when nobody asked without a reason.
     pub refused: Option<bool>,
 }

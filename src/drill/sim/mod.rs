@@ -35,6 +35,7 @@ mod talking;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod tying;
 mod watch;
 mod world;
 mod writing;

@@ -62,6 +62,9 @@ impl World<'_> {
                 let person = self.patient(*at, patient)?;
                 self.decide(*at, person, write.clone()).map(drop)
             }
+            Deed::Tie { at, patients, tie, reason, suggested } => {
+                self.tie(*at, patients, *tie, reason, *suggested)
+            }
             Deed::Handover { at, patient, edit } => {
                 let person = self.patient(*at, patient)?;
                 self.hand_over(*at, person, patient, edit)
@@ -364,6 +367,7 @@ pub(super) fn deed_name(deed: &Deed) -> &'static str {
         Deed::Backup => "backup",
         Deed::Register { .. } => "register",
         Deed::Write { .. } => "write",
+        Deed::Tie { .. } => "tie",
         Deed::Handover { .. } => "handover",
         Deed::KillInMidWrite { .. } => "kill in mid-write",
         Deed::Start { .. } => "start",

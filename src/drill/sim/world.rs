@@ -9,6 +9,7 @@ use super::environment::TrueTime;
 use super::grid::Grid;
 use super::ledger::SimLedger;
 use super::node::Node;
+use super::oracle::TieMade;
 use super::people::People;
 use super::queue::Queue;
 use super::recorder::Recorder;
@@ -85,6 +86,8 @@ pub(super) struct World<'s> {
     pub(super) last_heard: Duration,
     /// How many records each machine holds at the end.
     pub(super) registered: Vec<u64>,
+    /// What was said of who is who, in order.
+    pub(super) ties: Vec<TieMade>,
     /// What was compared with the ledger.
     pub(super) clinical: ClinicalSeen,
     /// What went wrong.
@@ -127,6 +130,7 @@ impl<'s> World<'s> {
             typed: Vec::new(),
             last_heard: Duration::ZERO,
             registered: Vec::new(),
+            ties: Vec::new(),
             clinical: ClinicalSeen::default(),
             failures: Vec::new(),
             before_heal: BTreeMap::new(),

@@ -123,6 +123,7 @@ impl World<'_> {
         };
         let wrote = wrote.map(|wrote| Wrote { refused, ..wrote });
         if let (Some(refused), Some(wrote)) = (refused, &wrote)
+            && self.ties.iter().all(|tie| tie.pair.other(&record).is_none())
             && Held::of(self, at, person, record).forbids(&wrote.content)
         {
             let name = &self.scenario.replicas[at].name;
@@ -238,7 +239,8 @@ impl World<'_> {
         let held = Held::of(self, at, person, record);
         let answers = answers.unwrap_or_else(|| held.answered_by(&content));
         let by_doctor = self.scenario.replicas[at].author.role == "doctor";
-        Some(Wrote { content, by_doctor, saw: held.numbers(), answers, refused: None })
+        let joined = self.joined_with(at, record);
+        Some(Wrote { content, by_doctor, saw: held.numbers(), answers, joined, refused: None })
     }
 
     /// What a write will say, for the oracle of allergies: what a refutation answers is what its writer holds.

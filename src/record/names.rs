@@ -322,7 +322,8 @@ mod tests {
     fn a_given_name_of_several_words_is_found_as_it_is_written() {
         let json = json!({"name": [{"family": "身元不明", "given": ["r3 7番 女性 70代くらい"],
             "text": "身元不明 r3 7番 女性 70代くらい"}]});
-        for text in ["身元不明 r3 7番 女性 70代くらい", "身元不明　r3 7番", "r3 7番 女性"] {
+        for text in ["身元不明 r3 7番 女性 70代くらい", "身元不明　r3 7番", "r3 7番 女性"]
+        {
             assert!(finds(text, &json), "{text}");
             let demographics = Person::read("Patient", &json);
             let names = Searched::of_person(&demographics);

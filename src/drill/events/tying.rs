@@ -32,7 +32,7 @@ pub static LINK: EventKind = EventKind {
         ),
     ],
     live: false,
-    example: "at = \"north\"\npatient = \"oka\"\nwith = \"wanderer\"\nsuggested = true",
+    example: "at = \"north\"\npatient = \"oka\"\nwith = \"aoki\"\nsuggested = true",
     read: |table, names| read(&LINK, TieKind::Link, table, names),
 };
 
@@ -51,7 +51,7 @@ pub static UNLINK: EventKind = EventKind {
         may("not-same", Shape::Flag, "they are two people; default false", "別人である。既定は false"),
     ],
     live: false,
-    example: "at = \"north\"\npatient = \"oka\"\nwith = \"wanderer\"\nreason = \"同姓同名の別人と判明\"",
+    example: "at = \"north\"\npatient = \"oka\"\nwith = \"aoki\"\nreason = \"同姓同名の別人と判明\"",
     read: |table, names| {
         let not_same = table.optional_flag("not-same")?.unwrap_or_default();
         read(&UNLINK, if not_same { TieKind::NotSame } else { TieKind::Unlink }, table, names)
@@ -81,8 +81,7 @@ fn read(
     }
     let reason = table.optional_text("reason")?;
     let reason = reason.map_or_else(|| "本人確認 / identity checked".to_owned(), |reason| reason.value);
-    let suggested =
-        tie == TieKind::Link && table.optional_flag("suggested")?.unwrap_or_default();
+    let suggested = tie == TieKind::Link && table.optional_flag("suggested")?.unwrap_or_default();
     Ok(Arc::new(Tie { kind, at, patients, tie, reason, suggested }))
 }
 

@@ -56,10 +56,7 @@ pub(super) fn judged(
     };
     let (looked, [en, ja]) = (of(&sim.clinical), what);
     if looked.count == 0 {
-        return Ok(nothing_to_judge(
-            &format!("no {en} were compared"),
-            &format!("照合した{ja}はない"),
-        ));
+        return Ok(nothing_to_judge(&format!("no {en} were compared"), &format!("照合した{ja}はない")));
     }
     let count = number(looked.count);
     match looked.wrong.as_slice() {

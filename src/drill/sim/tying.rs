@@ -44,8 +44,8 @@ impl World<'_> {
                 return Err(StepFailure("nobody suggests that the two are one person".to_owned()));
             }
         }
-        let pair = Pair::new(one, other)
-            .ok_or_else(|| StepFailure("both names are of one record".to_owned()))?;
+        let pair =
+            Pair::new(one, other).ok_or_else(|| StepFailure("both names are of one record".to_owned()))?;
         let answers = self.ties_standing(at, pair);
         if let Err(error) = replica.tie(kind, [one, other], reason, self.author(at)) {
             drop(replica);

@@ -13,10 +13,10 @@ use crate::drill::deed::OVERRIDE;
 use crate::drill::error::StepFailure;
 use crate::drill::scenario::{Acts, HandoverEdit, PatientAlias};
 use crate::record::{Author, Position};
-use crate::replica::{Replica, ReplicaError};
 use crate::replica::answer::Written;
 use crate::replica::importing::ImportCall;
 use crate::replica::request::Write;
+use crate::replica::{Replica, ReplicaError};
 
 /// Patients that a search may give before it is called ambiguous.
 const FOUND_MAX: usize = 10;
@@ -171,9 +171,7 @@ impl World<'_> {
         let kept = kept.and_then(|wrote| wrote.content.write().cloned());
         let sides: Option<Vec<usize>> = sides.into_iter().collect();
         let wrote = match (sides, kept) {
-            (Some(sides), Some(kept)) => {
-                self.wrote(at, person, record, Content::Decision(kept), Some(sides))
-            }
+            (Some(sides), Some(kept)) => self.wrote(at, person, record, Content::Decision(kept), Some(sides)),
             // It is about what the drill did not write itself.
             (_, _) => None,
         };

@@ -19,7 +19,9 @@ pub(super) fn compare(look: &Look<'_>, seen: &mut Looked) {
         if !look.held.standing(&Topic::Allergy(drug)).is_empty() {
             for one in &standing {
                 let warned = is_warned(look, AlertKind::DrugAllergy, &[one]);
-                seen.note(warned, || look.wrong(&format!("{drug} is given in spite of an allergy, unwarned")));
+                seen.note(warned, || {
+                    look.wrong(&format!("{drug} is given in spite of an allergy, unwarned"))
+                });
             }
         }
         let starts: Vec<&One<'_>> = standing.iter().filter(|one| is_start(one)).collect();
@@ -38,10 +40,7 @@ fn is_warned(look: &Look<'_>, kind: AlertKind, of: &[&One<'_>]) -> bool {
 }
 
 fn is_start(one: &One<'_>) -> bool {
-    matches!(
-        &one.wrote.content,
-        Content::Write(Write::Medication { action: MedicationAction::Start, .. })
-    )
+    matches!(&one.wrote.content, Content::Write(Write::Medication { action: MedicationAction::Start, .. }))
 }
 
 impl Held<'_> {

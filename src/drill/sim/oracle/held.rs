@@ -86,9 +86,10 @@ impl<'l> Held<'l> {
         record: RecordId,
     ) -> Self {
         let knowledge = &world.nodes[node].knowledge;
-        let here = world.ledger.about(person).filter(|(_, write)| {
-            write.record == Some(record) && knowledge.size(&write.lane) > write.seq
-        });
+        let here = world
+            .ledger
+            .about(person)
+            .filter(|(_, write)| write.record == Some(record) && knowledge.size(&write.lane) > write.seq);
         let one = |(number, at): (usize, &'l Acknowledged)| {
             at.wrote.as_deref().map(|wrote| One { number, at, wrote })
         };
@@ -165,5 +166,108 @@ fn can_stand(write: &Write) -> bool {
         Write::Medication { action, .. } => *action != MedicationAction::Stop,
         Write::Section(SectionWrite::Move { left, .. }) => !left,
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::base::{Area, LaneId};
+    use crate::drill::course::Act;
+    use crate::drill::sim::ledger::Said;
+
+    fn form(form: SectionWrite) -> Write {
+        Write::Section(form)
+    }
+
+    fn triage(colour: &str) -> Write {
+        form(SectionWrite::Triage { colour: colour.to_owned(), method: None })
+    }
+
+    fn drug(action: MedicationAction) -> Write {
+        Write::Medication { action, drug: "ワルファリン".into(), code: None, dose: None, reason: None }
+    }
+
+    /// A ledger of one record, written by replicas that held what is said of each.
+    fn ledger(writes: &[(Write, bool, &[usize])]) -> Vec<Acknowledged> {
+        let mut all: Vec<Acknowledged> = Vec::new();
+        for (number, (write, by_doctor, saw)) in writes.iter().enumerate() {
+            let content = Content::Write(write.clone());
+            let answers = held(&all, saw).answered_by(&content);
+            let wrote = Wrote {
+                content,
+                by_doctor: *by_doctor,
+                saw: saw.to_vec(),
+                answers,
+                joined: Vec::new(),
+                refused: None,
+            };
+            all.push(Acknowledged {
+                at: Duration::ZERO,
+                member: 0,
+                person: None,
+                record: None,
+                act: Act::Note,
+                said: Said::Other,
+                wrote: Some(Rc::new(wrote)),
+                area: Area::common(),
+                lane: LaneId([0; 32]),
+                seq: number as u64,
+                leaf: None,
+                resource_id: None,
+                forgiven: false,
+            });
+        }
+        all
+    }
+
+    fn held<'l>(all: &'l [Acknowledged], numbers: &[usize]) -> Held<'l> {
+        let one = |number: &usize| {
+            let at = &all[*number];
+            at.wrote.as_deref().map(|wrote| One { number: *number, at, wrote })
+        };
+        Held { all: numbers.iter().filter_map(one).collect() }
+    }
+
+    fn standing(writes: &[(Write, bool, &[usize])], numbers: &[usize], topic: &Topic<'_>) -> Vec<usize> {
+        let all = ledger(writes);
+        held(&all, numbers).standing(topic).iter().map(|one| one.number).collect()
+    }
+
+    #[test]
+    fn what_was_seen_is_answered_and_what_was_not_stands() {
+        let colours =
+            [(triage("red"), true, &[][..]), (triage("green"), true, &[0]), (triage("yellow"), true, &[0])];
+        assert_eq!(standing(&colours, &[0, 1, 2], &Topic::Triage), [1, 2]);
+        assert_eq!(standing(&colours, &[0, 2], &Topic::Triage), [2], "as far as it is held");
+        let black = [(triage("green"), true, &[][..]), (triage("black"), false, &[0])];
+        assert_eq!(standing(&black, &[0, 1], &Topic::Triage), [0, 1], "no doctor's black ends nothing");
+        let doctors = [(triage("green"), true, &[][..]), (triage("black"), true, &[0])];
+        assert_eq!(standing(&doctors, &[0, 1], &Topic::Triage), [1]);
+    }
+
+    #[test]
+    fn a_stop_ends_what_its_writer_saw_and_says_nothing_itself() {
+        let (start, stop, change) =
+            (MedicationAction::Start, MedicationAction::Stop, MedicationAction::Change);
+        let topic = Topic::Drug("ワルファリン");
+        let seen = [(drug(start), true, &[][..]), (drug(stop), true, &[0])];
+        assert_eq!(standing(&seen, &[0, 1], &topic), Vec::<usize>::new());
+        let apart = [(drug(start), true, &[][..]), (drug(stop), true, &[0]), (drug(change), true, &[0])];
+        assert_eq!(standing(&apart, &[0, 1, 2], &topic), [2]);
+        let twice = [(drug(start), true, &[][..]), (drug(start), true, &[0])];
+        assert_eq!(standing(&twice, &[0, 1], &topic), [0, 1], "a second start answers nothing");
+    }
+
+    #[test]
+    fn a_blood_type_answers_only_when_it_is_confirmed() {
+        let group = |group: &str, confirm| form(SectionWrite::BloodType { group: group.to_owned(), confirm });
+        let both = [(group("A+", false), true, &[][..]), (group("O+", false), true, &[0])];
+        assert_eq!(standing(&both, &[0, 1], &Topic::BloodType), [0, 1]);
+        let decided = [both[0].clone(), both[1].clone(), (group("O+", true), true, &[0, 1])];
+        assert_eq!(standing(&decided, &[0, 1, 2], &Topic::BloodType), [2]);
     }
 }

@@ -90,9 +90,10 @@ impl World<'_> {
             for topic in theirs.iter().flat_map(Held::topics) {
                 let Topic::Allergy(substance) = topic else { continue };
                 let stands = theirs.as_ref().is_some_and(|held| !held.standing(&topic).is_empty());
-                let shown = person.view.allergies.active.iter().any(|one| {
-                    one.substance == substance || one.also.iter().any(|name| name == substance)
-                });
+                let shown =
+                    person.view.allergies.active.iter().any(|one| {
+                        one.substance == substance || one.also.iter().any(|name| name == substance)
+                    });
                 seen.note(!stands || shown, || {
                     format!("{}: the allergy to {substance} of the linked record is not shown", place())
                 });
@@ -100,18 +101,14 @@ impl World<'_> {
             return;
         }
         for one in held(record).iter().flat_map(|held| &held.all) {
-            let statement = !matches!(
-                one.write(),
-                None | Some(Write::Handover { .. } | Write::Annotation { .. })
-            );
+            let statement =
+                !matches!(one.write(), None | Some(Write::Handover { .. } | Write::Annotation { .. }));
             if !statement || !one.wrote.joined.contains(&other) {
                 continue;
             }
             let mut listed = person.written_together.iter();
             let listed = listed.any(|item| item.position == one.position() && item.with == other);
-            seen.note(listed, || {
-                format!("{}: what was written while wrongly linked is not listed", place())
-            });
+            seen.note(listed, || format!("{}: what was written while wrongly linked is not listed", place()));
         }
     }
 }

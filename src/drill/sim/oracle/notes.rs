@@ -17,8 +17,7 @@ const EXCERPT: usize = 40;
 pub(super) fn compare(look: &Look<'_>, seen: &mut Looked) {
     for one in look.held() {
         let Some(Write::Note { text, .. }) = one.write() else { continue };
-        let listed: Vec<_> =
-            look.view.notes.iter().filter(|note| note.position == one.position()).collect();
+        let listed: Vec<_> = look.view.notes.iter().filter(|note| note.position == one.position()).collect();
         let read: Vec<String> =
             look.facts.at(one.position()).map(|fact| notes::text_of(&fact.json())).collect();
         let beginning: String = text.chars().take(EXCERPT).collect();
@@ -44,9 +43,7 @@ impl World<'_> {
             let Some(Write::Annotation { anchor, text }) = one.write() else { continue };
             let all = charts.iter().flat_map(|chart| &chart.annotations);
             let shown = all.filter(|shown| shown.anchor == *anchor && shown.text == *text).count();
-            let same = |other: &&super::held::One<'_>| {
-                matches!(other.write(), Some(Write::Annotation { anchor: at, text: says }) if at == anchor && says == text)
-            };
+            let same = |other: &&super::held::One<'_>| matches!(other.write(), Some(Write::Annotation { anchor: at, text: says }) if at == anchor && says == text);
             let written = held.all.iter().filter(same).count();
             seen.note(shown == written, || {
                 let name = &self.scenario.replicas[node].name;

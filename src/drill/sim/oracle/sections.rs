@@ -74,9 +74,11 @@ fn vital(look: &Look<'_>, one: &One<'_>, (sign, value): (&String, &String), seen
     };
     seen.note(right, || look.wrong(&format!("{sign} {value} is not shown as written")));
     // The latest of a series is shown at its top, by the time that was written.
-    let series = look.view.vital_signs.iter().find(|series| {
-        series.values.iter().any(|point| point.positions.contains(&one.position()))
-    });
+    let series = look
+        .view
+        .vital_signs
+        .iter()
+        .find(|series| series.values.iter().any(|point| point.positions.contains(&one.position())));
     seen.note(series.is_some_and(|series| !series.latest.is_empty()), || {
         look.wrong(&format!("the series of {sign} has no latest value"))
     });

@@ -143,8 +143,7 @@ fn blood_type(look: &Look<'_>, standing: &[One<'_>], seen: &mut Looked) {
         let Some(SectionWrite::BloodType { group, .. }) = one.form() else { continue };
         groups.insert(group.as_str());
         let mut sides = look.view.blood_type.sides.iter();
-        let shown = sides
-            .any(|side| side.says == *group && side.source.positions.contains(&one.position()));
+        let shown = sides.any(|side| side.says == *group && side.source.positions.contains(&one.position()));
         seen.note(shown, || look.wrong(&format!("blood type {group} stands and is not shown")));
     }
     let shown = &look.view.blood_type;

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::scenario::{HandoverEdit, PatientAlias};
+use crate::record::linking::TieKind;
 use crate::replica::request::{NewPatient, Write};
 use crate::transport::LinkProfile;
 
@@ -58,6 +59,19 @@ pub enum Deed {
         patient: PatientAlias,
         /// What.
         write: Write,
+    },
+    /// Somebody says of two patients' records whether they are one person's.
+    Tie {
+        /// The replica.
+        at: usize,
+        /// The patients.
+        patients: [PatientAlias; 2],
+        /// What is said.
+        tie: TieKind,
+        /// Why.
+        reason: String,
+        /// The replica must have suggested it.
+        suggested: bool,
     },
     /// The hand-over text of a record is edited.
     Handover {
@@ -197,6 +211,7 @@ impl Deed {
             Deed::Import { at, .. }
             | Deed::Register { at, .. }
             | Deed::Write { at, .. }
+            | Deed::Tie { at, .. }
             | Deed::Handover { at, .. }
             | Deed::KillInMidWrite { at, .. }
             | Deed::Start { at }
@@ -218,7 +233,11 @@ impl Deed {
     pub fn is_writing(&self) -> bool {
         matches!(
             self,
-            Deed::Import { .. } | Deed::Register { .. } | Deed::Write { .. } | Deed::Handover { .. }
+            Deed::Import { .. }
+                | Deed::Register { .. }
+                | Deed::Write { .. }
+                | Deed::Tie { .. }
+                | Deed::Handover { .. }
         )
     }
 

@@ -11,7 +11,7 @@ use super::course::{Course, Dispute, Mode, RestoreCourse};
 use super::deed::Deed;
 use super::invariants::{self, Evidence, Finding};
 use super::judge::{Judged, Observations, nothing_restored, nothing_to_judge, wanted};
-use super::scenario::{Access, Expectation, Scenario, Told};
+use super::scenario::{Access, Clinical, Expectation, Scenario, Told};
 use super::units::{length, number};
 use crate::base::Digest;
 
@@ -122,6 +122,7 @@ fn by_course(run: Run<'_>, expectation: &Expectation) -> Option<Finding> {
         | Expectation::RecordsEqual
         | Expectation::Converged { .. }
         | Expectation::NoPositiveAllergyMissing
+        | Expectation::Clinical(_)
         | Expectation::BackupRestoresEqual
         | Expectation::DamageDetected
         | Expectation::HeldBy { .. }
@@ -152,6 +153,13 @@ fn by_sight(evidence: &Evidence<'_>, expectation: &Expectation) -> Option<Findin
         Expectation::RestoredHeadsEqual => Some(restores_complete(course)),
         Expectation::Converged { within } => Some(converged(evidence, *within)),
         Expectation::NoPositiveAllergyMissing => Some(invariants::no_positive_allergy_missing(evidence)),
+        Expectation::Clinical(clinical) => Some(match clinical {
+            Clinical::Sections => invariants::sections_show_what_was_written(evidence),
+            Clinical::Notes => invariants::signed_notes_read(evidence),
+            Clinical::Alerts => invariants::alerts_shown(evidence),
+            Clinical::Found => invariants::everyone_is_found(evidence),
+            Clinical::Links => invariants::links_join_and_undo(evidence),
+        }),
         Expectation::BackupRestoresEqual => Some(match seen.sim.as_ref().map(|sim| &sim.backup_restores) {
             Some(Some(finding)) => finding.clone(),
             Some(None) | None => Err(invariants::nothing_backed_up()),

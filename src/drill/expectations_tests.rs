@@ -144,12 +144,27 @@ fn a_check_without_a_case_is_not_one_that_passed() {
     let all = judged(|_, _| {});
     let unjudged: Vec<&str> =
         all.iter().filter(|one| one.had_nothing()).map(|one| one.name.as_str()).collect();
-    assert_eq!(unjudged, ["no-positive-allergy-missing", "connected-replicas-equal", "damage-detected"]);
+    let unlooked = [
+        "no-positive-allergy-missing",
+        "connected-replicas-equal",
+        "damage-detected",
+        "sections-show-what-was-written",
+        "signed-notes-read",
+        "alerts-shown",
+        "everyone-is-found",
+        "links-join-and-undo",
+    ];
+    assert_eq!(unjudged, unlooked);
     let rotted = judged(|_, seen| {
         let sim = seen.sim.as_mut().unwrap();
         sim.damage = vec![Damage { member: 0, sectors: 3, unread: Some(0) }];
         sim.allergies_looked_for = 2;
+        sim.clinical.found.note(true, String::new);
+        sim.clinical.notes.note(false, || "north: a signed note is listed 0 times".to_owned());
     });
+    let ok = |name: &str| rotted.iter().find(|one| one.name == name).map(|one| (one.ok, one.was_judged()));
+    assert_eq!(ok("everyone-is-found"), Some((true, true)));
+    assert_eq!(ok("signed-notes-read"), Some((false, true)));
     let looked = |name: &str| rotted.iter().any(|one| one.name == name && one.ok && one.was_judged());
     assert!(looked("damage-detected") && looked("no-positive-allergy-missing"), "{rotted:#?}");
     let still = judged(|course, _| course.links[0].quota_bytes_per_day = None);

@@ -77,6 +77,8 @@ pub struct SimSeen {
     pub allergies_looked_for: u64,
     /// Positive allergies that a replica holds and does not show.
     pub allergies_missing: Vec<String>,
+    /// What was compared with the ledger, in a small region.
+    pub clinical: super::invariants::ClinicalSeen,
     /// What a restore of the backup gave; none when nothing was backed up.
     pub backup_restores: Option<Result<Told, Told>>,
     /// The disks that rotted.
@@ -197,6 +199,7 @@ impl Observations {
             }
             Expectation::Converged { .. }
             | Expectation::NoPositiveAllergyMissing
+            | Expectation::Clinical(_)
             | Expectation::BackupRestoresEqual
             | Expectation::DamageDetected
             | Expectation::Availability { .. }

@@ -248,7 +248,8 @@ struct Word {
     /// A year, or a year and a month.
     partial: Option<String>,
     phone: Option<String>,
-    /// The word as a name; and joined to the word before it, as the beginning of a whole name (田中 幸).
+    /// The word as a name; and joined to those before it, as the beginning of a whole name (田中 幸) or of a given
+    /// name of several words.
     names: Vec<String>,
     /// The same of a word in Latin letters, as kana.
     readings: Vec<String>,
@@ -270,12 +271,12 @@ impl Word {
         }
     }
 
-    fn join(&mut self, before: &Self) {
-        let joined = |before: &[String], own: &[String]| -> Option<String> {
-            Some(format!("{}{}", before.first()?, own.first()?))
-        };
-        self.names.extend(joined(&before.names, &self.names));
-        self.readings.extend(joined(&before.readings, &self.readings));
+    /// Adds the readings of the words before it and of itself as one, from each of them on.
+    fn join_readings(&mut self, before: &mut Vec<String>) {
+        let Some(own) = self.readings.first().cloned() else { return before.clear() };
+        before.iter_mut().for_each(|run| run.push_str(&own));
+        self.readings.extend(before.iter().cloned());
+        before.push(own);
     }
 
     /// Judges a FHIR date, which may be partial.
@@ -308,13 +309,21 @@ fn words(text: &str) -> Vec<Word> {
         return vec![Word::of(&normal, None)];
     }
     let mut words: Vec<Word> = Vec::new();
+    // What is typed so far from each word on.
+    let (mut runs, mut readings): (Vec<String>, Vec<String>) = Default::default();
     for part in normal.split_whitespace() {
         if words.len() == QUERY_WORDS_MAX {
             break;
         }
         let mut word = Word::of(part, birth::parse(part));
-        if let Some(before) = words.last() {
-            word.join(before);
+        if word.birth.is_none() {
+            let own = kana::fold(part);
+            runs.iter_mut().for_each(|run| run.push_str(&own));
+            word.names.extend(runs.iter().filter(|run| run.chars().any(char::is_alphabetic)).cloned());
+            runs.push(own);
+            word.join_readings(&mut readings);
+        } else {
+            (runs, readings) = Default::default();
         }
         if !word.identifier.is_empty() {
             words.push(word);
@@ -434,6 +443,25 @@ mod tests {
         for writing in writings {
             assert!(finds(writing, &patient()), "{writing}");
         }
+    }
+
+    /// Swarm seed 1: somebody who could not say a name was called by five words, and found by none but the first three.
+    #[test]
+    fn a_given_name_of_several_words_is_found_as_it_is_written() {
+        let json = json!({"name": [{"family": "身元不明", "given": ["r3 7番 女性 70代くらい"],
+            "text": "身元不明 r3 7番 女性 70代くらい"}]});
+        for text in ["身元不明 r3 7番 女性 70代くらい", "身元不明　r3 7番", "r3 7番 女性"]
+        {
+            assert!(finds(text, &json), "{text}");
+            let demographics = Person::read("Patient", &json);
+            let names = Searched::of_person(&demographics);
+            assert!(words(text).iter().all(|word| names.score(word).is_some()), "{text}");
+        }
+        assert!(!finds("身元不明 r3 8番 女性 70代くらい", &json));
+        let john = json!({"name": [{"family": "スミス", "given": ["ジョン 3 ポール ヘンリー"],
+            "text": "スミス ジョン 3 ポール ヘンリー"}]});
+        assert!(finds("スミス ジョン 3 ポール ヘンリー", &john));
+        assert!(!finds("スミス ポール ジョン", &john));
     }
 
     #[test]

@@ -54,7 +54,10 @@ impl Says {
     /// Returns what a task of the script says.
     pub(super) fn of_task(task: &Task) -> Self {
         match task {
-            Task::Receive | Task::Note(_) | Task::Handover(_) => Says::Other,
+            Task::Receive | Task::Note(_) | Task::Handover(_) | Task::Annotate(_) | Task::Decide(_) => {
+                Says::Other
+            }
+            Task::Write(write) => Says::of_write(write),
             Task::Allergy(substance) => Says::Allergic(kana::fold(substance)),
             Task::Refute(substance) => Says::NotAllergic(kana::fold(substance)),
             Task::Start(drug, dose) => Says::Starts(kana::fold(drug), (*dose).to_owned()),

@@ -171,6 +171,8 @@ impl<'s> World<'s> {
             Deed::Write { at, patient, write } => {
                 self.act(*at, patient, (act_of_write(write), Says::of_write(write)))
             }
+            // In a central system nobody is registered twice unawares.
+            Deed::Tie { at, patients: [patient, _], .. } => self.act(*at, patient, (Act::Other, Says::Other)),
             Deed::Handover { at, patient, .. } => self.act(*at, patient, (Act::Note, Says::Other)),
             Deed::KillInMidWrite { at, patient, after_writes, writers: _ } => {
                 let note = Says::of_write(&Write::Note { text: String::new(), title: None });

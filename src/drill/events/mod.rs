@@ -24,6 +24,7 @@ mod surge;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tying;
 mod wait_converged;
 mod weak_paths;
 mod words;

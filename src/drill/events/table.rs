@@ -15,9 +15,10 @@ use super::processes::{CRASH, FREEZE, START, STOP};
 use super::return_to_normal::RETURN_TO_NORMAL;
 use super::second_quake::SECOND_QUAKE;
 use super::surge::SURGE;
+use super::tying::{LINK, UNLINK};
 use super::wait_converged::WAIT_CONVERGED;
 use super::weak_paths::{DEGRADE, FLAP, ONE_WAY};
-use super::writing::{ALLERGY, HANDOVER, MEDICATION, NOTE, REGISTER};
+use super::writing::{ADMINISTRATION, ALLERGY, HANDOVER, MEDICATION, NOTE, REGISTER};
 
 /// Every kind of event: whoever adds one adds it here, and nowhere else.
 pub static EVENTS: &[&EventKind] = &[
@@ -26,10 +27,13 @@ pub static EVENTS: &[&EventKind] = &[
     &REGISTER,
     &ALLERGY,
     &MEDICATION,
+    &ADMINISTRATION,
     &NOTE,
     &HANDOVER,
     &SURGE,
     &DUPLICATE_REGISTRATION,
+    &LINK,
+    &UNLINK,
     &CUT,
     &HEAL,
     &MEET,

@@ -17,6 +17,7 @@ story = { en = "Nothing is well." }
 lasts = "7d"
 [patients]
 oka = { find = "岡田 昭" }
+aoki = { find = "青木 武" }
 [backup]
 gateway = "north"
 [[replica]]
@@ -135,7 +136,7 @@ fn every_key_that_is_read_stands_in_the_table_and_conversely() {
         fleets: scenario.fleets.iter().map(|fleet| (fleet.name.clone(), fleet.members.clone())).collect(),
         links: scenario.links.iter().map(|link| link.ends).collect(),
         surviving: std::collections::BTreeSet::new(),
-        patients: vec![PatientAlias("oka".into())],
+        patients: ["oka", "aoki"].map(|name| PatientAlias(name.into())).to_vec(),
         backup: true,
         folder: dir.path().to_owned(),
         time: None,

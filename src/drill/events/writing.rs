@@ -11,6 +11,7 @@ use super::super::scenario::{
 use super::words::{site, told};
 use super::{Event, EventKind};
 use crate::replica::request::{MedicationAction, NewPatient, Write};
+use crate::replica::section_write::SectionWrite;
 
 const MEDICATION_ACTIONS: [(&str, MedicationAction); 4] = [
     ("start", MedicationAction::Start),
@@ -112,6 +113,27 @@ pub static MEDICATION: EventKind = EventKind {
         let (code, dose, reason) = (optional("code")?, optional("dose")?, optional("reason")?);
         let write = Write::Medication { action, drug, code, dose, reason };
         Ok(Arc::new(Written { kind: &MEDICATION, at, patient, write }))
+    },
+};
+
+/// The kind.
+pub static ADMINISTRATION: EventKind = EventKind {
+    name: "administration",
+    does: Words { en: "a dose is given, now", ja: "薬を一回、今、投与する" },
+    keys: &[
+        AT_ONE,
+        PATIENT,
+        need("drug", Shape::Text, "as people name it", "薬の呼び名"),
+        may("dose", Shape::Text, "such as 0.3mg 筋注", "量と方法（0.3mg 筋注 など）"),
+    ],
+    live: true,
+    example: "at = \"north\"\npatient = \"oka\"\ndrug = \"モルヒネ\"\ndose = \"5mg 皮下注\"",
+    read: |table, names| {
+        let (at, patient) = (names.at(table)?, names.patient(&table.text("patient")?)?);
+        let drug = table.text("drug")?.value;
+        let dose = table.optional_text("dose")?.map(|dose| dose.value);
+        let form = SectionWrite::Administration { drug, code: None, dose, at: None };
+        Ok(Arc::new(Written { kind: &ADMINISTRATION, at, patient, write: Write::Section(form) }))
     },
 };
 
@@ -306,6 +328,10 @@ fn written(write: &Write) -> Told {
                 MedicationAction::Hold => told(format!("holds {drug} of"), format!("の{drug}を休薬する")),
                 MedicationAction::Stop => told(format!("stops {drug} of"), format!("の{drug}を中止する")),
             }
+        }
+        Write::Section(SectionWrite::Administration { drug, dose, .. }) => {
+            let dose = dose.as_ref().map(|dose| format!(" {dose}")).unwrap_or_default();
+            told(format!("gives {drug}{dose} to"), format!("に{drug}{dose}を投与する"))
         }
         Write::Section(_) => told("writes a form about", "について所定の様式に記入する"),
         Write::Handover { .. } => told("writes the hand-over of", "の申し送りを書く"),

@@ -1,13 +1,25 @@
 //! What must hold in every run, whatever the scenario: each invariant is one named, documented function of what was
 //! observed. Scenarios ask for them by name among their expectations; the swarm of random regions asks for all.
 
+mod alerts;
+mod clinical;
 mod data;
+mod found;
+mod links;
+mod notes;
+mod sections;
 mod time;
 
+pub use alerts::alerts_shown;
+pub use clinical::{ClinicalSeen, Looked};
 pub use data::{
     backup_restores_equal, connected_replicas_equal, every_damage_detected, how_many,
     no_acknowledged_write_lost, no_positive_allergy_missing, nothing_backed_up,
 };
+pub use found::everyone_is_found;
+pub use links::links_join_and_undo;
+pub use notes::signed_notes_read;
+pub use sections::sections_show_what_was_written;
 pub use time::converges_in_bounded_time;
 
 use super::course::Course;
@@ -39,7 +51,7 @@ pub struct Invariant {
 }
 
 /// All invariants that one run can show; that the same seed gives the same trace needs two.
-pub static INVARIANTS: [Invariant; 6] = [
+pub static INVARIANTS: [Invariant; 11] = [
     Invariant {
         name: "no-acknowledged-write-lost",
         does: Words {
@@ -79,6 +91,50 @@ pub static INVARIANTS: [Invariant; 6] = [
             ja: "ディスク上で壊れたものは必ず気づかれ、見せられも渡されもしない。",
         },
         holds: every_damage_detected,
+    },
+    Invariant {
+        name: "sections-show-what-was-written",
+        does: Words {
+            en: "Every section shows what was written into it and what nobody has answered since: by who had seen what, \
+                 not by clocks.",
+            ja: "どの欄も、書かれたもののうち、誰もまだ応じていないものを示す。誰が何を見ていたかで決まり、時計では決まらない。",
+        },
+        holds: sections_show_what_was_written,
+    },
+    Invariant {
+        name: "signed-notes-read",
+        does: Words {
+            en: "Every signed note is read word for word, once, wherever it is held; annotations stand where they were \
+                 made.",
+            ja: "署名された記録は、持っているどの複製でも、一字違わず一度だけ読める。注釈は付けた所にある。",
+        },
+        holds: signed_notes_read,
+    },
+    Invariant {
+        name: "alerts-shown",
+        does: Words {
+            en: "A drug that meets an allergy, and one drug ordered at two sites, are warned of wherever both are held; \
+                 a harmful order is not taken without a reason.",
+            ja: "アレルギーのある薬と、二か所で出された同じ薬は、両方を持つどの複製でも警告される。害のある指示は理由なしに受けない。",
+        },
+        holds: alerts_shown,
+    },
+    Invariant {
+        name: "everyone-is-found",
+        does: Words {
+            en: "Everybody who was registered is found by name, by reading and by birth date, wherever the record is held.",
+            ja: "登録された人は、記録を持つどの複製でも、氏名・読み・生年月日で見つかる。",
+        },
+        holds: everyone_is_found,
+    },
+    Invariant {
+        name: "links-join-and-undo",
+        does: Words {
+            en: "Records that somebody linked are shown together, with every allergy of each; an undone link parts them, and \
+                 what was written meanwhile is listed.",
+            ja: "人が統合した記録は、双方のアレルギーとともに一つに見える。取り消せば分かれ、その間に書かれたものが一覧になる。",
+        },
+        holds: links_join_and_undo,
     },
     Invariant {
         name: "converges-in-bounded-time",

@@ -218,6 +218,7 @@ impl<'s> Live<'s> {
             | Deed::Lie { lying: false, .. } => Ok(Outcome::Done),
             Deed::DiskFull { full: true, .. }
             | Deed::DiskCorrupt { .. }
+            | Deed::Tie { .. }
             | Deed::Clock { .. }
             | Deed::Lie { lying: true, .. } => {
                 Err(StepFailure("this cannot be done with real processes; run it with --sim".to_owned()))

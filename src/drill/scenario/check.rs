@@ -115,6 +115,7 @@ fn missing(scenario: &Scenario, walk: &Walk<'_>, expectation: &Expectation) -> O
         | Expectation::AlertOpen { .. }
         | Expectation::HandoverHasAll { .. }
         | Expectation::RecordsEqual
+        | Expectation::Clinical(_)
         | Expectation::Availability { .. }
         | Expectation::SameTrace => None,
     }

@@ -49,6 +49,8 @@ pub enum Expectation {
     },
     /// No replica shows a record without an allergy that it holds a statement of.
     NoPositiveAllergyMissing,
+    /// What the observer compares of records holds.
+    Clinical(Clinical),
     /// A restore from the bucket gives what the gateway had written to it.
     BackupRestoresEqual,
     /// Everything that the disks lost or altered was noticed: nothing damaged was shown or passed on.
@@ -104,6 +106,34 @@ pub enum Access {
     Write,
 }
 
+/// What the observer compares of records with what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clinical {
+    /// Sections show what was written into them.
+    Sections,
+    /// Signed notes are read word for word.
+    Notes,
+    /// What is known to harm is warned of.
+    Alerts,
+    /// Everybody is found.
+    Found,
+    /// Links join, and can be undone.
+    Links,
+}
+
+impl Clinical {
+    /// Returns the name by which scenario files and reports call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Clinical::Sections => "sections-show-what-was-written",
+            Clinical::Notes => "signed-notes-read",
+            Clinical::Alerts => "alerts-shown",
+            Clinical::Found => "everyone-is-found",
+            Clinical::Links => "links-join-and-undo",
+        }
+    }
+}
+
 impl Expectation {
     /// Returns the name by which scenario files and reports call it.
     pub fn name(&self) -> &'static str {
@@ -118,6 +148,7 @@ impl Expectation {
             Expectation::RecordsEqual => "records-equal",
             Expectation::Converged { .. } => "converged",
             Expectation::NoPositiveAllergyMissing => "no-positive-allergy-missing",
+            Expectation::Clinical(clinical) => clinical.name(),
             Expectation::BackupRestoresEqual => "backup-restores-equal",
             Expectation::DamageDetected => "damage-detected",
             Expectation::Availability { .. } => "availability",

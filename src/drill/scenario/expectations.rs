@@ -1,7 +1,7 @@
 //! The table of all that can be expected.
 
 use super::error::Mistake;
-use super::expectation::{Access, Expectation, ExpectationKind};
+use super::expectation::{Access, Clinical, Expectation, ExpectationKind};
 use super::fields::Fields;
 use super::key::{AT, Key, PATIENT, Shape, Words, may, need};
 use super::model::PatientAlias;
@@ -129,6 +129,42 @@ pub static EXPECTATIONS: &[ExpectationKind] = &[
         Expectation::NoPositiveAllergyMissing,
         "no replica shows a record without an allergy of which it holds a statement",
         "アレルギーの記載を持ちながら、それを示さないレプリカはない"
+    ),
+    plain!(
+        "sections-show-what-was-written",
+        false,
+        Expectation::Clinical(Clinical::Sections),
+        "every section shows what was written into it and what nobody has answered since",
+        "どの欄も、書かれたもののうち誰もまだ応じていないものを示す"
+    ),
+    plain!(
+        "signed-notes-read",
+        false,
+        Expectation::Clinical(Clinical::Notes),
+        "every signed note is read word for word, once, and annotations stand where they were made",
+        "署名された記録は一字違わず一度だけ読め、注釈は付けた所にある"
+    ),
+    plain!(
+        "alerts-shown",
+        false,
+        Expectation::Clinical(Clinical::Alerts),
+        "a drug that meets an allergy and one drug ordered at two sites are warned of, and no harmful order is taken \
+         without a reason",
+        "アレルギーのある薬と二か所で出された同じ薬は警告され、害のある指示は理由なしに受けない"
+    ),
+    plain!(
+        "everyone-is-found",
+        false,
+        Expectation::Clinical(Clinical::Found),
+        "everybody who was registered is found by name, by reading and by birth date",
+        "登録された人は氏名・読み・生年月日で見つかる"
+    ),
+    plain!(
+        "links-join-and-undo",
+        false,
+        Expectation::Clinical(Clinical::Links),
+        "linked records are shown together; an undone link parts them, and what was written meanwhile is listed",
+        "統合した記録は一つに見え、取り消せば分かれ、その間に書かれたものが一覧になる"
     ),
     plain!(
         "backup-restores-equal",

@@ -420,6 +420,13 @@ pub const WORKLOAD: &[Key] = &[
         "the chance that the hand-over text is edited; default 0.02",
         "申し送りを書き換える確率。既定は 0.02",
     ),
+    may(
+        "acts",
+        Shape::OneOf(&["usual", "all"]),
+        "which sections are written: notes, allergies, orders and hand-over texts, or all (then people also decide what \
+         is open); default: usual",
+        "書く欄。usual は記録・アレルギー・処方・申し送り、all はすべて（未解決の矛盾の決定も行う）。既定は usual",
+    ),
 ];
 
 /// The keys of the whole file.

@@ -35,13 +35,14 @@ mod walk;
 
 pub use catalogue::{Language, catalogue};
 pub use error::{Mistake, ScenarioError};
-pub use expectation::{Access, Expectation, ExpectationKind};
+pub use expectation::{Access, Clinical, Expectation, ExpectationKind};
 pub use expectations::EXPECTATIONS;
 pub use fields::{At, Fields};
 pub use key::{AT, AT_ONE, BETWEEN, FOR, Key, LINKS_AT, PATIENT, SHARE, Shape, UNTIL, Words, may, need};
 pub use model::{
-    EventPlan, FleetPlan, HandoverEdit, LinkPlan, LiveRefusal, Modes, PatientAlias, PatientPlan, PeoplePlan,
-    ReplicaName, ReplicaPlan, Scenario, StorePlan, Told, TriageMix, WorkloadPlan, kind_name, role_name,
+    Acts, EventPlan, FleetPlan, HandoverEdit, LinkPlan, LiveRefusal, Modes, PatientAlias, PatientPlan,
+    PeoplePlan, ReplicaName, ReplicaPlan, Scenario, StorePlan, Told, TriageMix, WorkloadPlan, kind_name,
+    role_name,
 };
 pub use names::{Lines, Names, OptionalLines, Whom};
 pub use read_links::profile;

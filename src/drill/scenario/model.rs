@@ -233,6 +233,17 @@ pub struct WorkloadPlan {
     pub refutations: f64,
     /// The chance that the hand-over text is edited, for each contact.
     pub handovers: f64,
+    /// Which sections are written.
+    pub acts: Acts,
+}
+
+/// Which sections the people of a workload write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acts {
+    /// Notes, allergies, orders and hand-over texts.
+    Usual,
+    /// All of them; and people decide what is open, and are asked for a reason before a harmful order is written.
+    All,
 }
 
 /// How badly people are hurt: weights, in any unit.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::error::Mistake;
 use super::fields::Fields;
-use super::model::{LiveRefusal, PeoplePlan, TriageMix, WorkloadPlan};
+use super::model::{Acts, LiveRefusal, PeoplePlan, TriageMix, WorkloadPlan};
 use super::names::Names;
 
 /// Reads the people; `simulated` notes the first line that only a simulation can do.
@@ -75,6 +75,10 @@ pub(super) fn workloads(
             allergies: number(&mut table, "allergies", 0.05)?,
             refutations: number(&mut table, "refutations", 0.01)?,
             handovers: number(&mut table, "handovers", 0.02)?,
+            acts: match table.optional_text("acts")? {
+                Some(acts) => acts.choose("acts", &[("usual", Acts::Usual), ("all", Acts::All)])?,
+                None => Acts::Usual,
+            },
         };
         if plan.arrivals_per_hour <= 0.0 && plan.notes_per_hour <= 0.0 {
             return Err(table.mistake("does nothing; give 'arrivals-per-hour' or 'notes-per-hour'"));

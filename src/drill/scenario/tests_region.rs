@@ -260,6 +260,7 @@ prescriptions = 0.1
 allergies = 0.1
 refutations = 0.1
 handovers = 0.1
+acts = "all"
 [[event]]
 do = "s3-outage"
 time = "2h"

@@ -13,7 +13,7 @@ use super::world::World;
 use crate::backup::Bucket;
 use crate::base::{Area, Digest, LaneId, RecordId};
 use crate::drill::course::{Act, Course, DiskKind, Dispute, LostWrite, Member, Mode};
-use crate::drill::invariants::Finding;
+use crate::drill::invariants::{ClinicalSeen, Finding};
 use crate::drill::judge::Damage;
 use crate::drill::scenario::{StorePlan, Told};
 use crate::record::{RecordView, kana};
@@ -36,7 +36,13 @@ pub(super) fn finish(mut world: World<'_>) -> SimRun {
     world.recorder.end(now);
     world.registered = registered(&world);
     let lost = lost_writes(&world);
-    let (disputes, allergies) = disputes(&world);
+    let mut clinical = std::mem::take(&mut world.clinical);
+    let (disputes, allergies) = disputes(&world, &mut clinical);
+    if world.is_small() {
+        world.look_for_everybody(&mut clinical);
+        world.look_at_links(&mut clinical.links);
+    }
+    world.clinical = clinical;
     let backup_restores = backup_restores(&mut world);
     let damage = damage(&world);
     count_disks(&mut world);
@@ -203,7 +209,7 @@ pub(super) struct Allergies {
 
 /// Finds contradictions and dangers in every record, who could have seen them when, and positive allergies that
 /// some machine does not show.
-fn disputes(world: &World<'_>) -> (Vec<Dispute>, Allergies) {
+fn disputes(world: &World<'_>, clinical: &mut ClinicalSeen) -> (Vec<Dispute>, Allergies) {
     let mut found = Vec::new();
     let (mut looked_for, mut missing) = (0, Vec::new());
     for (record, person) in world.people.all() {
@@ -220,6 +226,9 @@ fn disputes(world: &World<'_>) -> (Vec<Dispute>, Allergies) {
             let Some(replica) = &world.nodes[*node].replica else { continue };
             let Ok((facts, _)) = replica.facts(&record) else { continue };
             let view = RecordView::of(&facts);
+            if world.is_small() {
+                world.look_at(*node, (person, record), (&facts, &view), clinical);
+            }
             for substance in positive(world, person, record, *node) {
                 looked_for += 1;
                 let wanted = kana::fold(&substance);

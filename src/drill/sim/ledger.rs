@@ -1,10 +1,12 @@
 //! The simulation's own ledger: every write that a replica acknowledged, and where it must be found.
 
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::base::{Area, Digest, LaneId, RecordId};
 use crate::drill::course::Act;
+use crate::replica::request::{NewPatient, Write};
 
 /// A person, as a run numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +26,44 @@ pub enum Said {
     Other,
 }
 
+/// What an acknowledged write put into a record, and what its writer could know.
+#[derive(Debug, Clone)]
+pub struct Wrote {
+    /// What was put there.
+    pub content: Content,
+    /// Whether a doctor signed it.
+    pub by_doctor: bool,
+    /// What the writer's replica held of the record, by places in the ledger, ascending.
+    pub saw: Vec<usize>,
+    /// Which of that it directly answers.
+    pub answers: Vec<usize>,
+    /// The records that were linked with its record, where it was written.
+    pub joined: Vec<RecordId>,
+    /// The replica refused it until a reason was given; none when nobody asked without a reason.
+    pub refused: Option<bool>,
+}
+
+/// What was put into a record.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// The patient.
+    Patient(NewPatient),
+    /// Something written.
+    Write(Write),
+    /// A decision for what this write had said.
+    Decision(Write),
+}
+
+impl Content {
+    /// Returns what is said, be it for the first time or by a decision.
+    pub fn write(&self) -> Option<&Write> {
+        match self {
+            Content::Patient(_) => None,
+            Content::Write(write) | Content::Decision(write) => Some(write),
+        }
+    }
+}
+
 /// A write that was acknowledged.
 #[derive(Debug, Clone)]
 pub struct Acknowledged {
@@ -39,6 +79,8 @@ pub struct Acknowledged {
     pub act: Act,
     /// What it says.
     pub said: Said,
+    /// The same in full; a large region does not keep it.
+    pub wrote: Option<Rc<Wrote>>,
     /// The area of its lane.
     pub area: Area,
     /// The lane.
@@ -85,6 +127,11 @@ impl SimLedger {
     /// Finds the write at a place of a lane.
     pub fn at(&self, lane: LaneId, seq: u64) -> Option<&Acknowledged> {
         self.places.get(&(lane, seq)).map(|number| &self.writes[*number])
+    }
+
+    /// Finds the number of the write at a place of a lane.
+    pub fn number_at(&self, place: (LaneId, u64)) -> Option<usize> {
+        self.places.get(&place).copied()
     }
 
     /// Forgives the writes that only a destroyed disk held; returns how many.

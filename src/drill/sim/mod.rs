@@ -21,6 +21,7 @@ pub mod ledger;
 mod lying;
 mod node;
 mod observing;
+mod oracle;
 mod people;
 mod pipe;
 mod play;
@@ -34,6 +35,7 @@ mod talking;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod tying;
 mod watch;
 mod world;
 mod writing;

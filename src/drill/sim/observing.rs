@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::finish::{Allergies, Lost};
 use super::world::World;
 use crate::base::RecordId;
+use crate::drill::invariants::Looked;
 use crate::drill::judge::{Damage, Observations, SimSeen};
 use crate::drill::ledger::{Disk, ResourceKey};
 use crate::drill::observer::RecordSeen;
@@ -38,12 +39,13 @@ pub(super) fn observations(
     for typed in std::mem::take(&mut world.typed) {
         seen.ledger.typed(typed);
     }
+    let mut clinical = std::mem::take(&mut world.clinical);
     for node in 0..world.nodes.len() {
         let Some(replica) = world.nodes[node].replica.clone() else { continue };
         let name = world.scenario.replicas[node].name.clone();
         seen.at_end.insert(name.clone(), status(world, node, &replica));
         if world.is_small() {
-            match look_into(world, &replica, &seen.ledger.typed_records()) {
+            match look_into(world, (node, &replica), &seen.ledger.typed_records(), &mut clinical.notes) {
                 Ok((disk, views)) => {
                     seen.disks.insert(name.clone(), disk);
                     seen.views.insert(name, views);
@@ -68,6 +70,7 @@ pub(super) fn observations(
         allergies_missing: allergies.missing,
         backup_restores,
         damage,
+        clinical,
         equal: world.are_equal(),
         groups: world.groups_most() as u64,
     });
@@ -108,8 +111,9 @@ fn status(world: &World<'_>, node: usize, replica: &Replica) -> Status {
 /// Reads what a machine's disk holds and shows.
 fn look_into(
     world: &World<'_>,
-    replica: &Replica,
+    (node, replica): (usize, &Replica),
     charts: &BTreeSet<RecordId>,
+    notes: &mut Looked,
 ) -> Result<(Disk, BTreeMap<RecordId, RecordSeen>), String> {
     let mut disk = Disk::default();
     let mut unread = None;
@@ -129,13 +133,14 @@ fn look_into(
         versions.sort_by_key(Value::to_string);
     }
     let mut views = BTreeMap::new();
-    for (record, _) in world.people.all() {
+    for (record, person) in world.people.all() {
         let Ok(shown) = replica.show(&record) else { continue };
         let handover =
             shown.charts.iter().map(|chart| chart.handover.as_str()).collect::<Vec<_>>().join("\n");
         if charts.contains(&record) {
             disk.handovers.insert(record, handover.clone());
         }
+        world.look_at_charts(node, (person, record), &shown.charts, notes);
         views.insert(record, RecordSeen { view: shown.view, handover });
     }
     Ok((disk, views))

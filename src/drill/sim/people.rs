@@ -58,6 +58,11 @@ impl People {
         self.records.get(&person).map_or(&[], Vec::as_slice)
     }
 
+    /// Finds the person of a record.
+    pub(super) fn person_of(&self, record: RecordId) -> Option<PersonNo> {
+        self.of_record.get(&record).copied()
+    }
+
     /// Returns every record with its person.
     pub(super) fn all(&self) -> impl Iterator<Item = (RecordId, PersonNo)> {
         self.of_record.iter().map(|(record, person)| (*record, *person))

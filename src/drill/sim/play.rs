@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use super::ledger::{PersonNo, Said};
+use super::ledger::{Content, PersonNo};
 use super::world::World;
+use super::writing::Saying;
+use crate::base::RecordId;
 use crate::drill::course::{Act, Decision};
 use crate::drill::error::StepFailure;
 use crate::drill::workload::Task;
 use crate::replica::answer::Written;
 use crate::replica::request::{MedicationAction, NewPatient, Write};
+
+/// Where all sections are written, after every so many operations the record is compared with the ledger at once.
+const LOOK_EVERY: usize = 3;
 
 impl World<'_> {
     /// Plays one operation of the script.
@@ -33,7 +38,7 @@ impl World<'_> {
         };
         decision.written = received
             && match write_of(&operation.task) {
-                None => true,
+                None => self.does_otherwise(at, person, &operation.task),
                 Some(Write::Handover { text }) => {
                     let now = self.handover_text(at, person).unwrap_or_default();
                     self.write(at, person, Write::Handover { text: format!("{now}{text}") }).is_ok()
@@ -46,6 +51,31 @@ impl World<'_> {
                 }
             };
         self.recorder.decisions.push(decision);
+        if self.writes_all() && number.is_multiple_of(LOOK_EVERY) {
+            self.look_now(at, person);
+        }
+    }
+
+    /// Does what is not the writing of something that is known beforehand.
+    fn does_otherwise(&mut self, at: usize, person: PersonNo, task: &Task) -> bool {
+        match task {
+            Task::Annotate(text) => self.annotate(at, person, text.clone()).is_ok(),
+            // Where nothing is open there is nothing to decide.
+            Task::Decide(keep) => self.settle(at, person, *keep).is_ok(),
+            _ => true,
+        }
+    }
+
+    /// What the registration of a person puts into a record.
+    pub(super) fn registering(
+        &self,
+        at: usize,
+        person: PersonNo,
+        record: RecordId,
+        patient: &NewPatient,
+    ) -> Saying {
+        let wrote = self.wrote(at, person, record, Content::Patient(patient.clone()), None);
+        Saying { wrote, ..Saying::of(Act::Register) }
     }
 
     /// Writes what an event says, and notes it as a decision like those of the script.
@@ -77,7 +107,8 @@ impl World<'_> {
         match registered {
             Ok(written) => {
                 self.people.add(person, written.record);
-                self.acknowledge(at, Some(person), Act::Register, Said::Other, Some(&written));
+                let saying = self.registering(at, person, written.record, &patient);
+                self.acknowledge(at, Some(person), saying, Some(&written));
                 true
             }
             Err(_) => {
@@ -121,7 +152,8 @@ impl World<'_> {
 pub(in crate::drill) fn act_of(task: &Task) -> Act {
     match task {
         Task::Receive => Act::Register,
-        Task::Note(_) | Task::Handover(_) => Act::Note,
+        Task::Note(_) | Task::Handover(_) | Task::Annotate(_) | Task::Decide(_) => Act::Note,
+        Task::Write(write) => super::writing::act_of(write),
         Task::Allergy(_) | Task::Refute(_) => Act::Allergy,
         Task::Start(..) | Task::Change(..) | Task::Stop(_) => Act::Medication,
     }
@@ -142,7 +174,8 @@ fn write_of(task: &Task) -> Option<Write> {
         refute: refute.map(str::to_owned),
     };
     match task {
-        Task::Receive => None,
+        Task::Receive | Task::Annotate(_) | Task::Decide(_) => None,
+        Task::Write(write) => Some(write.clone()),
         Task::Note(text) => Some(Write::Note { text: text.clone(), title: None }),
         Task::Handover(text) => Some(Write::Handover { text: text.clone() }),
         Task::Allergy(substance) => Some(allergy(substance, None)),

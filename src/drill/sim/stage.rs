@@ -3,8 +3,9 @@
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::ledger::{Acknowledged, Said};
+use super::ledger::Acknowledged;
 use super::world::World;
+use super::writing::Saying;
 use crate::backup::Bucket;
 use crate::base::LaneId;
 use crate::drill::course::{Act, RestoreCourse};
@@ -53,12 +54,16 @@ impl World<'_> {
                 self.people.call(alias, person);
                 let decision = self.decision(*at, person, Act::Register, true, true);
                 self.recorder.decisions.push(decision);
-                self.acknowledge(*at, Some(person), Act::Register, Said::Other, Some(&written));
+                let saying = self.registering(*at, person, written.record, patient);
+                self.acknowledge(*at, Some(person), saying, Some(&written));
                 Ok(())
             }
             Deed::Write { at, patient, write } => {
                 let person = self.patient(*at, patient)?;
                 self.decide(*at, person, write.clone()).map(drop)
+            }
+            Deed::Tie { at, patients, tie, reason, suggested } => {
+                self.tie(*at, patients, *tie, reason, *suggested)
             }
             Deed::Handover { at, patient, edit } => {
                 let person = self.patient(*at, patient)?;
@@ -219,7 +224,7 @@ impl World<'_> {
         let Some(record) = self.people.records(person).first().copied() else { return };
         let write = Write::Note { text: "停電".to_owned(), title: None };
         if let Ok(written) = replica.write(&record, write, self.author(at)) {
-            self.acknowledge(at, Some(person), Act::Note, Said::Other, Some(&written));
+            self.acknowledge(at, Some(person), Saying::of(Act::Note), Some(&written));
         }
     }
 
@@ -362,6 +367,7 @@ pub(super) fn deed_name(deed: &Deed) -> &'static str {
         Deed::Backup => "backup",
         Deed::Register { .. } => "register",
         Deed::Write { .. } => "write",
+        Deed::Tie { .. } => "tie",
         Deed::Handover { .. } => "handover",
         Deed::KillInMidWrite { .. } => "kill in mid-write",
         Deed::Start { .. } => "start",

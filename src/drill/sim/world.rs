@@ -9,6 +9,7 @@ use super::environment::TrueTime;
 use super::grid::Grid;
 use super::ledger::SimLedger;
 use super::node::Node;
+use super::oracle::TieMade;
 use super::people::People;
 use super::queue::Queue;
 use super::recorder::Recorder;
@@ -17,6 +18,7 @@ use crate::backup::memory::MemoryBucket;
 use crate::base::{Area, LaneId};
 use crate::drill::chance::Chance;
 use crate::drill::deed::Deed;
+use crate::drill::invariants::ClinicalSeen;
 use crate::drill::judge::Judged;
 use crate::drill::ledger::Typed;
 use crate::drill::scenario::{ReplicaName, Scenario};
@@ -84,6 +86,10 @@ pub(super) struct World<'s> {
     pub(super) last_heard: Duration,
     /// How many records each machine holds at the end.
     pub(super) registered: Vec<u64>,
+    /// What was said of who is who, in order.
+    pub(super) ties: Vec<TieMade>,
+    /// What was compared with the ledger.
+    pub(super) clinical: ClinicalSeen,
     /// What went wrong.
     pub(super) failures: Vec<Judged>,
     /// How each machine was before the first path healed.
@@ -124,6 +130,8 @@ impl<'s> World<'s> {
             typed: Vec::new(),
             last_heard: Duration::ZERO,
             registered: Vec::new(),
+            ties: Vec::new(),
+            clinical: ClinicalSeen::default(),
             failures: Vec::new(),
             before_heal: BTreeMap::new(),
             event: 0,

@@ -1,23 +1,42 @@
 //! Writing in the simulated world: by events and by the script, with every acknowledgement put into the ledger.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
-use super::ledger::{Acknowledged, PersonNo, Said};
+use super::ledger::{Acknowledged, Content, PersonNo, Said, Wrote};
+use super::oracle::Held;
 use super::stage::failed;
 use super::world::World;
 use crate::base::{Area, LaneId, RecordId};
 use crate::drill::course::Act;
 use crate::drill::deed::OVERRIDE;
 use crate::drill::error::StepFailure;
-use crate::drill::scenario::{HandoverEdit, PatientAlias};
-use crate::record::Author;
-use crate::replica::Replica;
+use crate::drill::scenario::{Acts, HandoverEdit, PatientAlias};
+use crate::record::{Author, Position};
 use crate::replica::answer::Written;
 use crate::replica::importing::ImportCall;
 use crate::replica::request::Write;
+use crate::replica::{Replica, ReplicaError};
 
 /// Patients that a search may give before it is called ambiguous.
 const FOUND_MAX: usize = 10;
+
+/// What an acknowledged write is, as far as somebody must know who did not write it.
+pub(super) struct Saying {
+    /// What was done.
+    pub(super) act: Act,
+    /// What it says.
+    pub(super) said: Said,
+    /// The same in full.
+    pub(super) wrote: Option<Wrote>,
+}
+
+impl Saying {
+    /// Says of a write no more than what was done.
+    pub(super) fn of(act: Act) -> Self {
+        Self { act, said: Said::Other, wrote: None }
+    }
+}
 
 impl World<'_> {
     /// Lets a machine import files by itself.
@@ -25,7 +44,7 @@ impl World<'_> {
         let (replica, author) = (self.running(at)?, self.author(at));
         let call = ImportCall { paths: files.to_vec(), source: None, area: None, author };
         let imported = replica.import(&call, &mut |_| {}).map_err(failed)?;
-        self.acknowledge(at, None, Act::Other, Said::Other, None);
+        self.acknowledge(at, None, Saying::of(Act::Other), None);
         match imported.problems.first() {
             None => Ok(()),
             Some(problem) => Err(StepFailure(format!(
@@ -91,9 +110,10 @@ impl World<'_> {
         let record = self.record_at(at, person).ok_or_else(|| {
             StepFailure(format!("{} does not know this patient", self.scenario.replicas[at].name))
         })?;
-        let act = act_of(&write);
         let said = self.said(at, person, record, &write);
-        let written = match replica.write_overriding(&record, write, self.author(at), Some(OVERRIDE)) {
+        let wrote = self.wrote(at, person, record, Content::Write(write.clone()), None);
+        let (written, refused) = self.asked(&replica, at, &record, write.clone());
+        let written = match written {
             Ok(written) => written,
             Err(error) => {
                 drop(replica);
@@ -101,8 +121,124 @@ impl World<'_> {
                 return Err(failed(error));
             }
         };
-        self.acknowledge(at, Some(person), act, said, Some(&written));
+        let wrote = wrote.map(|wrote| Wrote { refused, ..wrote });
+        if let (Some(refused), Some(wrote)) = (refused, &wrote)
+            && self.ties.iter().all(|tie| tie.pair.other(&record).is_none())
+            && Held::of(self, at, person, record).forbids(&wrote.content)
+        {
+            let name = &self.scenario.replicas[at].name;
+            self.clinical.alerts.note(refused, || format!("{name} took a harmful order without a reason"));
+        }
+        self.acknowledge(at, Some(person), Saying { act: act_of(&write), said, wrote }, Some(&written));
         Ok(written)
+    }
+
+    /// Writes; where people write all sections, an order is tried without a reason first. Says whether it was refused.
+    fn asked(
+        &self,
+        replica: &Replica,
+        at: usize,
+        record: &RecordId,
+        write: Write,
+    ) -> (Result<Written, ReplicaError>, Option<bool>) {
+        let again = || replica.write_overriding(record, write.clone(), self.author(at), Some(OVERRIDE));
+        if !self.writes_all() {
+            return (again(), None);
+        }
+        match replica.write(record, write.clone(), self.author(at)) {
+            Err(ReplicaError::Contraindicated(_)) => (again(), Some(true)),
+            written => (written, Some(false)),
+        }
+    }
+
+    /// Settles the first contradiction that is open in a record, for the side of a number, counted round. Says whether
+    /// there was one.
+    ///
+    /// # Errors
+    /// [`StepFailure`] as [`World::write`].
+    pub(super) fn settle(&mut self, at: usize, person: PersonNo, keep: usize) -> Result<bool, StepFailure> {
+        let replica = self.running(at)?;
+        let Some(record) = self.record_at(at, person) else { return Ok(false) };
+        let open = replica.decisions(Some(record), &mut |_| {}).map_err(failed)?.open;
+        let Some(decision) = open.first().filter(|decision| !decision.sides.is_empty()) else {
+            return Ok(false);
+        };
+        let keep = keep % decision.sides.len();
+        let sides = decision.sides.iter();
+        let sides: Vec<Option<usize>> =
+            sides.map(|side| self.ledger.number_at(place_of(&side.statement)?)).collect();
+        let kept = sides[keep].and_then(|number| self.ledger.writes()[number].wrote.clone());
+        let kept = kept.and_then(|wrote| wrote.content.write().cloned());
+        let sides: Option<Vec<usize>> = sides.into_iter().collect();
+        let wrote = match (sides, kept) {
+            (Some(sides), Some(kept)) => self.wrote(at, person, record, Content::Decision(kept), Some(sides)),
+            // It is about what the drill did not write itself.
+            (_, _) => None,
+        };
+        let said = match wrote.as_ref().map(|wrote| (wrote.content.write(), &wrote.answers)) {
+            Some((Some(Write::Allergy { substance, refute: None, .. }), _)) => {
+                Said::Allergic(substance.clone())
+            }
+            Some((Some(Write::Allergy { substance, refute: Some(_), .. }), answers)) => {
+                Said::NotAllergic(substance.clone(), answers.clone())
+            }
+            _ => Said::Other,
+        };
+        let reason = "訓練：診察して確認".to_owned();
+        let decided = replica.decide(&record, &decision.decision, keep + 1, reason, self.author(at));
+        let written = match decided {
+            Ok(decided) => decided.written,
+            Err(error) => {
+                drop(replica);
+                self.see_to(at);
+                return Err(failed(error));
+            }
+        };
+        let written = written.ok_or_else(|| StepFailure("what was listed is open no more".to_owned()))?;
+        self.acknowledge(at, Some(person), Saying { act: Act::Note, said, wrote }, Some(&written));
+        Ok(true)
+    }
+
+    /// Annotates the first statement of a person that a machine holds.
+    ///
+    /// # Errors
+    /// [`StepFailure`] as [`World::write`], or when it holds none.
+    pub(super) fn annotate(&mut self, at: usize, person: PersonNo, text: String) -> Result<(), StepFailure> {
+        let record = self.record_at(at, person);
+        let is_held = |write: &&Acknowledged| {
+            write.record == record
+                && write.resource_id.is_some()
+                && self.nodes[at].knowledge.size(&write.lane) > write.seq
+        };
+        let first = self.ledger.about(person).map(|(_, write)| write).find(is_held);
+        let first = first.map(|write| Position { lane: write.lane, seq: write.seq, index: 0 });
+        let first = first.ok_or_else(|| StepFailure("nothing to annotate".to_owned()))?;
+        let anchor = Replica::statement_name(&first);
+        self.write(at, person, Write::Annotation { anchor, text }).map(drop)
+    }
+
+    /// Whether the people of some workload write all sections.
+    pub(super) fn writes_all(&self) -> bool {
+        self.scenario.workloads.iter().any(|workload| workload.acts == Acts::All)
+    }
+
+    /// What a write will put into a record, for the oracle; `answers` are the sides of a decision.
+    pub(super) fn wrote(
+        &self,
+        at: usize,
+        person: PersonNo,
+        record: RecordId,
+        content: Content,
+        answers: Option<Vec<usize>>,
+    ) -> Option<Wrote> {
+        if !self.is_small() {
+            return None;
+        }
+        let held = Held::of(self, at, person, record);
+        let answers = answers.unwrap_or_else(|| held.answered_by(&content));
+        let by_doctor = self.scenario.replicas[at].author.role == "doctor";
+        let joined = self.joined_with(at, record);
+        Some(Wrote { content, by_doctor, saw: held.numbers(), answers, joined, refused: None })
     }
 
     /// What a write will say, for the oracle of allergies: what a refutation answers is what its writer holds.
@@ -125,10 +261,11 @@ impl World<'_> {
         &mut self,
         at: usize,
         person: Option<PersonNo>,
-        act: Act,
-        said: Said,
+        saying: Saying,
         written: Option<&Written>,
     ) {
+        let Saying { act, said, wrote } = saying;
+        let wrote = wrote.map(Rc::new);
         let Some(replica) = self.nodes[at].replica.clone() else { return };
         let me = replica.me().device;
         let named = written.and_then(|written| place_of(written.statement.as_deref()?));
@@ -147,11 +284,13 @@ impl World<'_> {
                 grown.push((lane, seq, area));
             }
         }
-        for (lane, seq, area) in grown {
+        let last = grown.len().saturating_sub(1);
+        for (place, (lane, seq, area)) in grown.into_iter().enumerate() {
             let leaf = replica.store().entry(&lane, seq).ok().flatten().map(|entry| entry.leaf());
             self.trace.note(self.now, "acknowledged", at as u64, &leaf.map_or([0; 32], |leaf| leaf.0));
             let resource_id = resource_id.clone().filter(|_| named == Some((lane, seq)));
-            let (now, said) = (self.now, said.clone());
+            // What opens a lane comes before what was written.
+            let (now, said, wrote) = (self.now, said.clone(), wrote.clone().filter(|_| place == last));
             self.ledger.note(Acknowledged {
                 at: now,
                 member: at,
@@ -159,6 +298,7 @@ impl World<'_> {
                 record,
                 act,
                 said,
+                wrote,
                 area,
                 lane,
                 seq,

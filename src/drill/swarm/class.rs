@@ -37,6 +37,8 @@ pub enum Class {
     S3Outage,
     /// People are registered twice.
     Duplicate,
+    /// Two people are linked by mistake, and the link is undone.
+    WrongLink,
     /// Many unknown people come at once.
     Surge,
     /// A device alters what it relays.
@@ -47,7 +49,7 @@ pub enum Class {
 
 impl Class {
     /// All classes.
-    pub const ALL: [Class; 20] = [
+    pub const ALL: [Class; 21] = [
         Self::Cut,
         Self::Flap,
         Self::OneWay,
@@ -65,6 +67,7 @@ impl Class {
         Self::ClockJump,
         Self::S3Outage,
         Self::Duplicate,
+        Self::WrongLink,
         Self::Surge,
         Self::Lie,
         Self::SecondQuake,

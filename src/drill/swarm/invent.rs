@@ -363,6 +363,7 @@ impl Inventor {
                 let at = format!("[\"{}\", \"{}\"]", name_of(one), name_of(other));
                 Happens::at(time, "duplicate-registration").key("at", at)
             }
+            Class::WrongLink => return self.wrong_link(time),
             Class::Surge => {
                 let event = Happens::at(time, "surge").text("at", AREAS[0]);
                 let over = self.region.ends.saturating_sub(time).min(minutes(10));
@@ -417,6 +418,33 @@ impl Inventor {
         let again = time + minutes(1 + self.chance.below(10));
         if again < self.region.ends {
             self.region.events.push(Happens::at(again, "start").text("at", at));
+        }
+    }
+
+    /// Two people are linked, one of them is given a drug, and the link is undone: there, or where it may be unknown.
+    fn wrong_link(&mut self, time: Duration) {
+        let Some([at, elsewhere]) = self.a_pair() else { return };
+        let (one, other) = (self.alias(), self.alias());
+        for (place, patient) in [&one, &other].into_iter().enumerate() {
+            let register = match place {
+                0 => Happens::at(time, "register"),
+                _ => Happens::then("register"),
+            };
+            let register = register.text("at", name_of(at)).text("as", patient);
+            self.region.events.push(register.text("name", format!("訓練 {patient}")));
+        }
+        self.region.events.push(argument(0, time, at, &one));
+        let tie = |event: Happens, at: usize| {
+            event.text("at", name_of(at)).text("patient", &one).text("with", &other)
+        };
+        self.region.events.push(tie(Happens::then("link"), at));
+        self.region.events.push(Happens { time: None, ..argument(3, time, at, &other) });
+        let undone = time + minutes(1 + self.chance.below(30));
+        if undone < self.region.ends && self.chance.share(0.8) {
+            let from = if self.chance.share(0.5) { at } else { elsewhere };
+            let order = argument(self.chance.below(6), undone, elsewhere, &one);
+            let unlink = tie(Happens::at(undone, "unlink"), from).key("not-same", self.chance.share(0.5));
+            self.region.events.extend([order, unlink]);
         }
     }
 

@@ -79,6 +79,8 @@ fn every_kind_of_fault_is_in_some_region_and_none_in_all() {
         "clock-jump",
         "s3-outage",
         "duplicate-registration",
+        "link",
+        "unlink",
         "surge",
         "lie",
         "second-quake",

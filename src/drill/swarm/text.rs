@@ -130,7 +130,8 @@ fn replica(site: &Site) -> Vec<String> {
         "kind = \"clinic\"".to_owned(),
         "role = \"hospital\"".to_owned(),
         format!("areas = [{}]", list(site.areas.iter())),
-        format!("author = {{ name = \"当直 {name}\", role = \"doctor\" }}"),
+        // Every second one is no doctor: whose word ends what matters.
+        format!("author = {{ name = \"当直 {name}\", role = \"{}\" }}", ["nurse", "doctor"][site.number % 2]),
         format!("store = \"{store}\""),
     ];
     keys.extend(site.battery_h.map(|hours| format!("battery-h = {hours}")));
@@ -160,6 +161,8 @@ fn shift(shift: &Shift) -> Vec<String> {
         "refutations = 0.3".to_owned(),
         "prescriptions = 0.4".to_owned(),
         "handovers = 0.5".to_owned(),
+        "triage = { red = 1, yellow = 1, green = 1, black = 1 }".to_owned(),
+        "acts = \"all\"".to_owned(),
     ]
 }
 

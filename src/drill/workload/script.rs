@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use super::words;
+use super::{acts, words};
 use crate::base::Area;
 use crate::drill::chance::Chance;
 use crate::drill::people::{self, Person};
-use crate::drill::scenario::{Scenario, WorkloadPlan};
+use crate::drill::scenario::{Acts, Scenario, WorkloadPlan};
+use crate::replica::request::Write;
 
+/// The share of what is written into other sections, where a workload writes all.
+const OTHER_SECTIONS: f64 = 0.6;
 /// People of the region are on record within this time after time zero.
 const REGISTERED_WITHIN: Duration = Duration::from_secs(30 * 60);
 /// How many of the last people of an area are looked after again.
@@ -45,6 +48,12 @@ pub enum Task {
     Stop(&'static str),
     /// Writes at the end of the hand-over text.
     Handover(String),
+    /// Writes something into another section.
+    Write(Write),
+    /// Annotates the first statement that is known of the person.
+    Annotate(String),
+    /// Settles the first contradiction that is open; keeps the side of this number, counted round.
+    Decide(usize),
 }
 
 /// One operation.
@@ -205,7 +214,12 @@ impl Author<'_> {
         let here = self.about.get(&area).into_iter().flatten();
         let here: Vec<usize> = here.chain(self.residents.get(&area).into_iter().flatten()).copied().collect();
         let Some(person) = chance.pick(&here).copied() else { return };
-        let task = self.task(person, plan, chance);
+        let task = match plan.acts {
+            Acts::All if chance.share(OTHER_SECTIONS) => {
+                acts::draw(at, self.scenario.begins, plan.triage, chance)
+            }
+            Acts::All | Acts::Usual => self.task(person, plan, chance),
+        };
         self.act(at, member, person, task);
     }
 

@@ -34,7 +34,10 @@ impl Class {
             | "note"
             | "handover"
             | "surge"
-            | "duplicate-registration" => Self::Care,
+            | "duplicate-registration"
+            | "administration"
+            | "link"
+            | "unlink" => Self::Care,
             fault if is_fault(fault) => Self::Fault,
             "heal" | "meet" | "start" | "restore" | "return-to-normal" => Self::Mended,
             _ => Self::Step,

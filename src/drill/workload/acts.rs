@@ -2,6 +2,7 @@
 //!
 //! Values are few, so that two sites often say different things of one patient: that is what a merge is about.
 
+use std::mem::discriminant;
 use std::time::Duration;
 
 use super::script::Task;
@@ -24,6 +25,9 @@ const GROUPS: [&str; 3] = ["A+", "O+", "A-"];
 const COLOURS: [&str; 4] = ["red", "yellow", "green", "black"];
 /// How long before it is written a dose was given, in minutes: some are told in time, some at the end of a shift.
 const GIVEN_BEFORE_MIN: u64 = 90;
+
+/// How often it is drawn until it is about the same section: the rarest is one of twelve.
+const DRAWS_MAX: usize = 60;
 
 /// Draws something to write; `at` is when, `begins` the wall clock at time zero.
 pub(super) fn draw(at: Duration, begins: WallMs, triage: TriageMix, chance: &mut Chance) -> Task {
@@ -68,6 +72,31 @@ pub(super) fn draw(at: Duration, begins: WallMs, triage: TriageMix, chance: &mut
     Task::Write(Write::Section(form))
 }
 
+/// Draws what somebody elsewhere writes about the same thing at the same moment, so that neither can know of the other;
+/// none where nothing could be contrary.
+pub(super) fn contrary(
+    task: &Task,
+    (at, begins): (Duration, WallMs),
+    triage: TriageMix,
+    chance: &mut Chance,
+) -> Option<Task> {
+    let dose = |drug: &str| words::DRUGS.iter().find(|(name, _)| *name == drug).map(|(_, doses)| doses[0]);
+    match task {
+        Task::Change(drug, _) => Some(Task::Stop(drug)),
+        Task::Stop(drug) => Some(Task::Change(drug, dose(drug)?)),
+        Task::Start(drug, dose) => Some(Task::Start(drug, dose)),
+        Task::Refute(substance) => Some(Task::Allergy(substance)),
+        Task::Write(Write::Section(form)) => {
+            let same = |task: &Task| match task {
+                Task::Write(Write::Section(other)) => discriminant(other) == discriminant(form),
+                _ => false,
+            };
+            (0..DRAWS_MAX).map(|_| draw(at, begins, triage, chance)).find(same)
+        }
+        _ => None,
+    }
+}
+
 fn others(chance: &mut Chance) -> Task {
     match chance.below(3) {
         0 => Task::Annotate(words::handover(chance)),
@@ -99,6 +128,20 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn what_is_contrary_is_about_the_same() {
+        let mut chance = Chance::of_seed(2);
+        let mix = TriageMix { red: 1.0, yellow: 1.0, green: 1.0, black: 1.0 };
+        let now = (Duration::ZERO, WallMs(1_795_000_000_000));
+        let mut of = |task: Task| contrary(&task, now, mix, &mut chance);
+        assert_eq!(of(Task::Change("ワルファリン", "3mg")), Some(Task::Stop("ワルファリン")));
+        assert!(matches!(of(Task::Stop("ワルファリン")), Some(Task::Change("ワルファリン", _))));
+        assert_eq!(of(Task::Note(String::new())), None);
+        let left = SectionWrite::Move { place: "北病棟".into(), kind: "inpatient".into(), left: true };
+        let moved = of(Task::Write(Write::Section(left)));
+        assert!(matches!(moved, Some(Task::Write(Write::Section(SectionWrite::Move { .. })))), "{moved:?}");
+    }
 
     #[test]
     fn every_section_is_written_before_long() {

@@ -11,6 +11,8 @@ use crate::replica::request::Write;
 
 /// The share of what is written into other sections, where a workload writes all.
 const OTHER_SECTIONS: f64 = 0.6;
+/// How often somebody elsewhere writes about the same thing at the same moment, where a workload writes all.
+const CONTRARY: f64 = 0.4;
 /// People of the region are on record within this time after time zero.
 const REGISTERED_WITHIN: Duration = Duration::from_secs(30 * 60);
 /// How many of the last people of an area are looked after again.
@@ -220,6 +222,20 @@ impl Author<'_> {
             }
             Acts::All | Acts::Usual => self.task(person, plan, chance),
         };
+        if plan.acts == Acts::All && chance.share(CONTRARY) {
+            let elsewhere: Vec<usize> = plan
+                .at
+                .iter()
+                .copied()
+                .filter(|other| *other != member && self.scenario.replicas[*other].areas.contains(&area))
+                .collect();
+            let now = (at, self.scenario.begins);
+            if let Some(other) = chance.pick(&elsewhere)
+                && let Some(task) = acts::contrary(&task, now, plan.triage, chance)
+            {
+                self.act(at, *other, person, task);
+            }
+        }
         self.act(at, member, person, task);
     }
 

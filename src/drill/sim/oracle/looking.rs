@@ -52,7 +52,7 @@ impl World<'_> {
     ) {
         let unknown = facts.iter().filter(|fact| {
             let place = (fact.position.lane, fact.position.seq);
-            !self.ledger.at(place.0, place.1).is_some_and(|write| write.wrote.is_some())
+            self.ledger.at(place.0, place.1).is_none_or(|write| write.wrote.is_none())
         });
         let name = &self.scenario.replicas[node].name;
         let look = Look {

@@ -7,9 +7,9 @@
 //! 2. It speaks of what the ledger knows. A section that holds a statement which the ledger does not know, such as an
 //!    import or a write that was cut off, is not judged in that record.
 //!
-//! [`held`] says what answers what; [`sections`], [`standing`], [`notes`], [`alerts`], [`found`]
-//! and [`links`] compare one idea each;
-//! [`looking`] asks them all of one record at one machine.
+//! `held` says what answers what; `sections`, `standing`, `notes`, `alerts`, `found`
+//! and `links` compare one idea each;
+//! `looking` asks them all of one record at one machine.
 
 mod alerts;
 mod found;

@@ -42,7 +42,7 @@ pub(super) fn compare(look: &Look<'_>, seen: &mut Looked) {
 fn allergy(look: &Look<'_>, substance: &str, standing: &[One<'_>], seen: &mut Looked) {
     let mut active = look.view.allergies.active.iter();
     let shown = active.any(|one| one.substance == substance || one.also.iter().any(|name| name == substance));
-    seen.note(shown == !standing.is_empty(), || {
+    seen.note(shown != standing.is_empty(), || {
         let told = if shown { "is refuted and still active" } else { "stands and is not active" };
         look.wrong(&format!("the allergy to {substance} {told}"))
     });

@@ -178,6 +178,9 @@ fn compile(copy: &Path, words: &[&str]) -> Result<Vec<Mishap>> {
                 collect(span, &mut places);
             }
         }
+        for child in message["children"].as_array().into_iter().flatten() {
+            child["spans"].as_array().into_iter().flatten().for_each(|span| collect(span, &mut places));
+        }
         let told = message["rendered"].as_str().unwrap_or_default().to_owned();
         // "Aborting due to 3 errors" is about no place.
         if !places.is_empty() {

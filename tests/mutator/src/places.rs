@@ -6,7 +6,7 @@ use std::ops::Range;
 use proc_macro2::Span as Mark;
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
-use syn::{Arm, BinOp, Expr, ExprBinary, ExprStruct, ExprUnary, ImplItemFn, ItemFn, TraitItemFn};
+use syn::{Arm, BinOp, Expr, ExprBinary, ExprStruct, ExprUnary, ImplItemFn, ItemFn, Pat, TraitItemFn};
 
 use crate::listing::{Genre, Mistake, Place};
 
@@ -56,17 +56,19 @@ pub fn find(source: &str, mistakes: &[(u32, &Mistake)]) -> syn::Result<(Vec<Chan
     for &(number, mistake) in mistakes {
         wanted.entry((mistake.span.start, mistake.span.end)).or_default().push((number, mistake));
     }
-    let mut finder = Finder { wanted, changes: Vec::new() };
+    let mut finder = Finder { wanted, changes: Vec::new(), refused: Vec::new() };
     finder.visit_file(&syn::parse_file(source)?);
-    let Finder { wanted, mut changes } = finder;
+    let Finder { wanted, mut changes, refused } = finder;
     changes.sort_by_key(Change::order);
-    Ok((changes, wanted.into_values().flatten().map(|(number, _)| number).collect()))
+    Ok((changes, wanted.into_values().flatten().map(|(number, _)| number).chain(refused).collect()))
 }
 
 struct Finder<'a> {
     /// Those not found yet.
     wanted: BTreeMap<(Place, Place), Vec<(u32, &'a Mistake)>>,
     changes: Vec<Change>,
+    /// Those that cannot be switched although they were found.
+    refused: Vec<u32>,
 }
 
 impl<'a> Finder<'a> {
@@ -173,6 +175,15 @@ impl<'ast> Visit<'ast> for Finder<'_> {
             |text: &str| asked.iter().find(|(_, it)| it.replacement == text).map(|(number, _)| *number);
         let (always, never) = (becomes("true"), becomes("false"));
         let deleted = deleted.first().map(|(number, _)| *number);
+        // Without the arm that takes everything, the compiler would refuse the match; with a switch in it, too.
+        let takes_all = guard.is_none()
+            && match &arm.pat {
+                Pat::Wild(_) => true,
+                Pat::Ident(named) => named.subpat.is_none(),
+                _ => false,
+            };
+        let (deleted, refused) = if takes_all { (None, deleted) } else { (deleted, None) };
+        self.refused.extend(refused);
         if deleted.or(always).or(never).is_some() {
             let guard = guard.map(|guard| guard.span().byte_range());
             let pattern_ends = arm.pat.span().byte_range().end;

@@ -192,6 +192,8 @@ impl Page {
         self.title("Medication");
         if list.active.is_empty() && list.recorded.is_empty() && list.ended.is_empty() {
             self.line("nothing on record");
+        } else if list.active.is_empty() {
+            self.line("nothing current");
         }
         for drug in &list.active {
             let prefix = match drug.state {

@@ -46,10 +46,12 @@ impl Page {
         let doctor =
             if triage.needs_doctor { " (no doctor has confirmed it: 医師の確認なし)" } else { "" };
         self.line(&format!("{name} {japanese}{doctor}{}", marks(triage.marks)));
-        for one in triage.assessments.iter().filter(|one| one.stands) {
+        let standing: Vec<_> = triage.assessments.iter().filter(|one| one.stands).collect();
+        let side = if standing.len() > 1 { "‖ " } else { "" };
+        for one in standing {
             let method = one.method.as_deref().map_or(String::new(), |method| format!(", {method}"));
             let source = self.source(&one.source);
-            self.line(&format!("  ‖ {}{method}{source}", one.colour.name()));
+            self.line(&format!("  {side}{}{method}{source}", one.colour.name()));
         }
         let past: Vec<_> = triage.assessments.iter().filter(|one| !one.stands).collect();
         for one in past.iter().take(MOVES_SHOWN_MAX) {

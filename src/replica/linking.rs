@@ -74,13 +74,15 @@ impl Replica {
             resource: with_id(&linkage(kind, pair, &author.name), &self.fresh_id())?,
         };
         let areas = [(pair.0, self.area_of(&pair.0)?), (pair.1, self.area_of(&pair.1)?)];
+        let mut knowing = self.areas_seen(&pair.0)?;
+        knowing.extend(self.areas_seen(&pair.1)?);
         let may_write = |area: &Area| self.me().device_certificate.covers(area, Part::Card);
         let mut inner = self.lock();
         let time = inner.clock.tick(self.environment().now());
         let mut appends = Vec::new();
         for (record, area) in areas.into_iter().filter(|(_, area)| may_write(area)) {
             let entry = facts_entry(self, record, time, author.clone(), None, vec![statement.clone()])?;
-            appends.push(Append { area, part: Part::Card, entries: vec![entry] });
+            appends.push(Append { area, part: Part::Card, entries: vec![entry], knowing: knowing.clone() });
         }
         if appends.is_empty() {
             return Err(ReplicaError::NoArea);

@@ -23,6 +23,7 @@ pub mod guarding;
 pub mod heads;
 pub mod healing;
 pub mod home;
+mod horizon;
 pub mod importing;
 mod index;
 pub mod linking;

@@ -171,7 +171,9 @@ fn keys_that_come_later_open_what_they_lead_to() {
     for wraps in wraps.chunks(5) {
         let body = ControlBody::new(wraps.to_vec()).to_bytes();
         let entries = vec![Entry { kind: EntryKind::CONTROL, body }];
-        replica.append(vec![Append { area: Area::common(), part: Part::Control, entries }]).unwrap();
+        replica
+            .append(vec![Append { area: Area::common(), part: Part::Control, entries, knowing: [].into() }])
+            .unwrap();
     }
     assert_eq!(replica.keyring().readable().count(), 2 * Part::ALL.len());
 }

@@ -369,11 +369,7 @@ impl Replica {
         inner: &mut Inner,
         appends: Vec<Append>,
     ) -> Result<Vec<Place>, ReplicaError> {
-        let appended = self.append_all(inner, appends);
-        if appended.is_err() {
-            inner.horizons.forget();
-        }
-        appended
+        self.append_all(inner, appends).inspect_err(|_| inner.horizons.forget())
     }
 
     fn append_all(&self, inner: &mut Inner, appends: Vec<Append>) -> Result<Vec<Place>, ReplicaError> {

@@ -26,6 +26,10 @@ pub mod home;
 mod horizon;
 pub mod importing;
 mod index;
+mod knowing;
+#[cfg(test)]
+mod knowing_tests;
+pub mod knowledge;
 pub mod linking;
 #[cfg(test)]
 mod linking_tests;

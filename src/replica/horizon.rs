@@ -308,3 +308,50 @@ impl Replica {
         Ok(lanes.iter().filter_map(|lane| Some(inner.lanes.get(lane)?.name.area.clone())).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{DeviceId, Digest, RealmId};
+    use crate::lane::Frontier;
+
+    const LANES: u8 = 100;
+
+    fn name(device: u8, part: Part) -> LaneName {
+        let area = Area::new("shared/miura").unwrap();
+        LaneName { realm: RealmId([1; 32]), device: DeviceId([device; 32]), area, part }
+    }
+
+    fn push(frontier: &mut Frontier, horizons: &mut Horizons, lane: &LaneName) {
+        frontier.push(&Digest([7; 32]));
+        horizons.grew(lane.id(), lane.part);
+    }
+
+    #[test]
+    fn over_300_lanes_a_write_costs_what_was_heard_since_the_last_one() {
+        let (mut horizons, mut held, own) = (Horizons::default(), BTreeMap::new(), name(0, Part::Card));
+        let names: Vec<LaneName> = (1..=LANES)
+            .flat_map(|device| [Part::Card, Part::Notes, Part::Data].map(|part| name(device, part)))
+            .collect();
+        let grow = |horizons: &mut Horizons, held: &mut BTreeMap<LaneId, LaneState>, count: usize| {
+            for lane in &names[..count] {
+                let state = held.entry(lane.id()).or_insert_with(|| LaneState::new(lane.clone()));
+                push(&mut state.frontier, horizons, lane);
+            }
+        };
+        let none = BTreeSet::new();
+        grow(&mut horizons, &mut held, 300);
+        let sizes: Vec<usize> = [0, 1, 10, 300]
+            .into_iter()
+            .zip([1, 3, 5, 7])
+            .map(|(grown, at)| {
+                grow(&mut horizons, &mut held, grown);
+                horizons.entry(&held, &own, &none, at).map_or(0, |entry| entry.body.len())
+            })
+            .collect();
+        let [whole, one, ten, all] = sizes[..] else { panic!("four sizes") };
+        assert!(whole <= 300 * WHOLE_LANE_BYTES + EMPTY_BYTES, "{whole} bytes for all lanes");
+        assert!(one <= 20 && ten <= 50 && all <= 620, "{one}, {ten}, {all} bytes");
+        assert!(horizons.entry(&held, &own, &none, 9).is_none(), "nothing was heard");
+    }
+}

@@ -170,19 +170,19 @@ impl Replica {
         if low > 0 && self.arrived(low)?.is_none() {
             return Ok(None);
         }
-        let mut after: Vec<(LaneId, u64, u64)> = Vec::new();
+        let mut after: Vec<(LaneId, u64)> = Vec::new();
         let mut next = low;
         while next < last {
             let page = self.store.arrivals(next, PAGE)?;
             let Some(end) = page.last().map(|arrival| arrival.no) else { break };
             // What was healed has no time: it had been there before.
             let timed = page.iter().filter(|arrival| arrival.time.is_some() && arrival.start < arrival.end);
-            after.extend(timed.map(|arrival| (arrival.lane, arrival.start, arrival.end)));
+            after.extend(timed.map(|arrival| (arrival.lane, arrival.start)));
             next = end;
         }
-        let mut known = Known::default();
-        known.heights = self.lanes().into_iter().map(|(lane, state)| (lane, state.size())).collect();
-        for (lane, start, _) in after.into_iter().rev() {
+        let heights = self.lanes().into_iter().map(|(lane, state)| (lane, state.size())).collect();
+        let mut known = Known { heights };
+        for (lane, start) in after.into_iter().rev() {
             if let Some(height) = known.heights.get_mut(&lane) {
                 *height = (*height).min(start);
             }

@@ -52,6 +52,14 @@ pub const FORK_PATH_ENTRIES_MAX: usize =
 pub const FORK_PATH_BYTES_MAX: usize = RUN_BYTES_MAX + FORK_BRANCH_BYTES_MAX + FORK_GAP_BYTES_MAX;
 /// Most entries that one carry entry brings.
 pub const CARRIED_PER_ENTRY_MAX: usize = 4_096;
+/// Most lanes that a horizon names.
+pub const HORIZON_LANES_MAX: usize = 65_536;
+/// A whole horizon entry follows at the latest after so many that tell only what has changed.
+pub const HORIZON_CHANGES_MAX: u32 = 1_024;
+/// A horizon entry is repeated when this many entries were written since the last one in its lane.
+pub const HORIZON_GAP_MAX: u64 = 1_024;
+/// How many entries a reader goes back in a lane to find the horizon of a statement: an import may append many at once.
+pub const HORIZON_SEARCH_MAX: u64 = 65_536;
 /// Most nodes in an inclusion proof: one for each level of the largest tree.
 pub const PROOF_NODES_MAX: usize = 62;
 

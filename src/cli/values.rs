@@ -8,6 +8,7 @@ use serde::de::value::{Error as NameError, StrDeserializer};
 
 use super::failure::Failure;
 use crate::backup::BucketUrl;
+use crate::base::WallMs;
 
 /// The kinds of sites.
 pub const SITE_KINDS: &[&str] =
@@ -46,6 +47,32 @@ pub fn birth_date(text: &str) -> Result<String, String> {
         Ok(_) if shaped => Ok(text.to_owned()),
         _ => Err("a date of the calendar is needed, as in 1950-01-31".to_owned()),
     }
+}
+
+/// Reads a moment: a date and time with an offset, one in Japanese time, or a time of today in Japan.
+///
+/// # Errors
+/// A sentence for the person who typed it.
+pub fn moment(text: &str, now: WallMs) -> Result<WallMs, String> {
+    let wrong = || {
+        format!(
+            "'{text}' is not a time: 2026-11-22T14:10, with +09:00 or Z behind it if need be, or 14:10 of today"
+        )
+    };
+    let japan = jiff::tz::Offset::constant(9);
+    let at = |time: jiff::civil::DateTime| japan.to_timestamp(time).ok();
+    let today = || {
+        let now = jiff::Timestamp::from_millisecond(i64::try_from(now.0).ok()?).ok()?;
+        let time: jiff::civil::Time = text.parse().ok()?;
+        at(japan.to_datetime(now).date().to_datetime(time))
+    };
+    let is_time_only = !text.contains('-') && text.contains(':');
+    let read = match is_time_only {
+        true => today(),
+        false => text.parse().ok().or_else(|| at(text.parse().ok()?)),
+    };
+    let read: jiff::Timestamp = read.ok_or_else(wrong)?;
+    u64::try_from(read.as_millisecond()).map(WallMs).map_err(|_| wrong())
 }
 
 /// Reads `HOST:PORT`.
@@ -116,6 +143,24 @@ mod tests {
         assert!(MEDICATION_ACTIONS.iter().all(|name| of_name::<MedicationAction>(name).is_ok()));
         assert_eq!(of_name::<SiteKind>("care-home").unwrap(), SiteKind::CareHome);
         assert!(of_name::<SiteKind>("castle").is_err());
+    }
+
+    #[test]
+    fn moments_are_read_in_japanese_time_unless_they_say_otherwise() {
+        let now = WallMs(1_795_318_200_000); // 2026-11-22T12:30 in Japan
+        let at = WallMs(1_795_324_200_000);
+        for good in [
+            "2026-11-22T14:10",
+            "2026-11-22T14:10+09:00",
+            "2026-11-22T05:10:00Z",
+            "2026-11-22 14:10",
+            "14:10",
+        ] {
+            assert_eq!(moment(good, now), Ok(at), "{good}");
+        }
+        for wrong in ["", "yesterday", "25:10", "2026-13-01T00:00", "1960-01-01T00:00", "14"] {
+            assert!(moment(wrong, now).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -32,6 +32,8 @@ impl EntryKind {
     pub const AUDIT: EntryKind = EntryKind(4);
     /// Entries of another area, with their proofs.
     pub const CARRY: EntryKind = EntryKind(5);
+    /// How far the replica that writes the lane had heard: a [`HorizonBody`](super::HorizonBody).
+    pub const HORIZON: EntryKind = EntryKind(6);
 }
 
 /// One item of a lane.

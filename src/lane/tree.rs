@@ -49,6 +49,11 @@ impl Frontier {
         }
     }
 
+    /// Returns the root of the smallest complete subtree at the right end, which holds the last leaf.
+    pub fn edge(&self) -> Option<&Digest> {
+        self.nodes.last()
+    }
+
     /// Returns the root of the complete subtree over `start..end`, if it is one of the nodes.
     fn node(&self, start: u64, end: u64) -> Option<&Digest> {
         let bits = (0..u64::BITS).rev().map(|bit| 1u64 << bit).filter(|width| self.size & width != 0);

@@ -32,6 +32,7 @@ mod tests;
 pub mod threads;
 pub mod versions;
 pub mod view;
+pub mod waiting;
 
 pub use body::BodyError;
 pub use conflict::Conflict;

@@ -23,6 +23,7 @@ use super::sections::problems::{self, Problems};
 use super::sections::resuscitation::{self, Resuscitation};
 use super::sections::triage::{self, Triage};
 use super::sections::whereabouts::{self, Whereabouts};
+use super::waiting::{Waiting, waiting};
 use crate::base::{Hlc, RecordId, WallMs};
 
 /// What is known about one patient.
@@ -77,6 +78,8 @@ pub struct RecordView {
     pub checked: Coverage,
     /// Statements that claim to follow what does not exist; their claims are ignored.
     pub mismatched: u64,
+    /// Statements that follow others which have not arrived.
+    pub waiting: Vec<Waiting>,
 }
 
 impl RecordView {
@@ -120,6 +123,7 @@ impl RecordView {
             latest: facts.iter().map(|fact| fact.time).max().unwrap_or_default(),
             others: other::count(facts),
             mismatched: mismatched(facts),
+            waiting: waiting(facts),
             demographics,
             care_level,
             triage,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::chart_shown::{DraftShown, OlderChart, PlanShown};
+use super::knowledge::{KnowledgeShown, WaitShown};
 use crate::base::{Area, DeviceId, Digest, Part, RecordId, WallMs};
 use crate::record::Harm;
 use crate::record::linking::unnamed::CalledOut;
@@ -189,6 +190,12 @@ pub struct Shown {
     pub record: RecordId,
     /// The areas in which it has entries.
     pub areas: Vec<Area>,
+    /// Whose knowledge is shown, when it is not what is known here now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub knowledge: Option<KnowledgeShown>,
+    /// Statements that follow others which have not arrived here.
+    #[serde(default)]
+    pub waits: Vec<WaitShown>,
     /// The view of its facts, joined with those of the records that are linked with it.
     pub view: serde_json::Value,
     /// Which records are joined, and what is said of it ([`crate::record::linking::PersonView`]).

@@ -63,7 +63,9 @@ async fn carry_out(
             json(block_in_place(|| replica.import(&call, progress))?)
         }
         Request::Find { text, limit } => json(block_in_place(|| replica.find(&text, limit))?),
-        Request::Show { record } => json(block_in_place(|| replica.show(&replica.record_named(&record)?))?),
+        Request::Show { record, moment } => {
+            json(block_in_place(|| replica.show_at(&replica.record_named(&record)?, moment.as_ref()))?)
+        }
         Request::Export { record, format, to } => json(block_in_place(|| {
             let record = record.map(|record| replica.record_named(&record)).transpose()?;
             replica.export(record, format, &to, progress)

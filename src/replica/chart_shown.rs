@@ -10,6 +10,7 @@ use super::answer::{AnnotationShown, ChartShown};
 use super::charting::{signed, version_of};
 use super::core::Replica;
 use super::error::ReplicaError;
+use super::knowing::Known;
 use super::records::LoadedChart;
 use crate::base::{Area, DeviceId, RecordId, WallMs};
 use crate::chart::{ChangeHash, Draft, NoteId, Piece, Signing, Tick};
@@ -79,16 +80,20 @@ pub struct OlderChart {
 }
 
 impl Replica {
-    /// Shows the charts of a record.
+    /// Shows the charts of a record, from what was known at a time, or from all.
     ///
     /// # Errors
     /// When the store or the chart library fails.
-    pub fn charts_shown(&self, record: &RecordId) -> Result<Vec<ChartShown>, ReplicaError> {
-        let charts = self.charts(record)?;
+    pub(crate) fn charts_shown(
+        &self,
+        record: &RecordId,
+        known: Option<&Known>,
+    ) -> Result<Vec<ChartShown>, ReplicaError> {
+        let charts = self.charts_known(record, known)?;
         if charts.is_empty() {
             return Ok(Vec::new());
         }
-        let facts = self.facts(record)?.0;
+        let facts = self.facts_known(record, None, known)?.0;
         charts.into_iter().map(|(area, loaded)| self.chart_shown(area, loaded, &facts)).collect()
     }
 

@@ -3,6 +3,7 @@
 //!
 //! The statement stands before the change in the lane, so that no replica sees the text gone and not signed.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 use super::answer::Written;
@@ -107,7 +108,7 @@ impl Replica {
     }
 
     /// Finds the statement whose name, or its beginning and its place, is given.
-    pub(super) fn statement_named(
+    pub(super) fn statement_in(
         &self,
         facts: &Facts,
         record: &RecordId,
@@ -177,7 +178,7 @@ impl Replica {
         author: &Author,
     ) -> Result<Charting, ReplicaError> {
         let facts = self.facts_in(record, Some(Part::Notes))?.0;
-        let position = self.statement_named(&facts, record, to)?;
+        let position = self.statement_in(&facts, record, to)?;
         let follows: Vec<FollowRef> = facts
             .at(position)
             .filter(|fact| fact.section == Section::Notes)
@@ -210,7 +211,7 @@ impl Replica {
             return Ok(id.as_str().to_owned());
         }
         let facts = self.facts(record)?.0;
-        Ok(Self::statement_name(&self.statement_named(&facts, record, at)?))
+        Ok(Self::statement_name(&self.statement_in(&facts, record, at)?))
     }
 
     /// Begins the chart that follows a spoiled one: the hand-over, the drafts and what is not done yet are typed into it.
@@ -295,12 +296,13 @@ impl Replica {
             };
             entries.push(Entry { kind: EntryKind::CHART, body: body.to_bytes() });
         }
+        let knowing = if signs { self.areas_seen(record)? } else { BTreeSet::new() };
         let mut inner = self.lock();
         let time = inner.clock.tick(self.environment().now());
         if let Some(statement) = statement {
             entries.insert(0, facts_entry(self, *record, time, author, None, vec![statement])?);
         }
-        let append = Append { area: area.clone(), part: Part::Notes, entries };
+        let append = Append { area: area.clone(), part: Part::Notes, entries, knowing };
         let place = self.append_locked(&mut inner, vec![append])?[0];
         drop(inner);
         let position = signs.then_some(Position { lane: place.lane, seq: place.seq, index: 0 });

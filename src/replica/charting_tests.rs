@@ -36,7 +36,7 @@ async fn refused(replica: &Arc<Replica>, record: &RecordId, write: ChartWrite) -
 }
 
 async fn shown(replica: &Arc<Replica>, record: &RecordId) -> Shown {
-    let request = Request::Show { record: record.to_string() };
+    let request = Request::Show { record: record.to_string(), moment: None };
     serde_json::from_value(asked(replica, request).await.unwrap()).unwrap()
 }
 
@@ -229,7 +229,9 @@ async fn a_spoiled_chart_leaves_the_facts_and_every_text_and_a_new_one_goes_on()
         };
         let entry = Entry { kind: EntryKind::CHART, body: body.to_bytes() };
         let area = south.area_of(&record).unwrap();
-        south.append(vec![Append { area, part: Part::Notes, entries: vec![entry] }]).unwrap();
+        south
+            .append(vec![Append { area, part: Part::Notes, entries: vec![entry], knowing: [].into() }])
+            .unwrap();
     }
     all_meet(&replicas).await;
 
@@ -253,7 +255,8 @@ async fn a_spoiled_chart_leaves_the_facts_and_every_text_and_a_new_one_goes_on()
         let generation = std::num::NonZeroU32::new(generation);
         let body = ChartBody { generation, salt: [2; 8], changes: vec![change], ..far.clone() };
         let entry = Entry { kind: EntryKind::CHART, body: body.to_bytes() };
-        let append = Append { area: area.clone(), part: Part::Notes, entries: vec![entry] };
+        let append =
+            Append { area: area.clone(), part: Part::Notes, entries: vec![entry], knowing: [].into() };
         south.append(vec![append]).unwrap();
     }
     let here = charts(south, &record).await;

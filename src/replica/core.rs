@@ -11,6 +11,7 @@ use tokio::sync::broadcast;
 
 use super::environment::Environment;
 use super::error::ReplicaError;
+use super::horizon::Horizons;
 use super::sabotage::{Fate, LATE_MAX};
 use crate::base::cbor;
 use crate::base::{Area, DeviceId, Digest, Hlc, HybridClock, LaneId, Part, RealmId};
@@ -93,6 +94,8 @@ pub struct Append {
     pub part: Part,
     /// The entries.
     pub entries: Vec<Entry>,
+    /// The areas besides this one of which the author could know what matters here.
+    pub knowing: BTreeSet<Area>,
 }
 
 pub(super) struct Inner {
@@ -102,6 +105,7 @@ pub(super) struct Inner {
     pub(super) ring: Keyring,
     /// Control items that came outside of control lanes and are to be made durable with the next commit.
     pub(super) unsaved: Vec<ControlItem>,
+    pub(super) horizons: Horizons,
     pub(super) tail: Tail,
     pub(super) coverage: Coverage,
     /// What a scrub found that cannot be read, and no peer has given back yet.
@@ -182,6 +186,7 @@ impl Replica {
             area: Area::common(),
             part: Part::Control,
             entries: vec![Entry { kind: EntryKind::CONTROL, body }],
+            knowing: BTreeSet::new(),
         }])?;
         Ok(replica)
     }
@@ -235,6 +240,7 @@ impl Replica {
             roster,
             ring,
             unsaved: Vec::new(),
+            horizons: Horizons::default(),
             tail,
             coverage: Coverage::Behind,
             damaged: Vec::new(),
@@ -363,16 +369,21 @@ impl Replica {
         inner: &mut Inner,
         appends: Vec<Append>,
     ) -> Result<Vec<Place>, ReplicaError> {
+        self.append_all(inner, appends).inspect_err(|_| inner.horizons.forget())
+    }
+
+    fn append_all(&self, inner: &mut Inner, appends: Vec<Append>) -> Result<Vec<Place>, ReplicaError> {
         let mut after: BTreeMap<LaneId, LaneState> = BTreeMap::new();
         let (mut batch, mut places) = (Batch::default(), Vec::new());
-        for Append { area, part, entries } in appends {
+        for Append { area, part, mut entries, knowing } in appends {
             if !self.me.device_certificate.covers(&area, part) {
                 return Err(ReplicaError::NotAllowed { area, part });
             }
             let name = LaneName { realm: self.me.realm, device: self.me.device, area, part };
             let (lane, count) = (name.id(), entries.len() as u64);
-            let state = after.get(&lane).or_else(|| inner.lanes.get(&lane));
-            let runs = append(state, &name, &self.me.certificate, entries, &self.me.seed)?;
+            let state = after.get(&lane).or_else(|| inner.lanes.get(&lane)).cloned();
+            entries.splice(0..0, self.horizon_before(inner, &name, state.as_ref(), &knowing, &entries));
+            let runs = append(state.as_ref(), &name, &self.me.certificate, entries, &self.me.seed)?;
             for Appended { run, before, state } in runs {
                 after.insert(lane, state.clone());
                 batch.advances.push((run, before, state));
@@ -383,7 +394,7 @@ impl Replica {
         inner.writes += 1;
         match Fate::of(inner.writes) {
             Fate::Durable => self.commit(inner, batch)?,
-            Fate::Lost => {}
+            Fate::Lost => inner.horizons.forget(),
             Fate::Late => {
                 inner.lanes.extend(after);
                 inner.late.push(batch);
@@ -415,10 +426,12 @@ impl Replica {
             .chain(batch.forks.iter().map(|forking| &forking.state))
             .map(|state| (state.id(), state.clone()))
             .collect();
+        batch.time = Some(self.environment.now());
         if let Err(error) = self.store.commit(batch) {
             inner.unsaved = unsaved;
             if matches!(error, StoreError::Stale { .. }) {
                 // A commit that a failing disk reported as lost was there after all: the disk is right.
+                inner.horizons = Horizons::default();
                 inner.lanes = self.store.lanes()?.into_iter().map(|lane| (lane.id(), lane)).collect();
             }
             return Err(error.into());
@@ -441,6 +454,7 @@ impl Replica {
         }
         for (lane, state) in changed {
             let told = Changed { name: state.name.clone(), head: state.head() };
+            inner.horizons.grew(lane, state.name.part);
             inner.lanes.insert(lane, state);
             // Nobody listens when no session runs.
             let _ = self.changes.send(told);

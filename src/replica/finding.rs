@@ -8,6 +8,8 @@ use super::answer::{Found, FoundPatient, Shown};
 use super::chart_text;
 use super::core::Replica;
 use super::error::ReplicaError;
+use super::knowing::Knowledge;
+use super::knowledge::{KnowledgeShown, Moment, waits_text};
 use crate::base::{LaneId, Part, RecordId, WallMs};
 use crate::record::facts::{Fact, Facts};
 use crate::record::linking::group::Groups;
@@ -110,17 +112,39 @@ impl Replica {
     /// # Errors
     /// When the store or the chart library fails.
     pub fn show(&self, record: &RecordId) -> Result<Shown, ReplicaError> {
-        let (person, quarantined) = self.person(record)?;
+        self.show_at(record, None)
+    }
+
+    /// Shows a person as somebody knew them at a moment, or as known now.
+    ///
+    /// # Errors
+    /// When there is no such statement or device, or the store or the chart library fails.
+    pub fn show_at(&self, record: &RecordId, moment: Option<&Moment>) -> Result<Shown, ReplicaError> {
+        let knowledge = moment.map(|moment| self.knowledge(record, moment)).transpose()?;
+        let known = knowledge.as_ref().map(|knowledge| &knowledge.known);
+        let now = knowledge.as_ref().and_then(|knowledge| knowledge.shown.time);
+        let now = now.unwrap_or_else(|| self.environment().now());
+        let (person, quarantined) = self.person_known(record, known)?;
         let view = &person.view;
         let (mut charts, mut areas) = (Vec::new(), BTreeSet::new());
         for record in &person.records {
-            charts.extend(self.charts_shown(record)?);
-            areas.extend(self.areas_of(record)?);
+            charts.extend(self.charts_shown(record, known)?);
+            areas.extend(self.areas_known(record, known)?);
         }
-        let mut text = told::text(&person, self.environment().now());
-        text.push_str(&render::text(view, self.environment().now()));
+        let shown = match knowledge {
+            Some(Knowledge { known, mut shown }) => {
+                shown.later = self.count_later(&self.person(record)?.0.records, &known)?;
+                Some(shown)
+            }
+            None => None,
+        };
+        let waits = self.waits(view);
+        let mut text = shown.as_ref().map_or_else(String::new, KnowledgeShown::text);
+        text.push_str(&told::text(&person, now));
+        text.push_str(&waits_text(&waits));
+        text.push_str(&render::text(view, now));
         let named = record.to_string();
-        text.push_str(&chart_text::text(&charts, &named[..RECORD_DIGITS], self.environment().now()));
+        text.push_str(&chart_text::text(&charts, &named[..RECORD_DIGITS], now));
         if quarantined > 0 {
             text.push_str(&format!(
                 "{quarantined} entries of this record cannot be read and are kept aside\n"
@@ -128,7 +152,8 @@ impl Replica {
         }
         let view = serde_json::from_slice(&view.to_json()).unwrap_or_default();
         let person = serde_json::to_value(&person).unwrap_or_default();
-        Ok(Shown { record: *record, areas: areas.into_iter().collect(), view, person, charts, text })
+        let areas = areas.into_iter().collect();
+        Ok(Shown { record: *record, areas, knowledge: shown, waits, view, person, charts, text })
     }
 
     pub(super) fn records_with(&self, group: &[SearchToken]) -> Result<BTreeSet<RecordId>, ReplicaError> {

@@ -188,8 +188,10 @@ impl Importer<'_> {
 
     fn flush(&mut self) -> Result<(), ReplicaError> {
         let pending = std::mem::take(&mut self.pending);
-        let appends =
-            pending.into_iter().map(|((part, area), entries)| Append { area, part, entries }).collect();
+        let appends = pending
+            .into_iter()
+            .map(|((part, area), entries)| Append { area, part, entries, knowing: BTreeSet::new() })
+            .collect();
         self.replica.append(appends)?;
         self.pending_bytes = 0;
         self.pending_resources.clear();

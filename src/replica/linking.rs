@@ -8,6 +8,7 @@ use super::answer::{Linked, Suggested, SuggestedPair, SuggestedSide, Written};
 use super::core::{Append, Replica};
 use super::environment::EnvironmentRng;
 use super::error::ReplicaError;
+use super::knowing::Known;
 use super::writing::{Draft, facts_entry, with_id};
 use crate::base::limits::FOLLOWS_MAX;
 use crate::base::{Area, Part, RecordId};
@@ -37,7 +38,19 @@ impl Replica {
     /// # Errors
     /// When the store fails.
     pub fn person(&self, record: &RecordId) -> Result<(PersonView, u64), ReplicaError> {
-        let (held, quarantined) = self.tied_facts(record)?;
+        self.person_known(record, None)
+    }
+
+    /// Computes the person's view from what was known at a time, or from all.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn person_known(
+        &self,
+        record: &RecordId,
+        known: Option<&Known>,
+    ) -> Result<(PersonView, u64), ReplicaError> {
+        let (held, quarantined) = self.tied_facts_known(record, known)?;
         Ok((PersonView::viewed(*record, &held, |facts| self.view(facts)), quarantined))
     }
 
@@ -74,13 +87,15 @@ impl Replica {
             resource: with_id(&linkage(kind, pair, &author.name), &self.fresh_id())?,
         };
         let areas = [(pair.0, self.area_of(&pair.0)?), (pair.1, self.area_of(&pair.1)?)];
+        let mut knowing = self.areas_seen(&pair.0)?;
+        knowing.extend(self.areas_seen(&pair.1)?);
         let may_write = |area: &Area| self.me().device_certificate.covers(area, Part::Card);
         let mut inner = self.lock();
         let time = inner.clock.tick(self.environment().now());
         let mut appends = Vec::new();
         for (record, area) in areas.into_iter().filter(|(_, area)| may_write(area)) {
             let entry = facts_entry(self, record, time, author.clone(), None, vec![statement.clone()])?;
-            appends.push(Append { area, part: Part::Card, entries: vec![entry] });
+            appends.push(Append { area, part: Part::Card, entries: vec![entry], knowing: knowing.clone() });
         }
         if appends.is_empty() {
             return Err(ReplicaError::NoArea);
@@ -212,10 +227,18 @@ impl Replica {
         &self,
         record: &RecordId,
     ) -> Result<(BTreeMap<RecordId, Facts>, u64), ReplicaError> {
+        self.tied_facts_known(record, None)
+    }
+
+    fn tied_facts_known(
+        &self,
+        record: &RecordId,
+        known: Option<&Known>,
+    ) -> Result<(BTreeMap<RecordId, Facts>, u64), ReplicaError> {
         let (mut held, mut quarantined) = (BTreeMap::new(), 0);
         let (mut met, mut open) = (BTreeSet::from([*record]), vec![*record]);
         while let Some(record) = open.pop() {
-            let (facts, unread) = self.facts(&record)?;
+            let (facts, unread) = self.facts_known(&record, None, known)?;
             quarantined += unread;
             let named = facts.iter().filter_map(tie::read).flat_map(|(_, pair)| [pair.0, pair.1]);
             for other in named {

@@ -31,8 +31,13 @@ pub mod guarding;
 pub mod heads;
 pub mod healing;
 pub mod home;
+mod horizon;
 pub mod importing;
 mod index;
+mod knowing;
+#[cfg(test)]
+mod knowing_tests;
+pub mod knowledge;
 pub mod linking;
 #[cfg(test)]
 mod linking_tests;

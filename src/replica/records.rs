@@ -6,6 +6,7 @@ use super::chart_shown::OlderChart;
 use super::core::Replica;
 use super::error::ReplicaError;
 use super::healing::DAMAGED_MAX;
+use super::knowing::Known;
 use crate::base::{Area, DeviceId, LaneId, Part, RecordId};
 use crate::chart::{ChangeHash, Chart, ChartBody, ChartChange, Incoming, LanePlace, actor_of};
 use crate::identity::Certificates;
@@ -91,9 +92,22 @@ impl Replica {
         record: &RecordId,
         part: Option<Part>,
     ) -> Result<(Facts, u64), ReplicaError> {
+        self.facts_known(record, part, None)
+    }
+
+    /// Computes the facts of a record from what was known at a time, or from all.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn facts_known(
+        &self,
+        record: &RecordId,
+        part: Option<Part>,
+        known: Option<&Known>,
+    ) -> Result<(Facts, u64), ReplicaError> {
         let mut facts = Facts::new(*record);
         let mut quarantined = 0;
-        for found in self.found(record, part)? {
+        for found in self.found(record, part, known)? {
             if found.entry.kind != EntryKind::FACTS {
                 continue;
             }
@@ -117,8 +131,16 @@ impl Replica {
     /// # Errors
     /// When the store fails.
     pub(super) fn chart_entries(&self, record: &RecordId) -> Result<(Vec<ChartEntry>, u64), ReplicaError> {
+        self.chart_entries_known(record, None)
+    }
+
+    fn chart_entries_known(
+        &self,
+        record: &RecordId,
+        known: Option<&Known>,
+    ) -> Result<(Vec<ChartEntry>, u64), ReplicaError> {
         let (mut entries, mut unreadable) = (Vec::new(), 0);
-        for found in self.found(record, Some(Part::Notes))? {
+        for found in self.found(record, Some(Part::Notes), known)? {
             if found.entry.kind != EntryKind::CHART {
                 continue;
             }
@@ -139,8 +161,16 @@ impl Replica {
     /// # Errors
     /// When the store or the chart library fails.
     pub fn charts(&self, record: &RecordId) -> Result<BTreeMap<Area, LoadedChart>, ReplicaError> {
+        self.charts_known(record, None)
+    }
+
+    pub(super) fn charts_known(
+        &self,
+        record: &RecordId,
+        known: Option<&Known>,
+    ) -> Result<BTreeMap<Area, LoadedChart>, ReplicaError> {
         let mut charts: BTreeMap<(Area, u32), Vec<ChartEntry>> = BTreeMap::new();
-        for entry in self.chart_entries(record)?.0 {
+        for entry in self.chart_entries_known(record, known)?.0 {
             if entry.standing == Standing::Verified {
                 charts.entry((entry.area.clone(), entry.generation())).or_default().push(entry);
             }
@@ -179,7 +209,19 @@ impl Replica {
     /// # Errors
     /// When the store fails.
     pub fn areas_of(&self, record: &RecordId) -> Result<BTreeSet<Area>, ReplicaError> {
-        let areas = self.found(record, None)?.into_iter();
+        self.areas_known(record, None)
+    }
+
+    /// Returns the areas in which a record had entries that were known.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn areas_known(
+        &self,
+        record: &RecordId,
+        known: Option<&Known>,
+    ) -> Result<BTreeSet<Area>, ReplicaError> {
+        let areas = self.found(record, None, known)?.into_iter();
         Ok(areas.map(|found| found.carried_into.unwrap_or(found.name.area)).collect())
     }
 
@@ -326,10 +368,19 @@ impl Replica {
 
     /// Finds the entries of a record, of one part or all: in trunks, carried, and in the branches of forked
     /// lanes.
-    fn found(&self, record: &RecordId, part: Option<Part>) -> Result<Vec<Found>, ReplicaError> {
+    fn found(
+        &self,
+        record: &RecordId,
+        part: Option<Part>,
+        known: Option<&Known>,
+    ) -> Result<Vec<Found>, ReplicaError> {
         let mut found = Vec::new();
+        let is_known = |lane: &LaneId, seq| known.is_none_or(|known| known.holds(lane, seq));
         let is_wanted = |name: &LaneName| part.is_none_or(|part| part == name.part);
         for posting in self.entries_of(record)? {
+            if !is_known(&posting.lane, posting.seq) {
+                continue;
+            }
             let Some(name) = self.lane_name(&posting.lane).filter(is_wanted) else { continue };
             let Some(entry) = self.store.entry(&posting.lane, posting.seq)? else { continue };
             let (lane, seq) = (posting.lane, posting.seq);
@@ -352,16 +403,15 @@ impl Replica {
             let agreed = state.agreed_tail().map(|(seq, entry)| (seq, entry, Standing::Verified));
             let disputed = state.disputed().map(|(_, seq, entry)| (seq, entry, Standing::Disputed));
             let about = |entry: &Entry| super::index::record_of(entry) == Some(*record);
-            found.extend(agreed.chain(disputed).filter(|(_, entry, _)| about(entry)).map(
-                |(seq, entry, standing)| Found {
-                    lane: *lane,
-                    name: state.name.clone(),
-                    seq,
-                    entry: entry.clone(),
-                    standing,
-                    carried_into: None,
-                },
-            ));
+            let here = |(seq, entry, _): &(u64, &Entry, Standing)| about(entry) && is_known(lane, *seq);
+            found.extend(agreed.chain(disputed).filter(here).map(|(seq, entry, standing)| Found {
+                lane: *lane,
+                name: state.name.clone(),
+                seq,
+                entry: entry.clone(),
+                standing,
+                carried_into: None,
+            }));
         }
         Ok(found)
     }

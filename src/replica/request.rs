@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::chart_write::ChartWrite;
+use super::knowledge::Moment;
 use super::section_write::SectionWrite;
 use crate::base::Area;
 use crate::record::Author;
@@ -40,6 +41,9 @@ pub enum Request {
     Show {
         /// The record's id, or at least 8 digits of its beginning.
         record: String,
+        /// As known when; without it, as known now.
+        #[serde(default)]
+        moment: Option<Moment>,
     },
     /// Writes FHIR resources as they were imported and written: answers [`super::answer::Exported`].
     Export {

@@ -91,7 +91,8 @@ mod tests {
         let area = Area::new("shared/miura").unwrap();
         let places = (0..entries).map(|number| {
             let entry = Entry { kind: EntryKind::AUDIT, body: vec![number] };
-            let append = Append { area: area.clone(), part: Part::Card, entries: vec![entry] };
+            let append =
+                Append { area: area.clone(), part: Part::Card, entries: vec![entry], knowing: [].into() };
             replica.append(vec![append]).unwrap()[0].lane
         });
         places.last().unwrap()

@@ -24,13 +24,13 @@ use crate::record::Author;
 use crate::store::{DataKey, FaultDisk, Nonces, RedbStore, Store, StoreOptions};
 
 /// A clock that moves one second each time it is asked, and random bytes from a seed.
-struct World {
+pub(super) struct World {
     now: AtomicU64,
     rng: Mutex<ChaCha20Rng>,
 }
 
 impl World {
-    fn new(seed: u8) -> Arc<Self> {
+    pub(super) fn new(seed: u8) -> Arc<Self> {
         Arc::new(Self {
             now: AtomicU64::new(1_800_000_000_000),
             rng: Mutex::new(ChaCha20Rng::from_seed([seed; 32])),
@@ -56,7 +56,7 @@ fn at_once<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-fn author() -> Author {
+pub(super) fn author() -> Author {
     Author { name: "北村 夏子".into(), role: "doctor".into() }
 }
 
@@ -171,7 +171,9 @@ fn keys_that_come_later_open_what_they_lead_to() {
     for wraps in wraps.chunks(5) {
         let body = ControlBody::new(wraps.to_vec()).to_bytes();
         let entries = vec![Entry { kind: EntryKind::CONTROL, body }];
-        replica.append(vec![Append { area: Area::common(), part: Part::Control, entries }]).unwrap();
+        replica
+            .append(vec![Append { area: Area::common(), part: Part::Control, entries, knowing: [].into() }])
+            .unwrap();
     }
     assert_eq!(replica.keyring().readable().count(), 2 * Part::ALL.len());
 }

@@ -287,10 +287,11 @@ impl Replica {
         author: Author,
         statements: Vec<Statement>,
     ) -> Result<(Position, WallMs), ReplicaError> {
+        let knowing = self.areas_seen(record)?;
         let mut inner = self.lock();
         let time = inner.clock.tick(self.environment().now());
         let entry = facts_entry(self, *record, time, author, None, statements)?;
-        let append = Append { area: area.clone(), part, entries: vec![entry] };
+        let append = Append { area: area.clone(), part, entries: vec![entry], knowing };
         let place = self.append_locked(&mut inner, vec![append])?[0];
         drop(inner);
         Ok((Position { lane: place.lane, seq: place.seq, index: 0 }, time.wall()))

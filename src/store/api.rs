@@ -1,7 +1,7 @@
 //! The Store trait: what every store can do, and the laws that `conformance` checks.
 
 use crate::base::id::bytes_newtype;
-use crate::base::{Digest, LaneId};
+use crate::base::{Digest, LaneId, WallMs};
 use crate::lane::admission::Forking;
 use crate::lane::state::LaneState;
 use crate::lane::tree::Frontier;
@@ -38,6 +38,8 @@ pub struct Arrival {
     pub start: u64,
     /// The sequence number after the last one that arrived.
     pub end: u64,
+    /// When, as the batch says; none for what was healed.
+    pub time: Option<WallMs>,
 }
 
 /// What a commit was given as arrival numbers.
@@ -60,6 +62,8 @@ pub struct Batch {
     pub advances: Vec<(Run, Frontier, LaneState)>,
     /// Lanes found to be forked, or forked lower than was known.
     pub forks: Vec<Forking>,
+    /// When the batch is committed, by the clock of who commits; kept with its arrivals.
+    pub time: Option<WallMs>,
     /// Small values to put under a name.
     pub named: Vec<(String, Vec<u8>)>,
     /// Values to put: (space, key, value).

@@ -6,7 +6,7 @@
 use super::api::{Batch, Committed, Posting, Store};
 use super::error::StoreError;
 use super::log::StoreLog;
-use crate::base::{Area, Digest, LaneId, Part, RealmId};
+use crate::base::{Area, Digest, LaneId, Part, RealmId, WallMs};
 use crate::identity::SecretSeed;
 use crate::lane::admission::{Forking, LaneLog as _};
 use crate::lane::{Appended, Entry, EntryKind, Frontier, LaneName, LaneState, Run, append};
@@ -168,7 +168,8 @@ fn arrivals_are_consecutive(subject: impl Subject) {
     let mut both = one.batch("a");
     both.advances.extend(two.batch("b").advances);
     assert_eq!(store.commit(both).unwrap(), Committed { first_arrival: 1, last_arrival: 2 });
-    let third = store.commit(one.batch("c")).unwrap();
+    let time = Some(WallMs(1_795_324_200_000));
+    let third = store.commit(Batch { time, ..one.batch("c") }).unwrap();
     assert_eq!(third, Committed { first_arrival: 3, last_arrival: 3 });
 
     let subject = subject.reopened();
@@ -176,6 +177,7 @@ fn arrivals_are_consecutive(subject: impl Subject) {
     let arrivals = store.arrivals(0, 10).unwrap();
     let seen: Vec<_> = arrivals.iter().map(|line| (line.no, line.lane, line.start, line.end)).collect();
     assert_eq!(seen, [(1, one.id(), 0, 2), (2, two.id(), 0, 2), (3, one.id(), 2, 3)]);
+    assert_eq!(arrivals.iter().map(|line| line.time).collect::<Vec<_>>(), [None, None, time]);
     assert_eq!(store.arrivals(1, 1).unwrap(), arrivals[1..2]);
     assert_eq!(store.arrivals(3, 10).unwrap(), []);
     assert_eq!(store.arrivals(u64::MAX, 10).unwrap(), []);

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard};
 use super::api::{Arrival, Batch, Committed, DamagedRun, KeyedValue, Posting, Store, StoreStats, Token};
 use super::error::StoreError;
 use super::rules;
-use crate::base::{LaneId, hash_tagged};
+use crate::base::{LaneId, WallMs, hash_tagged};
 use crate::lane::admission::Forking;
 use crate::lane::state::LaneState;
 use crate::lane::tree::Frontier;
@@ -24,7 +24,7 @@ pub struct MemoryStore {
 #[derive(Debug, Clone, Default)]
 struct Inner {
     lanes: BTreeMap<LaneId, Lane>,
-    arrivals: Vec<(LaneId, u64, u64)>,
+    arrivals: Vec<(LaneId, u64, u64, Option<WallMs>)>,
     named: BTreeMap<String, Vec<u8>>,
     blobs: BTreeMap<(String, Vec<u8>), Vec<u8>>,
     index: BTreeMap<Token, BTreeSet<Posting>>,
@@ -88,8 +88,8 @@ impl Inner {
         }
     }
 
-    fn put(&mut self, run: Run, before: Frontier, state: LaneState) {
-        self.arrivals.push((run.lane, run.start, run.end()));
+    fn put(&mut self, run: Run, before: Frontier, state: LaneState, time: Option<WallMs>) {
+        self.arrivals.push((run.lane, run.start, run.end(), time));
         let lane = self
             .lanes
             .entry(run.lane)
@@ -98,10 +98,10 @@ impl Inner {
         lane.runs.insert(run.start, (run, before));
     }
 
-    fn cut(&mut self, forking: Forking) {
+    fn cut(&mut self, forking: Forking, time: Option<WallMs>) {
         let id = forking.state.id();
         let size = forking.state.size();
-        self.arrivals.push((id, size, size));
+        self.arrivals.push((id, size, size, time));
         let lane = self
             .lanes
             .entry(id)
@@ -131,10 +131,10 @@ impl Store for MemoryStore {
         inner.check(&batch)?;
         let count = inner.arrivals.len();
         for (run, before, state) in batch.advances {
-            inner.put(run, before, state);
+            inner.put(run, before, state, batch.time);
         }
         for forking in batch.forks {
-            inner.cut(forking);
+            inner.cut(forking, batch.time);
         }
         inner.named.extend(batch.named);
         for key in batch.blobs_removed {
@@ -196,9 +196,9 @@ impl Store for MemoryStore {
         let skip = usize::try_from(after).unwrap_or(usize::MAX);
         let page = inner.arrivals.iter().enumerate().skip(skip).take(limit);
         Ok(page
-            .map(|(index, &(lane, start, end))| {
+            .map(|(index, &(lane, start, end, time))| {
                 let size = inner.lanes.get(&lane).map_or(0, |lane| lane.state.size());
-                Arrival { no: index as u64 + 1, lane, start: start.min(size), end: end.min(size) }
+                Arrival { no: index as u64 + 1, lane, start: start.min(size), end: end.min(size), time }
             })
             .collect())
     }
@@ -273,7 +273,7 @@ impl Store for MemoryStore {
         if let Some(lane) = inner.lanes.get_mut(&id) {
             lane.runs.retain(|start, _| *start < run.start || *start >= run.end());
         }
-        inner.put(run, before, state);
+        inner.put(run, before, state, None);
         Ok(inner.committed_since(count))
     }
 

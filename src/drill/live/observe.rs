@@ -120,7 +120,7 @@ async fn views(
     let mut client = Client::connect(&home?).await?;
     let mut views = BTreeMap::new();
     for record in records {
-        let shown: Shown = client.ask(&Request::Show { record: record.to_string() }).await?;
+        let shown: Shown = client.ask(&Request::Show { record: record.to_string(), moment: None }).await?;
         let handover = handover_of(&shown);
         views.insert(*record, RecordSeen { view: shown.view, handover });
     }

@@ -363,7 +363,8 @@ impl<'s> Live<'s> {
             HandoverEdit::Whole(text) => (text.clone(), text.clone(), true),
             HandoverEdit::Insert { text, after } => {
                 let record = self.record(at, patient).await?;
-                let shown: Shown = self.region.ask(at, &Request::Show { record: record.to_string() }).await?;
+                let shown: Shown =
+                    self.region.ask(at, &Request::Show { record: record.to_string(), moment: None }).await?;
                 let now = handover_of(&shown);
                 let missing = || StepFailure("the hand-over lacks the phrase of 'after'".to_owned());
                 let place = now.find(after).ok_or_else(missing)? + after.len();

@@ -90,7 +90,7 @@ impl World<'_> {
     pub(super) fn handover_text(&self, at: usize, person: PersonNo) -> Result<String, StepFailure> {
         let (replica, mut texts) = (self.running(at)?, Vec::new());
         for record in self.people.records(person) {
-            let charts = replica.charts_shown(record).map_err(failed)?;
+            let charts = replica.charts_shown(record, None).map_err(failed)?;
             texts.extend(charts.into_iter().map(|chart| chart.handover));
         }
         Ok(texts.join("\n"))

@@ -149,18 +149,19 @@ fn write_runs(
     let sealer = change.sealer;
     let mut runs = change.transaction.open_table(RUNS)?;
     let mut arrivals = change.transaction.open_table(ARRIVALS)?;
+    let time = packed.batch.time;
     for ((run, _, _), row) in packed.batch.advances.iter().zip(&packed.rows) {
         let lane = lanes[&run.lane].0;
         put_run(&mut runs, sealer, lane, run.start, row)?;
         counts.runs += 1;
         let (start, end) = (run.start, run.end());
-        put_arrival(&mut arrivals, sealer, counts, ArrivalRow { lane, start, end })?;
+        put_arrival(&mut arrivals, sealer, counts, ArrivalRow { lane, start, end, time })?;
     }
     for (forking, replacement) in packed.batch.forks.iter().zip(&packed.replacements) {
         let lane = lanes[&forking.state.id()].0;
         cut(&mut runs, sealer, lane, forking, replacement.as_deref(), counts)?;
         let size = forking.state.size();
-        put_arrival(&mut arrivals, sealer, counts, ArrivalRow { lane, start: size, end: size })?;
+        put_arrival(&mut arrivals, sealer, counts, ArrivalRow { lane, start: size, end: size, time })?;
     }
     Ok(())
 }

@@ -121,7 +121,7 @@ pub(super) fn heal(change: &mut Change<'_>, run: Run) -> Result<Committed, Fault
         counts.runs = (counts.runs + 1).saturating_sub(removed);
         let mut arrivals = change.transaction.open_table(ARRIVALS)?;
         let (start, end) = (run.start, run.end());
-        put_arrival(&mut arrivals, change.sealer, &mut counts, ArrivalRow { lane, start, end })?;
+        put_arrival(&mut arrivals, change.sealer, &mut counts, ArrivalRow { lane, start, end, time: None })?;
     }
     change.put_meta(META_COUNTS, &counts)?;
     Ok(Committed { first_arrival, last_arrival: counts.arrivals })

@@ -13,7 +13,7 @@
 //! | `ids` | lane number (u32) | the lane's id; local numbers keep ids out of keys |
 //! | `lanes`, `lanes-twin` | lane number (u32) | CBOR of the lane's state |
 //! | `runs` | lane number (4, big-endian) ‖ start (8, big-endian) | CBOR: end, frontier before, packed frame |
-//! | `arrivals` | arrival number (u64) | CBOR: lane number, start, end |
+//! | `arrivals` | arrival number (u64) | CBOR: lane number, start, end, time or nothing |
 //! | `named`, `named-twin` | keyed hash of the name (16) | the value |
 //! | `blobs` | keyed hash of the space (8) ‖ of space and key (16) | CBOR: key, value |
 //! | `index` | block number (u32) | an index block (see `index`) |

@@ -204,7 +204,13 @@ pub(super) fn arrivals(view: &View<'_>, after: u64, limit: usize) -> Result<Vec<
                 size
             }
         };
-        arrivals.push(Arrival { no, lane, start: row.start.min(size), end: row.end.min(size) });
+        arrivals.push(Arrival {
+            no,
+            lane,
+            start: row.start.min(size),
+            end: row.end.min(size),
+            time: row.time,
+        });
     }
     let expected = last - after;
     if arrivals.len() as u64 != expected {

@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 use redb::TableDefinition;
 
+use crate::base::WallMs;
 use crate::lane::tree::Frontier;
 
 /// The version of the tables that this program writes and reads.
@@ -75,6 +76,9 @@ pub(super) struct ArrivalRow {
     pub(super) start: u64,
     #[n(2)]
     pub(super) end: u64,
+    /// Left out in what was written before times were kept.
+    #[n(3)]
+    pub(super) time: Option<WallMs>,
 }
 
 /// A value of a space, with the key that its place only hashes.

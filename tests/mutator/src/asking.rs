@@ -81,9 +81,15 @@ impl Question<'_> {
     /// Runs every case once without a mistake; the quickest come first.
     fn learn(&self) -> Result<Vec<Case>> {
         let names = self.cases.names(self.program)?;
-        let mut cases =
+        let kept = self.results.join(format!("cases-{}.json", names.len()));
+        if let Ok(text) = fs::read(&kept) {
+            return serde_json::from_slice(&text).with_context(|| format!("reading {}", kept.display()));
+        }
+        let mut cases: Vec<Case> =
             self.all("cases", &names, |name| self.cases.learn(self.program, name, self.results))?;
         cases.sort_by_key(|case| case.takes);
+        fs::write(&kept, serde_json::to_vec(&cases)?)
+            .with_context(|| format!("writing {}", kept.display()))?;
         Ok(cases)
     }
 

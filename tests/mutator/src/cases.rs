@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The memory that a case may use: a mistake that asks for more is noticed by whoever pays for the machine.
@@ -26,7 +27,7 @@ pub enum Cases {
 }
 
 /// A case as it runs without a mistake.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Case {
     /// A seed, or the name of a test.
     pub name: String,

@@ -117,6 +117,7 @@ impl World<'_> {
             Ok(written) => written,
             Err(error) => {
                 drop(replica);
+                self.is_taken(at, &error);
                 self.see_to(at);
                 return Err(failed(error));
             }
@@ -148,6 +149,23 @@ impl World<'_> {
         match replica.write(record, write.clone(), self.author(at)) {
             Err(ReplicaError::Contraindicated(_)) => (again(), Some(true)),
             written => (written, Some(false)),
+        }
+    }
+
+    /// Notes that a replica did not take what a person wrote, when neither its disk, its certificate, a contraindication
+    /// nor what there is to follow is the reason: then nobody can help themselves.
+    fn is_taken(&mut self, at: usize, error: &ReplicaError) {
+        let has_reason = match error {
+            ReplicaError::Store(_)
+            | ReplicaError::File(_)
+            | ReplicaError::NotAllowed { .. }
+            | ReplicaError::NothingToFollow { .. }
+            | ReplicaError::Contraindicated(_) => true,
+            _ => false,
+        };
+        if !has_reason {
+            let name = &self.scenario.replicas[at].name;
+            self.clinical.sections.note(false, || format!("{name} did not take what was written: {error}"));
         }
     }
 
@@ -190,6 +208,7 @@ impl World<'_> {
             Ok(decided) => decided.written,
             Err(error) => {
                 drop(replica);
+                self.is_taken(at, &error);
                 self.see_to(at);
                 return Err(failed(error));
             }

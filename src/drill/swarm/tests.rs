@@ -8,7 +8,7 @@ use super::region::{Happens, Line, QUIET, Region, Shift, Site};
 use super::shrink::{ShrinkOptions, remarks, shrink};
 use super::sweep::{SweepOptions, SweepProgress, sweep};
 use super::verdict::judge;
-use crate::base::planted::{AVAILABLE, Plant};
+use crate::base::planted::Plant;
 use crate::drill::scenario::Scenario;
 
 const fn minutes(minutes: u64) -> Duration {
@@ -189,26 +189,3 @@ each_is_caught! {
 
 /// A seed with a region that takes little time.
 const CHEAP: u64 = 3;
-
-/// What `tests/mutants` runs: so many seeds, by environment variables; without them one. A bug may be planted in all
-/// of them, and the regions that fail be shortened.
-#[test]
-fn mutant_catcher() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
-    let (seeds, plant) = (number("MUSUBI_SWARM_SEEDS"), std::env::var("MUSUBI_SWARM_PLANT").ok());
-    let options = SweepOptions {
-        first_seed: number("MUSUBI_SWARM_FIRST").unwrap_or(if seeds.is_some() { 1 } else { CHEAP }),
-        seeds: seeds.unwrap_or(1),
-        plant: plant.map(|name| Plant::by_name(&name).expect("a planted bug has this name")),
-        threads: number("MUSUBI_SWARM_THREADS").unwrap_or(1) as usize,
-        shrink: number("MUSUBI_SWARM_SHRINK").is_some(),
-    };
-    let can = options.plant.is_none() || AVAILABLE;
-    assert!(can, "bugs are planted in debug builds and with the feature sabotage only");
-    let report = sweep(&options, &mut |_| {});
-    println!("{report}");
-    for failure in report.failures.iter().filter(|_| options.shrink) {
-        println!("{}", failure.scenario);
-    }
-    assert!(report.failures.is_empty(), "{report}");
-}

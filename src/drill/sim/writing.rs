@@ -8,6 +8,7 @@ use super::oracle::Held;
 use super::stage::failed;
 use super::world::World;
 use crate::base::{Area, LaneId, RecordId};
+use crate::chart::ChartError;
 use crate::drill::course::Act;
 use crate::drill::deed::OVERRIDE;
 use crate::drill::error::StepFailure;
@@ -153,11 +154,12 @@ impl World<'_> {
     }
 
     /// Notes that a replica did not take what a person wrote, when neither its disk, its certificate, a contraindication
-    /// nor what there is to follow is the reason: then nobody can help themselves.
+    /// nor what there is to follow or to change is the reason: then nobody can help themselves.
     fn is_taken(&mut self, at: usize, error: &ReplicaError) {
         let has_reason = match error {
             ReplicaError::Store(_)
             | ReplicaError::File(_)
+            | ReplicaError::Chart(ChartError::NothingChanges)
             | ReplicaError::NotAllowed { .. }
             | ReplicaError::NothingToFollow { .. }
             | ReplicaError::Contraindicated(_) => true,

@@ -453,7 +453,9 @@ impl Inventor {
         let at = self.someone();
         let areas = &self.region.replicas[at - 1].areas;
         // What rots is on another disk, even if this one is lost.
-        let enough = !self.has(Class::DiskCorrupt) || areas.iter().all(|area| self.holders(area) > 2);
+        let lost = self.lost.iter().copied().chain([at]).collect();
+        let enough = !self.has(Class::DiskCorrupt)
+            || areas.iter().all(|area| self.holders(area) > 2) && self.region.is_whole_without(&lost);
         if !enough || self.lost.len() >= self.region.replicas.len() / 2 || !self.lost.insert(at) {
             return;
         }

@@ -87,8 +87,6 @@ impl Region {
     /// Says whether Musubi's promises can be kept in it: whoever holds an area can reach the others in the end, there
     /// is time enough, and nothing rots before all hold the same.
     pub fn is_fair(&self) -> bool {
-        let areas: BTreeSet<&str> =
-            self.replicas.iter().flat_map(|site| site.areas.iter().copied()).collect();
         let rots = |happens: &Happens| happens.event == "disk-corrupt";
         let waits =
             |pair: &[Happens]| !rots(&pair[1]) || matches!(pair[0].event, "wait-converged" | "disk-corrupt");
@@ -96,7 +94,30 @@ impl Region {
         self.quiet >= quiet + self.meets_max() * 2
             && self.events.windows(2).all(waits)
             && !self.events.first().is_some_and(rots)
-            && areas.into_iter().map(Some).chain([None]).all(|area| self.is_joined(area))
+            && self.is_whole_without(&BTreeSet::new())
+            // Those that only a lost site joined cannot give each other what rots.
+            && self.events.iter().rposition(rots).is_none_or(|rot| {
+                self.is_whole_without(&self.lost_in(&self.events[..rot]))
+            })
+    }
+
+    /// Says whether the holders of each area, and all replicas, are joined by links when some replicas are lost.
+    pub fn is_whole_without(&self, lost: &BTreeSet<usize>) -> bool {
+        let areas: BTreeSet<&str> =
+            self.replicas.iter().flat_map(|site| site.areas.iter().copied()).collect();
+        areas.into_iter().map(Some).chain([None]).all(|area| self.is_joined(area, lost))
+    }
+
+    /// Returns the replicas that events lose.
+    fn lost_in(&self, events: &[Happens]) -> BTreeSet<usize> {
+        let lost = events.iter().filter(|happens| happens.event == "site-lost");
+        let places: BTreeSet<&str> = lost
+            .flat_map(|happens| &happens.keys)
+            .filter(|(key, _)| *key == "at")
+            .map(|(_, place)| place.trim_matches('"'))
+            .collect();
+        let numbers = self.replicas.iter().filter(|site| places.contains(site.name().as_str()));
+        numbers.map(|site| site.number).collect()
     }
 
     /// Returns the longest time between two meetings of a link.
@@ -104,9 +125,10 @@ impl Region {
         self.links.iter().filter_map(|line| line.meets_every).max().unwrap_or_default()
     }
 
-    /// Says whether all holders of an area, or all replicas, are joined by links of theirs.
-    fn is_joined(&self, area: Option<&str>) -> bool {
-        let holds = |site: &&Site| area.is_none_or(|area| site.areas.contains(&area));
+    /// Says whether all holders of an area, or all replicas, that are not lost are joined by links of theirs.
+    fn is_joined(&self, area: Option<&str>, lost: &BTreeSet<usize>) -> bool {
+        let holds =
+            |site: &&Site| !lost.contains(&site.number) && area.is_none_or(|area| site.areas.contains(&area));
         let mut apart: BTreeSet<usize> = self.replicas.iter().filter(holds).map(|site| site.number).collect();
         let all = apart.clone();
         let mut open: Vec<usize> = apart.pop_first().into_iter().collect();

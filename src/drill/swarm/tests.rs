@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::invent::invent;
-use super::region::{Happens, Line, QUIET, Region, Shift, Site};
+use super::region::{Happens, Line, QUIET, QUIET_ROT, Region, Shift, Site, name_of};
 use super::shrink::{ShrinkOptions, remarks, shrink};
 use super::sweep::{SweepOptions, SweepProgress, sweep};
 use super::verdict::judge;
@@ -118,6 +118,28 @@ fn a_region_whose_parts_are_not_joined_is_not_fair() {
     let mut rotten = whole;
     rotten.events.push(Happens::at(minutes(9), "disk-corrupt").text("at", "r1"));
     assert!(!parted.is_fair() && !hasty.is_fair() && !rotten.is_fair());
+}
+
+/// Seeds 147 and 305: what a replica wrote after the one that joined it to the others was lost rotted on its disk.
+#[test]
+fn nothing_rots_where_a_lost_site_was_the_only_way_out() {
+    for seed in [147, 305] {
+        assert!(invent(seed).is_some_and(|(region, _)| region.is_fair()));
+    }
+    let mut region = small();
+    region.quiet = QUIET_ROT * 2;
+    let rot = [Happens::at(minutes(30), "wait-converged"), Happens::then("disk-corrupt").text("at", "r1")];
+    let ways_out = region.links.iter().filter(|line| line.ends.contains(&1)).count();
+    assert_eq!((ways_out, region.replicas.len()), (1, 3), "r1 hears the third by the second only");
+    let middle = region.links.iter().flat_map(|line| line.ends).find(|end| *end != 1).unwrap();
+    let with_loss = |lost: usize| {
+        let mut region = region.clone();
+        region.events.push(Happens::at(minutes(20), "site-lost").text("at", name_of(lost)));
+        region.events.extend(rot.clone());
+        region
+    };
+    let third = (1..=3).find(|number| *number != 1 && *number != middle).unwrap();
+    assert!(!with_loss(middle).is_fair() && with_loss(third).is_fair());
 }
 
 #[test]

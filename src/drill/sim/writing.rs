@@ -156,15 +156,15 @@ impl World<'_> {
     /// Notes that a replica did not take what a person wrote, when neither its disk, its certificate, a contraindication
     /// nor what there is to follow or to change is the reason: then nobody can help themselves.
     fn is_taken(&mut self, at: usize, error: &ReplicaError) {
-        let has_reason = match error {
+        let has_reason = matches!(
+            error,
             ReplicaError::Store(_)
-            | ReplicaError::File(_)
-            | ReplicaError::Chart(ChartError::NothingChanges)
-            | ReplicaError::NotAllowed { .. }
-            | ReplicaError::NothingToFollow { .. }
-            | ReplicaError::Contraindicated(_) => true,
-            _ => false,
-        };
+                | ReplicaError::File(_)
+                | ReplicaError::Chart(ChartError::NothingChanges)
+                | ReplicaError::NotAllowed { .. }
+                | ReplicaError::NothingToFollow { .. }
+                | ReplicaError::Contraindicated(_)
+        );
         if !has_reason {
             let name = &self.scenario.replicas[at].name;
             self.clinical.sections.note(false, || format!("{name} did not take what was written: {error}"));

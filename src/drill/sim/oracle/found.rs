@@ -22,7 +22,10 @@ pub(super) fn compare(world: &World<'_>, node: usize, replica: &Replica, seen: &
         // One way of asking at each machine, another at the next: together they are all.
         let asked = known[(number + node) % known.len()];
         let found = replica.find(asked, LIMIT);
-        let right = found.is_ok_and(|found| found.patients.iter().any(|one| one.record == record));
+        // Records that are linked are one person: the search gives one of them, and names the others.
+        let right = found.is_ok_and(|found| {
+            found.patients.iter().any(|one| one.record == record || one.linked.contains(&record))
+        });
         seen.note(right, || {
             let (name, record) = (&world.scenario.replicas[node].name, record.short());
             format!("{name} does not find record {record} by '{asked}'")

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -13,8 +14,12 @@ use serde_json::Value;
 
 /// The memory that a case may use: a mistake that asks for more is noticed by whoever pays for the machine.
 const MEMORY_MAX_KIB: u64 = 6 << 20;
-/// How much longer than without a mistake a case may take, and what is added for a busy machine.
+/// How much more of a processor's time than without a mistake a case may take, and what is added.
 const PATIENCE: (u32, Duration) = (10, Duration::from_secs(10));
+/// How much longer than that a case may take by the clock: it may wait for a busy machine, but not for ever.
+const WAITS_MAX: (u32, Duration) = (20, Duration::from_secs(300));
+/// The signal of a process that has used up its processor's time (signal(7), SIGXCPU).
+const USED_UP: i32 = 24;
 const LOOKS_EVERY: Duration = Duration::from_millis(3);
 
 /// The kind of cases.
@@ -137,7 +142,9 @@ impl Cases {
         mistake: &std::ffi::OsStr,
         patience: Duration,
     ) -> Result<(Heard, String)> {
-        let limited = format!("ulimit -v {MEMORY_MAX_KIB}; ulimit -c 0; exec \"$@\"");
+        let seconds = patience.as_secs() + 1;
+        let limited = format!("ulimit -v {MEMORY_MAX_KIB}; ulimit -c 0; ulimit -t {seconds}; exec \"$@\"");
+        let waits = patience * WAITS_MAX.0 + WAITS_MAX.1;
         let mut command = Command::new("sh");
         command.args(["-c", &limited, "sh"]).arg(program);
         match self {
@@ -160,7 +167,7 @@ impl Cases {
             if let Some(status) = child.try_wait().context("waiting for a case")? {
                 break status;
             }
-            if begun.elapsed() > patience {
+            if begun.elapsed() > waits {
                 // It has ended meanwhile, or it ends now.
                 let _ = child.kill();
                 child.wait().context("waiting for a case")?;
@@ -177,6 +184,7 @@ impl Cases {
                 Heard::Broken(broken.unwrap_or("unknown").to_owned())
             }
             (Self::Tests { .. }, Some(101)) => Heard::Broken(name.to_owned()),
+            (_, None) if status.signal() == Some(USED_UP) => Heard::Hangs,
             _ => Heard::Dies,
         };
         let prints = if matches!(self, Self::Tests { .. }) { String::new() } else { prints };

@@ -143,7 +143,7 @@ impl Cases {
         patience: Duration,
     ) -> Result<(Heard, String)> {
         let seconds = patience.as_secs() + 1;
-        let limited = format!("ulimit -v {MEMORY_MAX_KIB}; ulimit -c 0; ulimit -t {seconds}; exec \"$@\"");
+        let limited = format!("ulimit -v {MEMORY_MAX_KIB}; ulimit -c 0; ulimit -S -t {seconds}; exec \"$@\"");
         let waits = patience * WAITS_MAX.0 + WAITS_MAX.1;
         let mut command = Command::new("sh");
         command.args(["-c", &limited, "sh"]).arg(program);

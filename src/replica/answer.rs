@@ -478,6 +478,10 @@ pub struct SuggestedPair {
     pub told: String,
     /// What each field contributes.
     pub evidence: Vec<Evidence>,
+    /// A third that is most probably one person with both, where that makes the pair as probable as it is.
+    pub third: Option<SuggestedSide>,
+    /// Another member of the household with whom one of the two agrees as well, where that makes the pair less probable.
+    pub rival: Option<SuggestedSide>,
 }
 
 /// One of two records that may be one person's.

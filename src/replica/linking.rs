@@ -15,12 +15,11 @@ use crate::base::{Area, Part, RecordId};
 use crate::lane::EntryKind;
 use crate::record::facts::Facts;
 use crate::record::linking::group::GROUP_MAX;
-use crate::record::linking::score::MAYBE_MIN;
 use crate::record::linking::tie::{self, linkage};
 use crate::record::linking::traits::VALUES_MAX;
 use crate::record::linking::unnamed::{self, AGE_MAX, CalledOut, FEATURES_CHARS_MAX, Unnamed};
 use crate::record::linking::{
-    Commonness, Comparison, Pair, PairState, PersonView, Score, TieKind, Traits, candidates, person,
+    Candidate, Commonness, Pair, PairState, PersonView, TieKind, Traits, candidates, candidates_of, person,
 };
 use crate::record::names::{SearchToken, TokenKind, name_token, tokens_of};
 use crate::record::sections::demographics::{self, Person};
@@ -134,25 +133,16 @@ impl Replica {
             }
         };
         let (ids, traits): (Vec<RecordId>, Vec<Traits>) = people.into_iter().unzip();
-        let (found, compared) = match aim.and_then(|aim| ids.iter().position(|id| *id == aim)) {
-            Some(at) => {
-                let judged = (0..ids.len()).filter(|other| *other != at).map(|other| {
-                    let compared = Comparison::of(&traits[at], &traits[other]);
-                    (at, other, Score::of(&compared, &traits[at], &traits[other], &known), compared)
-                });
-                let mut found: Vec<_> =
-                    judged.filter(|(_, _, score, _)| score.probability >= MAYBE_MIN).collect();
-                found.sort_by(|x, y| y.2.bits.total_cmp(&x.2.bits).then(x.1.cmp(&y.1)));
-                (found, ids.len().saturating_sub(1) as u64)
-            }
-            None if aim.is_some() => (Vec::new(), 0),
-            None => {
+        let (found, compared) = match (aim, aim.and_then(|aim| ids.iter().position(|id| *id == aim))) {
+            (_, Some(at)) => (candidates_of(at, &traits, &known), ids.len().saturating_sub(1) as u64),
+            (Some(_), None) => (Vec::new(), 0),
+            (None, None) => {
                 let (found, pairs) = candidates(&traits, &known);
-                (found.into_iter().map(|c| (c.a, c.b, c.score, c.compared)).collect(), pairs.compared)
+                (found, pairs.compared)
             }
         };
         let (mut pairs, mut more) = (Vec::new(), false);
-        for (a, b, score, compared) in found {
+        for Candidate { a, b, score, compared, third, rival } in found {
             if self.is_settled(ids[a], ids[b])? {
                 continue;
             }
@@ -166,6 +156,8 @@ impl Replica {
                 probability: score.probability,
                 told: score.told(),
                 evidence: score.evidence(&compared, &traits[a], &traits[b], &known),
+                third: third.map(|third| side_of(self, ids[third])).transpose()?,
+                rival: rival.map(|rival| side_of(self, ids[rival])).transpose()?,
             });
         }
         Ok(Suggested { pairs, people: ids.len() as u64, compared, more })

@@ -159,6 +159,15 @@ fn render(suggested: &Suggested) -> String {
         for side in &pair.sides {
             text.push_str(&format!("\n  {}  {}", side.record, printable(&side.who)));
         }
+        let others = [
+            ("双方と一致する第三の登録 / by way of", &pair.third),
+            ("同世帯の別人にも一致 / fits another member of the household as well", &pair.rival),
+        ];
+        for (words, other) in others {
+            if let Some(other) = other {
+                text.push_str(&format!("\n    {words}: {}  {}", other.record, printable(&other.who)));
+            }
+        }
         for evidence in pair.evidence.iter().filter(|evidence| evidence.level != Agreement::Missing) {
             let (field, level) = (evidence.field.words(), evidence.level.words());
             text.push_str(&format!(

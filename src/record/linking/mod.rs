@@ -1,7 +1,8 @@
 //! 名寄せ: which records may be one person's, and what people have said about it.
 //!
 //! *Candidates.* [`Traits`] folds what is known of a person, [`block`] finds the pairs worth comparing, [`Comparison`]
-//! says field by field how well they agree, [`Score`] how probable it is that they are one person, and why.
+//! says field by field how well they agree, [`Score`] how probable it is that they are one person, and why, and [`third`]
+//! what other registrations say of the two.
 //!
 //! *Ties.* [`tie`] reads what people have said of pairs of records, [`group`] what follows for more than two, and
 //! [`PersonView`] shows the joined records as one, without fusing them. [`unnamed`] names those whose name nobody knows.
@@ -19,6 +20,7 @@ pub mod quality;
 pub mod score;
 #[cfg(test)]
 mod tests;
+pub mod third;
 pub mod tie;
 pub mod told;
 pub mod traits;
@@ -27,7 +29,7 @@ pub mod variants;
 pub mod weights;
 pub mod words;
 
-pub use candidates::{Candidate, candidates};
+pub use candidates::{Candidate, candidates, candidates_of};
 pub use commonness::Commonness;
 pub use compare::{Agreement, Comparison, Field};
 pub use group::Groups;

@@ -68,6 +68,22 @@ impl Score {
         Self { probability: 1.0 / (1.0 + (-bits).exp2()), bits, otherwise: Kinship::ALL[at + 1] }
     }
 
+    /// Returns the odds for one person: the probability against what is left of 1.
+    pub fn odds(&self) -> f64 {
+        self.bits.exp2()
+    }
+
+    /// Returns the odds of a probability; those of 1 are as large as the numbers allow.
+    pub fn odds_of(probability: f64) -> f64 {
+        probability / (1.0 - probability).max(f64::EPSILON)
+    }
+
+    /// Returns the score with other odds.
+    #[must_use]
+    pub fn with_odds(self, odds: f64) -> Self {
+        Self { probability: odds / (1.0 + odds), bits: odds.log2(), ..self }
+    }
+
     /// Returns what is thought of the pair.
     pub fn verdict(&self) -> Verdict {
         match self.probability {

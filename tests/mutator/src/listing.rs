@@ -4,24 +4,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A place in a file: both counted from 1, columns in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 pub struct Place {
     pub line: usize,
     pub column: usize,
 }
 
 /// What is replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 pub struct Span {
     pub start: Place,
     pub end: Place,
 }
 
 /// How a mistake is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Genre {
     /// A function returns at once.
     FnValue,
@@ -33,10 +33,14 @@ pub enum Genre {
     MatchArmGuard,
     /// A field is taken from the rest of a struct.
     StructField,
+    /// A statement is not executed; not among those of cargo-mutants.
+    Statement,
+    /// Of `a && b` or `a || b` one is not asked; not among those of cargo-mutants.
+    Operand,
 }
 
 /// One mistake; its number is its place in the list, from 1.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub struct Mistake {
     pub file: PathBuf,
     pub function: Option<Function>,
@@ -47,7 +51,7 @@ pub struct Mistake {
 }
 
 /// The function in which a mistake is made.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub struct Function {
     pub return_type: String,
 }

@@ -7,13 +7,14 @@
 //! A case (a random region, or a unit test) is run once without any mistake first, and tells which switches it comes
 //! across: a mistake is tried only by cases that reach it, the quickest first, until one notices.
 //!
-//! [`listing`] reads the list; [`places`] finds each mistake in the syntax tree, and [`switching`] writes the switches;
+//! [`listing`] reads the list, and [`lines`] adds lines that can be deleted; [`places`] finds each mistake in the syntax tree, and [`switching`] writes the switches;
 //! [`building`] builds the copy and leaves out what does not compile; [`cases`] starts processes; [`asking`] asks all
 //! mistakes, and can be broken off and begun again; [`telling`] adds up.
 
 mod asking;
 mod building;
 mod cases;
+mod lines;
 mod listing;
 mod places;
 mod switching;
@@ -42,6 +43,9 @@ struct Arguments {
     /// Ask the unit tests whose names begin so, instead of the random regions.
     #[arg(long, value_name = "PREFIX")]
     tests: Option<String>,
+    /// Ask also of each statement and each condition that can be deleted.
+    #[arg(long)]
+    lines: bool,
     /// How many random regions there are.
     #[arg(long, default_value_t = 1000)]
     seeds: u64,
@@ -60,7 +64,10 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     std::fs::create_dir_all(&arguments.results)
         .with_context(|| format!("making the folder of results {}", arguments.results.display()))?;
-    let mistakes = listing::read(&arguments.list)?;
+    let mut mistakes = listing::read(&arguments.list)?;
+    if arguments.lines {
+        lines::add(&arguments.copy, &arguments.results.join("lines.json"), &mut mistakes)?;
+    }
     let cases = match &arguments.tests {
         Some(prefix) => Cases::Tests { prefix: prefix.clone() },
         None => Cases::Regions { seeds: arguments.seeds },

@@ -25,6 +25,8 @@ pub struct Other {
 pub enum Change {
     /// An expression reads otherwise.
     Expression { whole: Range<usize>, others: Vec<Other> },
+    /// A statement is not executed.
+    Statement { whole: Range<usize>, number: u32 },
     /// A function returns at once; `begins` is behind its opening brace.
     Body { begins: usize, returns: Vec<(u32, String)> },
     /// An arm of a match is passed over, or its guard is not asked.
@@ -44,6 +46,7 @@ impl Change {
             Self::Arm { guard: Some(guard), .. } => (guard.start, std::cmp::Reverse(guard.end), 0),
             Self::Arm { pattern_ends, .. } => (*pattern_ends, std::cmp::Reverse(*pattern_ends), 0),
             Self::Body { begins, .. } => (*begins, std::cmp::Reverse(*begins), 0),
+            Self::Statement { whole, .. } => (whole.start, std::cmp::Reverse(whole.end), 0),
             Self::Expression { whole, .. } => (whole.start, std::cmp::Reverse(whole.end), 1),
         }
     }
@@ -145,9 +148,19 @@ impl<'ast> Visit<'ast> for Finder<'_> {
     fn visit_expr_binary(&mut self, binary: &'ast ExprBinary) {
         let chained = matches!(binary.op, BinOp::And(_)) && (binds(&binary.left) || binds(&binary.right));
         if !chained {
-            self.expression(binary.span(), &[(binary.op.span(), Genre::BinaryOperator)]);
+            let pieces = [(binary.op.span(), Genre::BinaryOperator), (binary.span(), Genre::Operand)];
+            self.expression(binary.span(), &pieces);
         }
         visit::visit_expr_binary(self, binary);
+    }
+
+    fn visit_block(&mut self, block: &'ast syn::Block) {
+        for statement in &block.stmts {
+            for (number, _) in self.take(statement.span(), Genre::Statement) {
+                self.changes.push(Change::Statement { whole: statement.span().byte_range(), number });
+            }
+        }
+        visit::visit_block(self, block);
     }
 
     fn visit_expr_unary(&mut self, unary: &'ast ExprUnary) {
@@ -194,7 +207,7 @@ impl<'ast> Visit<'ast> for Finder<'_> {
 }
 
 /// Says whether a condition binds names: `a && let Some(b) = c` is no expression of its own.
-fn binds(expression: &Expr) -> bool {
+pub fn binds(expression: &Expr) -> bool {
     match expression {
         Expr::Let(_) => true,
         Expr::Binary(binary) => binds(&binary.left) || binds(&binary.right),

@@ -40,6 +40,7 @@ fn without(change: &Change, left_out: &BTreeSet<u32>) -> Option<Change> {
             others.retain(|other| kept(&other.number));
             (!others.is_empty()).then_some(Change::Expression { whole, others })
         }
+        Change::Statement { whole, number } => kept(&number).then_some(Change::Statement { whole, number }),
         Change::Body { begins, mut returns } => {
             returns.retain(|(number, _)| kept(number));
             (!returns.is_empty()).then_some(Change::Body { begins, returns })
@@ -70,6 +71,12 @@ impl Writer<'_> {
             let begun = self.switched.text.len();
             let numbers = match change {
                 Change::Expression { whole, others } => self.expression(whole, others, inner),
+                Change::Statement { whole, number } => {
+                    self.write(&format!("if !{ON}({number}) {{ "));
+                    self.emit(whole.clone(), inner);
+                    self.write(" }");
+                    vec![*number]
+                }
                 Change::Body { returns, .. } => self.returns(returns),
                 Change::Arm { guard, deleted, always, never, .. } => {
                     self.arm(guard.as_ref(), inner, [*deleted, *always, *never])
@@ -145,7 +152,9 @@ impl Writer<'_> {
 /// Which bytes of the source a change takes the place of.
 fn place_of(change: &Change) -> Range<usize> {
     match change {
-        Change::Expression { whole, .. } | Change::Arm { guard: Some(whole), .. } => whole.clone(),
+        Change::Expression { whole, .. }
+        | Change::Statement { whole, .. }
+        | Change::Arm { guard: Some(whole), .. } => whole.clone(),
         Change::Body { begins: at, .. } | Change::Arm { pattern_ends: at, .. } => *at..*at,
     }
 }
@@ -205,6 +214,18 @@ mod tests {
             text.replace(ON, "on"),
             "fn f() -> u8 { if on(1) { return 0; } match a { 1 if !on(2) && (on(3) || ((if on(4) { b != c } else \
              { b == c }))) => 2, _ => 3 } }"
+        );
+        assert!(lost.is_empty());
+    }
+
+    #[test]
+    fn a_statement_is_left_out_and_an_operand_is_not_asked() {
+        let source = "fn f() { g(); if a && b { h() } }";
+        let mistakes = crate::lines::find("a.rs".as_ref(), source).unwrap();
+        let (text, lost) = switched(source, &mistakes);
+        assert_eq!(
+            text.replace(ON, "on"),
+            "fn f() { if !on(1) { g(); } if !on(2) { if (if on(3) { a } else if on(4) { b } else { a && b }) { h() } } }"
         );
         assert!(lost.is_empty());
     }

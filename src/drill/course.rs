@@ -219,6 +219,8 @@ pub struct Reunion {
     pub converged: Option<Duration>,
     /// When the next fault came, or the run ended, or all held the same.
     pub until: Duration,
+    /// The replica that was the last to hear anything new before all held the same; none when that was not seen.
+    pub last: Option<usize>,
 }
 
 /// The loss of a disk, and the restore from the backup if there was one.
@@ -254,12 +256,18 @@ impl Course {
 impl Reunion {
     /// A reunion after which all came to hold the same.
     pub fn converged(healed: Duration, at: Duration) -> Self {
-        Self { healed, converged: Some(at), until: at }
+        Self { healed, converged: Some(at), until: at, last: None }
+    }
+
+    /// Says which replica was the last to hear anything new.
+    #[must_use]
+    pub fn last(self, last: Option<usize>) -> Self {
+        Self { last, ..self }
     }
 
     /// A reunion that the next fault, or the end of the run, broke off.
     pub fn broken_off(healed: Duration, until: Duration) -> Self {
-        Self { healed, converged: None, until }
+        Self { healed, converged: None, until, last: None }
     }
 }
 

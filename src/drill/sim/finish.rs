@@ -31,7 +31,8 @@ pub(super) fn finish(mut world: World<'_>) -> SimRun {
     let now = world.now;
     if let Some(healed) = world.recorder.healing().filter(|_| world.are_equal()) {
         // All hold the same since the last of them has heard anything new.
-        world.recorder.converged(world.last_heard.max(healed));
+        let (heard, last) = world.last_heard;
+        world.recorder.converged(heard.max(healed), last.filter(|_| heard > healed));
     }
     world.recorder.end(now);
     world.registered = registered(&world);

@@ -116,10 +116,10 @@ impl Recorder {
         self.healing
     }
 
-    /// Notes that all hold the same.
-    pub(in crate::drill) fn converged(&mut self, at: Duration) {
+    /// Notes that all hold the same, and who was the last to hear anything new.
+    pub(in crate::drill) fn converged(&mut self, at: Duration, last: Option<usize>) {
         if let Some(healed) = self.healing.take() {
-            self.reunions.push(Reunion::converged(healed, at));
+            self.reunions.push(Reunion::converged(healed, at).last(last));
         }
     }
 

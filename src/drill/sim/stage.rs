@@ -170,7 +170,7 @@ impl World<'_> {
         match self.run_until_equal(until, every) {
             true => {
                 if self.recorder.healing().is_some() {
-                    self.recorder.converged(self.now);
+                    self.recorder.converged(self.now, self.last_heard.1);
                 }
                 Ok(())
             }

@@ -95,7 +95,8 @@ impl World<'_> {
         if let (false, Some(healed)) = (whole, self.recorder.healing())
             && self.are_equal()
         {
-            self.recorder.converged(self.last_heard.max(healed));
+            let (heard, last) = self.last_heard;
+            self.recorder.converged(heard.max(healed), last.filter(|_| heard > healed));
         }
         self.recorder.whole(self.now, whole);
     }
@@ -122,7 +123,7 @@ impl World<'_> {
             }
         }
         if self.recorder.healing().is_some() && self.is_small() && self.are_equal() {
-            self.recorder.converged(self.now);
+            self.recorder.converged(self.now, self.last_heard.1);
         }
     }
 
@@ -149,7 +150,7 @@ impl World<'_> {
         }
         it.unindexed += entries;
         if entries > 0 {
-            self.last_heard = now;
+            self.last_heard = (now, Some(node));
         }
         let on_disk = it.device().is_some();
         if on_disk && entries > 0 && !std::mem::replace(&mut it.index_due, true) {

@@ -83,7 +83,7 @@ pub(super) struct World<'s> {
     /// What was typed into hand-over texts and acknowledged.
     pub(super) typed: Vec<Typed>,
     /// When anybody last heard anything new.
-    pub(super) last_heard: Duration,
+    pub(super) last_heard: (Duration, Option<usize>),
     /// How many records each machine holds at the end.
     pub(super) registered: Vec<u64>,
     /// What was said of who is who, in order.
@@ -128,7 +128,7 @@ impl<'s> World<'s> {
             last_cut: None,
             common: Area::common(),
             typed: Vec::new(),
-            last_heard: Duration::ZERO,
+            last_heard: (Duration::ZERO, None),
             registered: Vec::new(),
             ties: Vec::new(),
             clinical: ClinicalSeen::default(),

@@ -3,11 +3,13 @@
 use super::{Finding, FindingKind, Tone};
 use crate::drill::course::{Course, Dispute, Mode, RestoreCourse};
 use crate::drill::report::measures::{Measures, first_fault, is_open_before, late};
-use crate::drill::report::wording::{at_least, harm, kind, number, person, seconds, site, told};
+use crate::drill::report::wording::{at_least, civil, harm, kind, number, person, seconds, site, told};
 use crate::drill::scenario::Told;
 
 /// Most names that one finding lists.
 const NAMED_MAX: usize = 3;
+/// The section of disputes that safety checks found; all others are statements that contradict each other.
+const ALERTS: &str = "alerts";
 
 /// Computes them.
 pub(super) fn findings(course: &Course, measures: &Measures) -> Vec<Finding> {
@@ -108,6 +110,15 @@ fn open_disputes(course: &Course, measures: &Measures) -> Option<Finding> {
         course.disputes.iter().filter(|one| one.harm == wanted && one.decided.is_none()).count()
     };
     let (grave, caution) = (of("contraindicated"), of("caution"));
+    let alerts =
+        course.disputes.iter().filter(harmful).filter(|one| one.decided.is_none() && one.section == ALERTS);
+    let alerts = alerts.count() as u64;
+    let contradictions = number(open - alerts);
+    let alerts = number(alerts);
+    let (nobody_ja, nobody_en) = match course.disputes.iter().any(|one| one.decided.is_some()) {
+        true => ("", ""),
+        false => ("この訓練では誰も判断を下さなかった。", " Nobody decided any of them in this exercise."),
+    };
     let oldest = course
         .disputes
         .iter()
@@ -130,11 +141,11 @@ fn open_disputes(course: &Course, measures: &Measures) -> Option<Finding> {
         FindingKind::OpenDisputes,
         if grave > 0 { Tone::Danger } else { Tone::Concern },
         format!(
-            "害のおそれがある矛盾・警告 {open} 件が終了時にも未解決（禁忌 {grave}、注意 {caution}）。{before_ja}最も古いものは終了の{}前に生じた。",
+            "害のおそれがある矛盾・警告 {open} 件が終了時にも未解決：記載どうしの矛盾 {contradictions}、安全警告 {alerts}（禁忌 {grave}、注意 {caution}）。{nobody_ja}{before_ja}最も古いものは終了の{}前に生じた。",
             age.ja
         ),
         format!(
-            "Contradictions or warnings with possible harm still open at the end: {open} (contraindicated {grave}, caution {caution}). The oldest arose {} before the end.{before_en}",
+            "Contradictions or warnings with possible harm still open at the end: {open}, which are {contradictions} contradictions between statements and {alerts} safety alerts (contraindicated {grave}, caution {caution}).{nobody_en} The oldest arose {} before the end.{before_en}",
             age.en
         ),
     ))
@@ -265,12 +276,28 @@ fn restored(course: &Course, measures: &Measures) -> Option<Told> {
 fn not_restored(course: &Course) -> Option<Told> {
     let out: Vec<&RestoreCourse> = course.restores.iter().filter(|one| one.back.is_none()).collect();
     let longest = out.iter().max_by_key(|one| one.out(course.lasted))?;
-    let (count, place) = (number(out.len() as u64), site(course, longest.member));
+    let count = number(out.len() as u64);
     let time = at_least(longest.out(course.lasted));
+    let named = |gap: &str| {
+        let places = out
+            .iter()
+            .take(NAMED_MAX)
+            .map(|one| format!("{} ({})", site(course, one.member), civil(course, one.lost)));
+        places.collect::<Vec<_>>().join(gap)
+    };
+    let (more_ja, more_en) = match out.len().saturating_sub(NAMED_MAX) {
+        0 => (String::new(), String::new()),
+        more => (format!(" ほか {more}"), format!(" and {more} more")),
+    };
     Some(told(
-        format!("ディスクを失い、終了まで復旧しなかった拠点 {count}（最長は「{place}」、{}）。", time.ja),
         format!(
-            "Replicas that lost their disk and were not restored by the end: {count} (longest {place}, {}).",
+            "ディスクを失い、終了まで復旧しなかった拠点 {count}：{}{more_ja}（最長 {}）。",
+            named("、"),
+            time.ja
+        ),
+        format!(
+            "Replicas that lost their disk and were not restored by the end: {count}: {}{more_en} (the longest {}).",
+            named(", "),
             time.en
         ),
     ))

@@ -1,8 +1,11 @@
 //! Findings about lines and faults: what took long, what was too much, and what the faults did.
 
+use std::time::Duration;
+
 use super::{Finding, FindingKind, Tone};
-use crate::drill::course::{Course, Faults};
+use crate::drill::course::{Course, Faults, Reunion};
 use crate::drill::report::measures::Measures;
+use crate::drill::report::spans::spans;
 use crate::drill::report::wording::{bytes, civil, number, of_quota, seconds, site, told};
 use crate::drill::scenario::Told;
 
@@ -51,18 +54,44 @@ fn slowest(course: &Course, measures: &Measures) -> Option<Finding> {
         .filter(|one| one.converged.is_some())
         .max_by_key(|one| one.converged.map(|at| at.saturating_sub(one.healed)))?;
     let at = civil(course, slowest.healed);
+    let (last_ja, last_en) = match slowest.last {
+        None => (String::new(), String::new()),
+        Some(member) => {
+            let place = site(course, member);
+            let without = seconds(unlinked(course, member, slowest).as_secs_f64());
+            (
+                format!("最後にそろったのは「{place}」で、その間に届く回線がなかった時間は{}。", without.ja),
+                format!(
+                    " The last was {place}, which had nobody to talk to for {} of that time.",
+                    without.en
+                ),
+            )
+        }
+    };
     Some(Finding::new(
         FindingKind::SlowestReunion,
         Tone::Note,
         format!(
-            "回線が戻ってから全拠点の記録がそろうまで、最長 {}（{at} の復旧）、中央値 {}。",
+            "回線が戻ってから全拠点の記録がそろうまで、最長 {}（{at} の復旧）、中央値 {}。{last_ja}",
             most.ja, half.ja
         ),
         format!(
-            "From the return of the lines until all held the same: at most {} (after {at}), median {}.",
+            "From the return of the lines until all held the same: at most {} (after {at}), median {}.{last_en}",
             most.en, half.en
         ),
     ))
+}
+
+/// Returns for how long of a reunion a replica was linked with nobody, or did not run.
+fn unlinked(course: &Course, member: usize, reunion: &Reunion) -> Duration {
+    let until = reunion.converged.unwrap_or(reunion.until);
+    let all = spans(course);
+    all.get(member)
+        .into_iter()
+        .flatten()
+        .filter(|span| !span.able.linked)
+        .map(|span| span.until.min(until).saturating_sub(span.from.max(reunion.healed)))
+        .sum()
 }
 
 fn all_converged(measures: &Measures) -> Option<Finding> {

@@ -52,8 +52,8 @@ fn in_tables(name: &str) -> Option<Told> {
 pub(super) fn expectations(judged: &[Judged]) -> String {
     let one = |judged: &Judged| {
         let (class, words) = match (judged.was_judged(), judged.ok) {
-            (false, _) if judged.had_nothing() => ("", w("– 対象なし", "– nothing to judge")),
-            (false, _) => ("", w("– 判定せず", "– not judged")),
+            (false, _) if judged.had_nothing() => (" class=\"idle\"", w("– 対象なし", "– nothing to judge")),
+            (false, _) => (" class=\"idle\"", w("– 判定せず", "– not judged")),
             (true, true) => ("", w("✓ 満たす", "✓ holds")),
             (true, false) => (" class=\"bad\"", w("✕ 満たさず", "✕ does not")),
         };
@@ -65,7 +65,8 @@ pub(super) fn expectations(judged: &[Judged]) -> String {
         )
     };
     let mut listed: Vec<&Judged> = judged.iter().collect();
-    listed.sort_by_key(|judged| judged.ok);
+    // What failed first, what had nothing to look at last.
+    listed.sort_by_key(|judged| (!judged.was_judged(), judged.ok));
     let listed: String = listed.into_iter().take(LISTED_MAX).map(one).collect();
     let body = if listed.is_empty() { listed } else { format!("<ul class=\"checks\">\n{listed}</ul>\n") };
     section("expected", &told("期待した結果", "Expectations"), &body)

@@ -123,9 +123,11 @@ fn tiles(measures: &Measures) -> String {
         gone => {
             let gone = number(gone);
             told(
-                format!("受理 {acknowledged} 件のうち。ほか {gone} 件は唯一の写しが壊されたディスクにあった"),
                 format!(
-                    "of {acknowledged} acknowledged; the only copy of {gone} more was on a destroyed disk"
+                    "受理 {acknowledged} 件のうち。これとは別に {gone} 件は、唯一の写しが壊されたディスクとともに失われた"
+                ),
+                format!(
+                    "of {acknowledged} acknowledged; apart from these, {gone} went down with a destroyed disk, their only copy"
                 ),
             )
         }
@@ -136,6 +138,7 @@ fn tiles(measures: &Measures) -> String {
     let converged_note = match (measures.convergence.reunions, open) {
         (0, _) if is_live => told("計測なし", "not measured"),
         (0, _) => told("断絶と復旧はなかった", "there was no reunion"),
+        (1, 0) => told("復旧 1 回で一致", "after the one reunion"),
         (all, 0) => told(format!("復旧 {all} 回すべてで一致"), format!("after all {all} reunions")),
         (all, open) => told(format!("{all} 回中 {open} 回は一致せず"), format!("{open} of {all} did not")),
     };

@@ -63,7 +63,7 @@ ol.events .story-line u{border-color:transparent;font-style:italic}ol.events .st
 ol.events .bad{color:var(--drill);font-weight:700}
 .checks{margin:.6em 0;padding:0;list-style:none}
 .checks li{display:grid;grid-template-columns:5.6em 1fr;gap:.8em;padding:.45em 0;border-top:1px solid var(--line);break-inside:avoid}
-.checks .tone{color:#00664b}.checks .bad .tone{border:2.5px solid var(--drill);color:var(--drill)}
+.checks .tone{color:#00664b}.checks .idle .tone{color:var(--soft);font-weight:400}.checks .bad .tone{border:2.5px solid var(--drill);color:var(--drill)}
 .checks p{margin:0;overflow-wrap:anywhere}.checks .detail{color:var(--soft);font-size:14px}
 code,pre{font-family:"Noto Sans Mono CJK JP","SFMono-Regular",Consolas,monospace;font-size:13.5px}
 .nb{white-space:nowrap}

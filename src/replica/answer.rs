@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::chart_marks::SpanShown;
 use super::chart_shown::{DraftShown, OlderChart, PlanShown};
 use super::knowledge::{KnowledgeShown, WaitShown};
 use crate::base::{Area, DeviceId, Digest, Part, RecordId, WallMs};
@@ -214,6 +215,12 @@ pub struct ChartShown {
     pub area: Area,
     /// The hand-over text.
     pub handover: String,
+    /// The same in spans of equal marks.
+    #[serde(default)]
+    pub handover_spans: Vec<SpanShown>,
+    /// The same with its marks visible, as `show` prints it.
+    #[serde(default)]
+    pub handover_visible: String,
     /// The notes being written.
     #[serde(default)]
     pub drafts: Vec<DraftShown>,

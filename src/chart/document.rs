@@ -26,7 +26,7 @@ pub struct Chart {
     pub(super) inbox: Inbox,
     /// The last own sequence in the lane, as far as the caller said.
     lane_seq: u64,
-    /// Built when first needed: reading a chart does not need it.
+    /// Built when first needed: texts with marks and drafts are read by it, and changes are judged by it.
     history: Option<History>,
 }
 

@@ -161,11 +161,15 @@ impl Chart {
         for (signing, unaware) in signings.iter().zip(&unaware) {
             self.gaps(object, &ids, signing, unaware, &mut gaps)?;
         }
-        let marks = self.marks_of(object)?;
+        let stretches = self.marks_of(object)?;
+        let marks = stretches
+            .iter()
+            .flat_map(|stretch| (0..stretch.characters).map(move |nth| (nth == 0, stretch.marks.as_slice())));
         let mut pieces: Vec<Piece> = Vec::new();
-        for (index, ((character, change), marks)) in text.chars().zip(changes).zip(marks).enumerate() {
+        for (index, ((character, change), (turn, marks))) in text.chars().zip(changes).zip(marks).enumerate()
+        {
             let after = gaps.remove(&index);
-            let joins = |last: &&mut Piece| last.change == change && last.marks == marks && after.is_none();
+            let joins = |last: &&mut Piece| last.change == change && !turn && after.is_none();
             if let Some(last) = pieces.last_mut().filter(joins) {
                 last.text.push(character);
                 continue;
@@ -176,7 +180,7 @@ impl Chart {
                 change,
                 time_s: meta.ok_or(ChartError::Read)?.timestamp,
                 while_signing: unaware.iter().any(|unaware| unaware.contains(&change)),
-                marks,
+                marks: marks.to_vec(),
                 after: after.unwrap_or_default(),
             });
         }

@@ -45,5 +45,9 @@ pub const KEY_BYTES_MAX: u64 = 256;
 
 /// Most marks over the whole history of a chart, as far as their writer had seen; removals count too.
 ///
-/// The library and this program look at every mark of a text to read it. A year of ten marks a day fits.
-pub const MARKS_PER_CHART_MAX: u64 = 4_096;
+/// Where marks overlap, reading costs the square of their number. A chart that has so many is full, and another one may
+/// follow it.
+pub const MARKS_PER_CHART_MAX: u64 = 2_048;
+
+/// Most who are named on one side of a mark, the first ones.
+pub const MARKINGS_SHOWN_MAX: usize = 8;

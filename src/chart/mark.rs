@@ -66,9 +66,9 @@ pub struct Marking {
 pub struct SpanMark {
     /// Which.
     pub kind: MarkKind,
-    /// Who set it, oldest first; never empty.
+    /// Who set it, oldest first, at most [`MARKINGS_SHOWN_MAX`](super::limits::MARKINGS_SHOWN_MAX); never empty.
     pub by: Vec<Marking>,
-    /// Who took it away at once with them, oldest first; while there is one, the mark is disputed.
+    /// Who took it away at once with them, as many at most, oldest first; while there is one, the mark is disputed.
     pub against: Vec<Marking>,
 }
 

@@ -16,6 +16,7 @@ use super::chunk::ChartChange;
 use super::document::Chart;
 use super::error::ChartError;
 use super::history::{History, OpRef, PlacedMark};
+use super::limits::MARKINGS_SHOWN_MAX;
 use super::mark::{MarkKind, Marking, Span, SpanMark, visible_text};
 use super::order::walk;
 use super::view::{handover_object, note_texts};
@@ -87,12 +88,17 @@ impl Chart {
         if range.is_empty() || range.end > self.document.length(text) {
             return Err(ChartError::Position);
         }
-        let marks = self.marks_of(text)?;
-        let is_so = |marks: &Vec<SpanMark>| match marks.iter().find(|mark| mark.kind == kind) {
+        let is_so = |stretch: &Stretch| match stretch.marks.iter().find(|mark| mark.kind == kind) {
             Some(mark) => on && !mark.is_disputed(),
             None => !on,
         };
-        if marks[range.clone()].iter().all(is_so) {
+        let mut at = 0;
+        let all_so = self.marks_of(text)?.iter().all(|stretch| {
+            let begin = at;
+            at += stretch.characters;
+            at <= range.start || range.end <= begin || is_so(stretch)
+        });
+        if all_so {
             return Err(ChartError::NothingChanges);
         }
         let value = if on { ScalarValue::Boolean(true) } else { ScalarValue::Null };
@@ -107,27 +113,25 @@ impl Chart {
     }
 
     fn spans(&mut self, text: &ObjId) -> Result<Vec<Span>, ChartError> {
-        let marks = self.marks_of(text)?;
-        let characters = self.document.text(text).map_err(|_| ChartError::Read)?;
-        let mut spans: Vec<Span> = Vec::new();
-        for (character, marks) in characters.chars().zip(marks) {
-            match spans.last_mut().filter(|last| last.marks == marks) {
-                Some(last) => last.text.push(character),
-                None => spans.push(Span { text: character.to_string(), marks }),
-            }
-        }
-        Ok(spans)
+        let text_shown = self.document.text(text).map_err(|_| ChartError::Read)?;
+        let mut characters = text_shown.chars();
+        let span = |stretch: Stretch| Span {
+            text: characters.by_ref().take(stretch.characters).collect(),
+            marks: stretch.marks,
+        };
+        Ok(self.marks_of(text)?.into_iter().map(span).collect())
     }
 
-    /// Returns the marks of every character of a text.
-    pub(super) fn marks_of(&mut self, text: &ObjId) -> Result<Vec<Vec<SpanMark>>, ChartError> {
+    /// Returns the marks of the characters of a text, in their order.
+    pub(super) fn marks_of(&mut self, text: &ObjId) -> Result<Vec<Stretch>, ChartError> {
         let ids: Vec<ObjId> = self.document.list_range(text, ..).map(|item| item.id()).collect();
         let history = self.history()?;
         let object = operation(history, text).ok_or(ChartError::Read)?;
         let placed: Vec<PlacedMark> =
             history.marks().iter().filter(|mark| mark.text == object).copied().collect();
         if placed.is_empty() {
-            return Ok(vec![Vec::new(); ids.len()]);
+            let all = Stretch { characters: ids.len(), marks: Vec::new() };
+            return Ok(if ids.is_empty() { Vec::new() } else { vec![all] });
         }
         let characters: Vec<OpRef> = ids.iter().filter_map(|id| character(history, id)).collect();
         let ranges = covered(history, object, &characters, &placed)?;
@@ -145,9 +149,11 @@ impl Chart {
         }
         let mut covering: BTreeSet<usize> = BTreeSet::new();
         let mut known: HashMap<OpRef, Vec<SpanMark>> = HashMap::new();
-        let mut found = Vec::with_capacity(characters.len());
+        let mut last_change = None;
+        let mut stretches: Vec<Stretch> = Vec::new();
         for (at, character) in characters.iter().enumerate() {
-            for mark in turns.get(&at).into_iter().flatten() {
+            let turn = turns.get(&at);
+            for mark in turn.into_iter().flatten() {
                 if !covering.remove(mark) {
                     covering.insert(*mark);
                 }
@@ -155,14 +161,34 @@ impl Chart {
             }
             // What the characters of one change bear under the same marks is the same.
             let change = history.last_of_change(*character).ok_or(ChartError::Read)?;
+            if turn.is_none()
+                && last_change == Some(change)
+                && let Some(last) = stretches.last_mut()
+            {
+                last.characters += 1;
+                continue;
+            }
+            last_change = Some(change);
             let marks = known.entry(change).or_insert_with(|| {
                 let covering = covering.iter().map(|index| &placed[*index]);
                 standing(history, *character, covering.collect(), &times)
             });
-            found.push(marks.clone());
+            match stretches.last_mut().filter(|last| last.marks == *marks) {
+                Some(last) => last.characters += 1,
+                None => stretches.push(Stretch { characters: 1, marks: marks.clone() }),
+            }
         }
-        Ok(found)
+        Ok(stretches)
     }
+}
+
+/// Characters side by side that bear the same marks; the next ones bear others.
+#[derive(Debug, Clone)]
+pub(super) struct Stretch {
+    /// How many they are.
+    pub(super) characters: usize,
+    /// Their marks.
+    pub(super) marks: Vec<SpanMark>,
 }
 
 /// Finds which characters each mark covers: those between its ends, from the first to the last that its writer had seen.
@@ -228,6 +254,7 @@ fn standing(
             };
             let mut markings: Vec<Marking> = marks.into_iter().map(marking).collect();
             markings.sort_unstable();
+            markings.truncate(MARKINGS_SHOWN_MAX);
             markings
         };
         let by = markings(history.not_overruled(&on, &off));

@@ -98,11 +98,12 @@ fn an_end_before_its_begin_is_refused() {
 
 #[test]
 fn the_order_is_that_of_the_text_and_not_of_typing() {
-    // "aXbc": X is newer than all and stands second.
+    // "YaXbc": X is newer than the rest and stands behind a; Y is the newest and stands at the start.
     let mut writer = chart(1);
     let changes = [
         writer.splice_handover(0, 0, "abc", NOW_MS).unwrap(),
         writer.splice_handover(1, 0, "X", NOW_MS).unwrap(),
+        writer.splice_handover(0, 0, "Y", NOW_MS).unwrap(),
     ];
     let mut reader = chart(2);
     reader.apply_all(changes.iter().map(incoming).collect()).unwrap();
@@ -110,12 +111,12 @@ fn the_order_is_that_of_the_text_and_not_of_typing() {
     let judge = |begin: Key, end: Key| {
         let bytes = rewrite_ops(&struck, |ops| (ops[0].key, ops[1].key) = (begin, end));
         let survives = library_survives(&reader.document, &bytes);
-        let refused = reader.clone().apply_all(vec![incoming_at(&actor(1), 3, &bytes)]).unwrap().quarantined;
+        let refused = reader.clone().apply_all(vec![incoming_at(&actor(1), 4, &bytes)]).unwrap().quarantined;
         assert_eq!(refused.is_empty(), survives);
         survives
     };
-    let (a, b, c, x) = (element(6), element(7), element(8), element(9));
-    for (begin, end) in [(&a, &x), (&x, &b), (&x, &c), (&a, &c), (&b, &c)] {
+    let (a, b, c, x, y) = (element(6), element(7), element(8), element(9), element(10));
+    for (begin, end) in [(&a, &x), (&x, &b), (&x, &c), (&a, &c), (&b, &c), (&y, &a), (&y, &x), (&y, &c)] {
         assert!(judge(begin.clone(), end.clone()));
         assert!(!judge(end.clone(), begin.clone()));
     }
@@ -146,6 +147,9 @@ fn a_mark_stays_within_one_text() {
     let (_, reader, struck) = scene();
     let across = rewrite_ops(&struck, |ops| (ops[1].obj, ops[1].key) = (note.clone(), element(14)));
     assert!(!library_survives(&reader.document, &across));
+    assert_eq!(refusal(&across), Some(SchemaError::Mark.into()));
+    // The other way round, where the begin looks older by its number.
+    let across = rewrite_ops(&struck, |ops| (ops[0].obj, ops[0].key) = (note.clone(), element(14)));
     assert_eq!(refusal(&across), Some(SchemaError::Mark.into()));
     // Its elements are of that text too.
     assert_refused(|ops| ops[1].key = element(14), SchemaError::UnknownReference);

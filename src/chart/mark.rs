@@ -153,7 +153,7 @@ mod tests {
             ("b", std::slice::from_ref(&important)),
             ("c", &[important.clone(), struck.clone()]),
             ("d", std::slice::from_ref(&struck)),
-            ("e", &[struck.clone()]),
+            ("e", std::slice::from_ref(&struck)),
             ("f", &[disputed]),
         ];
         assert_eq!(visible_text(spans, true), "a【重要: b〔取消: c〕】〔取消: de〕〔取消?: f〕");

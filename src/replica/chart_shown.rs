@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::{AnnotationShown, ChartShown};
+use super::answer::ChartShown;
 use super::chart_marks::{MarkShown, SpanShown, marks_shown};
 use super::charting::{signed, version_of};
 use super::core::Replica;
@@ -78,6 +78,31 @@ pub struct PlanShown {
     pub ticked: Vec<(String, WallMs)>,
     /// Of a disputed one, who took the tick away.
     pub against: Vec<String>,
+}
+
+/// An annotation shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnnotationShown {
+    /// Its name, by which it is answered.
+    #[serde(default)]
+    pub id: String,
+    /// The statement or the comment that it stands at.
+    pub anchor: String,
+    /// What its thread stands at.
+    #[serde(default)]
+    pub thread: String,
+    /// What the statement of its thread is about, in few words.
+    #[serde(default)]
+    pub about: Option<String>,
+    /// How many comments stand above it.
+    #[serde(default)]
+    pub depth: u32,
+    /// The text.
+    pub text: String,
+    /// Who wrote it.
+    pub author: String,
+    /// When, by the writer's clock.
+    pub time: WallMs,
 }
 
 /// A chart that another one has followed, kept aside.

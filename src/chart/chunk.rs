@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 
 use super::actor::{ActorBytes, ChangeHash};
 use super::columns::{Reader, count_operations};
-use super::limits::{ACTORS_PER_CHANGE_MAX, CHANGE_BYTES_MAX, DEPS_PER_CHANGE_MAX};
+use super::limits::{ACTORS_PER_CHANGE_MAX, CHANGE_BYTES_MAX, DEPS_PER_CHANGE_MAX, KEY_BYTES_MAX};
 
 /// Says why bytes are not the frame of a change that a chart may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +73,12 @@ pub enum ChunkError {
     /// The columns announce more operations or predecessors than the limits allow.
     #[error("reading a chart change: too many operations")]
     TooManyOperations,
+    /// A key is longer than [`KEY_BYTES_MAX`].
+    #[error("reading a chart change: a key is longer than {KEY_BYTES_MAX} bytes")]
+    KeyTooLong,
+    /// A mark has another name than those that the schema fixes.
+    #[error("reading a chart change: it holds an unknown mark")]
+    UnknownMark,
     /// The change holds no operation.
     #[error("reading a chart change: it holds no operation")]
     Empty,

@@ -12,7 +12,8 @@
 //! `n` is signed LEB128 in the first form, unsigned where it counts nulls or booleans.
 
 use super::chunk::ChunkError;
-use super::limits::{OPS_PER_CHANGE_MAX, PREDS_PER_CHANGE_MAX};
+use super::limits::{KEY_BYTES_MAX, OPS_PER_CHANGE_MAX, PREDS_PER_CHANGE_MAX};
+use super::mark::MarkKind;
 
 /// Reads little-endian base-128 numbers and byte strings off a slice.
 pub(super) struct Reader<'a> {
@@ -81,14 +82,16 @@ impl<'a> Reader<'a> {
 
 /// The columns that a chart's changes have, by their specification `id << 4 | type`.
 ///
-/// A change with any other column is refused: marks (`0x94`, `0xa5`), packed columns (bit 3) and columns
-/// that a later version might bring.
+/// A change with any other column is refused: whether marks expand (`0x94`, which only marks that expand have; ours
+/// never do), packed columns (bit 3) and columns that a later version might bring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Column {
     /// Run-length coded numbers, one a row: object, key, action and value sizes.
     Numbers,
     /// Run-length coded keys of maps, one a row.
-    Strings,
+    Keys,
+    /// Run-length coded names of marks, one a row that begins a mark; null elsewhere.
+    MarkNames,
     /// Whether the row inserts.
     Booleans,
     /// The bytes of the values.
@@ -106,11 +109,12 @@ impl Column {
     fn of(specification: u64) -> Option<Self> {
         match specification {
             0x01 | 0x02 | 0x11 | 0x13 | ACTION | 0x56 => Some(Self::Numbers),
-            0x15 => Some(Self::Strings),
+            0x15 => Some(Self::Keys),
             0x34 => Some(Self::Booleans),
             0x57 => Some(Self::Values),
             0x70 => Some(Self::PredCounts),
             0x71 | 0x73 => Some(Self::Preds),
+            0xa5 => Some(Self::MarkNames),
             _ => None,
         }
     }
@@ -149,8 +153,11 @@ pub(super) fn count_operations(reader: &mut Reader<'_>) -> Result<u64, ChunkErro
                     operations = rows;
                 }
             }
-            Column::Strings => {
-                run_lengths(data, OPS_PER_CHANGE_MAX, skip_string)?;
+            Column::Keys => {
+                run_lengths(data, OPS_PER_CHANGE_MAX, skip_key)?;
+            }
+            Column::MarkNames => {
+                run_lengths(data, OPS_PER_CHANGE_MAX, skip_mark_name)?;
             }
             Column::Booleans => booleans(data)?,
             Column::Values => {}
@@ -164,7 +171,7 @@ pub(super) fn count_operations(reader: &mut Reader<'_>) -> Result<u64, ChunkErro
 }
 
 /// The number of known columns.
-const COLUMNS_MAX: u64 = 12;
+const COLUMNS_MAX: u64 = 13;
 
 fn skip_number(reader: &mut Reader<'_>, _repeats: u64) -> Result<(), ChunkError> {
     // Signed and unsigned numbers end at the same byte; only the bound of 64 bits differs, and the
@@ -173,10 +180,19 @@ fn skip_number(reader: &mut Reader<'_>, _repeats: u64) -> Result<(), ChunkError>
     Ok(())
 }
 
-fn skip_string(reader: &mut Reader<'_>, _repeats: u64) -> Result<(), ChunkError> {
+fn skip_key(reader: &mut Reader<'_>, _repeats: u64) -> Result<(), ChunkError> {
     let bytes = reader.unsigned()?;
+    if bytes > KEY_BYTES_MAX {
+        return Err(ChunkError::KeyTooLong);
+    }
     reader.take(bytes)?;
     Ok(())
+}
+
+fn skip_mark_name(reader: &mut Reader<'_>, _repeats: u64) -> Result<(), ChunkError> {
+    let bytes = reader.unsigned()?;
+    let name = std::str::from_utf8(reader.take(bytes)?).ok();
+    name.and_then(MarkKind::from_name).map(|_| ()).ok_or(ChunkError::UnknownMark)
 }
 
 fn run_lengths(
@@ -270,7 +286,18 @@ mod tests {
     }
 
     #[test]
-    fn marks_packed_columns_and_repeated_columns_are_refused() {
+    fn only_our_two_marks_are_named_and_no_name_is_long() {
+        assert_eq!(count(&[(0xa5, b"\x02\x06struck")]), Ok(0));
+        assert_eq!(count(&[(0xa5, b"\x7e\x09important\x06struck")]), Ok(0));
+        assert_eq!(count(&[(0xa5, b"\x02\x04bold")]), Err(ChunkError::UnknownMark));
+        assert_eq!(count(&[(0xa5, b"\x02\x06struc")]), Err(ChunkError::Truncated));
+        assert_eq!(count(&[(0xa5, &[0, 0xff, 0xff, 0x7f])]), Err(ChunkError::TooManyOperations));
+        // One key of a hundred thousand bytes in a run of thousands would be unpacked to gigabytes.
+        assert_eq!(count(&[(0x15, &[0xff, 0x3f, 0xff, 0x7f, 0x61])]), Err(ChunkError::KeyTooLong));
+    }
+
+    #[test]
+    fn expanding_marks_packed_columns_and_repeated_columns_are_refused() {
         assert_eq!(count(&[(0x94, &[1])]), Err(ChunkError::UnknownColumn));
         assert_eq!(count(&[(0x4a, &[1, 1])]), Err(ChunkError::UnknownColumn));
         assert_eq!(count(&[(0x42, &[1, 1]), (0x42, &[1, 1])]), Err(ChunkError::ColumnsOutOfOrder));

@@ -12,7 +12,7 @@ use super::genesis::{genesis_bytes, genesis_document};
 use super::guard::{self, Verdict};
 use super::history::{History, Made};
 use super::inbox::Inbox;
-use super::limits::{OPS_PER_CHANGE_MAX, OPS_PER_CHART_MAX};
+use super::limits::{MARKS_PER_CHART_MAX, OPS_PER_CHANGE_MAX, OPS_PER_CHART_MAX};
 
 /// One Automerge document: what people edit together on one record.
 ///
@@ -26,7 +26,7 @@ pub struct Chart {
     pub(super) inbox: Inbox,
     /// The last own sequence in the lane, as far as the caller said.
     lane_seq: u64,
-    /// Built when first needed: reading a chart does not need it.
+    /// Built when first needed: texts with marks and drafts are read by it, and changes are judged by it.
     history: Option<History>,
 }
 
@@ -92,7 +92,7 @@ impl Chart {
         Ok(self.history()?.len())
     }
 
-    /// Says whether the chart has no room for one more change of the largest size.
+    /// Says whether the chart has no room for one more change of the largest size, or for one more mark.
     ///
     /// # Errors
     ///
@@ -100,8 +100,9 @@ impl Chart {
     pub fn is_full(&mut self) -> Result<bool, ChartError> {
         let history = self.history()?;
         let heads: Vec<ChangeHash> = history.heads().collect();
-        let (_, max_op) = history.seen_by(&heads).map_err(|_| ChartError::Read)?;
-        Ok(max_op + OPS_PER_CHANGE_MAX > OPS_PER_CHART_MAX)
+        let (seen, max_op) = history.seen_by(&heads).map_err(|_| ChartError::Read)?;
+        let marks = history.marks_seen(&seen);
+        Ok(max_op + OPS_PER_CHANGE_MAX > OPS_PER_CHART_MAX || marks >= MARKS_PER_CHART_MAX)
     }
 
     /// Returns the sequence of this actor's last change in the chart, 0 for none.
@@ -168,5 +169,15 @@ impl Chart {
             return Err(ChartError::Read);
         }
         Ok(history)
+    }
+}
+
+#[cfg(test)]
+impl Chart {
+    /// Pretends that the last change of an actor holds so many marks.
+    pub(super) fn pretend_marks(&mut self, actor: &ActorBytes, marks: u64) {
+        if let Some(history) = &mut self.history {
+            history.pretend_marks(actor, marks);
+        }
     }
 }

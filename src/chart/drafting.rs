@@ -16,6 +16,8 @@ use super::chunk::ChartChange;
 use super::document::Chart;
 use super::error::ChartError;
 use super::limits::OPS_PER_CHANGE_MAX;
+use super::mark::{SpanMark, visible_text};
+use super::marking::character;
 use super::view::note_texts;
 
 /// Most characters of the signed text that are shown before what was typed into it.
@@ -41,7 +43,7 @@ pub struct Draft {
     pub texts: Vec<Vec<Piece>>,
 }
 
-/// Characters that stand side by side and were typed in one change.
+/// Characters that stand side by side, were typed in one change and bear the same marks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
     /// The characters.
@@ -52,6 +54,8 @@ pub struct Piece {
     pub time_s: i64,
     /// It was typed without knowledge of a signing of this note.
     pub while_signing: bool,
+    /// Its marks.
+    pub marks: Vec<SpanMark>,
     /// The end of the signed text that stood before it, at most [`CONTEXT_CHARS_MAX`] characters; empty if none did.
     pub after: String,
 }
@@ -61,6 +65,14 @@ impl Draft {
     pub fn text(&self) -> String {
         let texts = self.texts.iter();
         let texts = texts.map(|text| text.iter().map(|piece| piece.text.as_str()).collect::<String>());
+        texts.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Returns the whole text with its marks visible; without `important`, as it would be signed.
+    pub fn visible_text(&self, important: bool) -> String {
+        let texts = self.texts.iter().map(|text| {
+            visible_text(text.iter().map(|piece| (piece.text.as_str(), piece.marks.as_slice())), important)
+        });
         texts.collect::<Vec<_>>().join("\n")
     }
 }
@@ -131,7 +143,9 @@ impl Chart {
     /// Cuts a text into pieces of one change each, and where signed text was taken out between them.
     fn pieces(&mut self, object: &ObjId, signings: &[&Signing]) -> Result<Vec<Piece>, ChartError> {
         let text = self.document.text(object).map_err(|_| ChartError::Read)?;
-        let ids: Vec<ObjId> = self.document.list_range(object, ..).map(|item| item.id()).collect();
+        let listed: Vec<ObjId> = self.document.list_range(object, ..).map(|item| item.id()).collect();
+        let history = self.history()?;
+        let ids: Vec<ObjId> = listed.into_iter().filter(|id| character(history, id).is_some()).collect();
         let change = |id| self.document.hash_for_opid(id).map(|hash| ChangeHash(hash.0));
         let changes: Vec<ChangeHash> =
             ids.iter().map(change).collect::<Option<_>>().ok_or(ChartError::Read)?;
@@ -147,10 +161,16 @@ impl Chart {
         for (signing, unaware) in signings.iter().zip(&unaware) {
             self.gaps(object, &ids, signing, unaware, &mut gaps)?;
         }
+        let stretches = self.marks_of(object)?;
+        let marks = stretches
+            .iter()
+            .flat_map(|stretch| (0..stretch.characters).map(move |nth| (nth == 0, stretch.marks.as_slice())));
         let mut pieces: Vec<Piece> = Vec::new();
-        for (index, (character, change)) in text.chars().zip(changes).enumerate() {
+        for (index, ((character, change), (turn, marks))) in text.chars().zip(changes).zip(marks).enumerate()
+        {
             let after = gaps.remove(&index);
-            if let Some(last) = pieces.last_mut().filter(|last| last.change == change && after.is_none()) {
+            let joins = |last: &&mut Piece| last.change == change && !turn && after.is_none();
+            if let Some(last) = pieces.last_mut().filter(joins) {
                 last.text.push(character);
                 continue;
             }
@@ -160,6 +180,7 @@ impl Chart {
                 change,
                 time_s: meta.ok_or(ChartError::Read)?.timestamp,
                 while_signing: unaware.iter().any(|unaware| unaware.contains(&change)),
+                marks: marks.to_vec(),
                 after: after.unwrap_or_default(),
             });
         }
@@ -193,7 +214,10 @@ impl Chart {
         let heads: Vec<LibraryHash> =
             signing.heads.iter().chain(unaware).map(|head| LibraryHash(head.0)).collect();
         let text = self.document.text_at(object, &heads).map_err(|_| ChartError::Read)?;
-        let then = self.document.list_range_at(object, .., &heads).map(|item| item.id());
+        let listed: Vec<ObjId> =
+            self.document.list_range_at(object, .., &heads).map(|item| item.id()).collect();
+        let history = self.history()?;
+        let then = listed.into_iter().filter(|id| character(history, id).is_some());
         let now: HashMap<&ObjId, usize> = ids.iter().zip(0..).collect();
         let mut taken = VecDeque::new();
         for (character, id) in text.chars().zip(then) {

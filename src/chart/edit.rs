@@ -100,7 +100,9 @@ impl Chart {
     ///
     /// Exactly the characters that are signed are deleted. What another device types meanwhile is not
     /// among them: it stays in the note and is shown as a new draft. Several texts are joined by line
-    /// ends. A text longer than one change may delete takes several changes.
+    /// ends. What is struck is signed in its visible form, `〔取消: …〕`, so that it neither vanishes nor
+    /// looks valid; what is important is plain text. A text longer than one change may delete takes
+    /// several changes.
     ///
     /// # Errors
     ///
@@ -115,10 +117,9 @@ impl Chart {
         let mut signed = Vec::new();
         let mut changes = Vec::new();
         for object in note_texts(&self.document, note)? {
-            let text = self.document.text(&object).map_err(|_| ChartError::Read)?;
-            let mut left = text.chars().count();
+            let mut left = self.document.length(&object);
             if left > 0 {
-                signed.push(text);
+                signed.push(self.signed_form(&object)?);
             }
             while left > 0 {
                 let count = left.min(OPS_PER_CHANGE_MAX as usize);
@@ -221,7 +222,7 @@ impl Chart {
     }
 
     /// Edits a copy, judges the change as others will, and only then keeps both.
-    fn commit(
+    pub(super) fn commit(
         &mut self,
         now_ms: u64,
         edit: impl FnOnce(&mut Transaction<'_>) -> Result<(), AutomergeError>,

@@ -2,13 +2,15 @@
 //!
 //! For every admitted change: who wrote it, its place among that actor's changes, its last operation
 //! and what it had seen. For every operation: what it made, so that a reference to it can be judged.
-//! Characters typed one after another are one run. The history is a cache of the document's changes.
+//! Characters typed one behind another are one run. The history is a cache of the document's changes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::actor::{ActorBytes, ChangeHash};
 use super::chunk::ChartChange;
 use super::genesis::genesis_bytes;
+use super::mark::MarkKind;
+use super::order::Step;
 
 /// The place of an actor in this history; not stable between replicas.
 pub(super) type ActorIndex = u32;
@@ -44,6 +46,26 @@ pub(super) enum Made {
     Character {
         /// The text.
         text: OpRef,
+        /// What it was inserted behind; `None` at the start.
+        after: Option<OpRef>,
+    },
+    /// The begin of a mark on the text.
+    MarkBegin {
+        /// The text.
+        text: OpRef,
+        /// What it was inserted behind; `None` at the start.
+        after: Option<OpRef>,
+        /// Which mark.
+        kind: MarkKind,
+        /// It sets the mark; else it takes it away.
+        on: bool,
+    },
+    /// The end of the mark that the operation before it begins.
+    MarkEnd {
+        /// The text.
+        text: OpRef,
+        /// What it was inserted behind.
+        after: Option<OpRef>,
     },
     /// A tick, or its removal, of the entry.
     Tick {
@@ -52,6 +74,56 @@ pub(super) enum Made {
     },
     /// Something that no other operation may refer to: a deletion or a field.
     Other,
+}
+
+impl Made {
+    /// Returns the text that this is an element of and what it was inserted behind; `None` of what is no element.
+    pub(super) fn element(&self) -> Option<(OpRef, Option<OpRef>)> {
+        match self {
+            Self::Character { text, after }
+            | Self::MarkBegin { text, after, .. }
+            | Self::MarkEnd { text, after } => Some((*text, *after)),
+            Self::Text
+            | Self::Notes
+            | Self::Entries(_)
+            | Self::Entry(_)
+            | Self::Tick { .. }
+            | Self::Other => None,
+        }
+    }
+
+    /// Says whether this, made right after `last`, belongs to the run that `first` began.
+    fn continues(&self, first: &Self, last: OpRef) -> bool {
+        match (first, self) {
+            (Self::Character { text: of, .. }, Self::Character { text, after }) => {
+                of == text && *after == Some(last)
+            }
+            (Self::MarkBegin { .. } | Self::MarkEnd { .. }, _) => false,
+            (first, made) => first == made,
+        }
+    }
+}
+
+/// A mark that was set on a text, or taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PlacedMark {
+    /// Its begin; its end is the operation after it.
+    pub(super) begin: OpRef,
+    /// The text.
+    pub(super) text: OpRef,
+    /// Which mark.
+    pub(super) kind: MarkKind,
+    /// It sets the mark; else it takes it away.
+    pub(super) on: bool,
+    /// The change that wrote it, which writes no other mark.
+    pub(super) change: ChangeHash,
+}
+
+impl PlacedMark {
+    /// Returns the operation that ends it.
+    pub(super) fn end(&self) -> OpRef {
+        OpRef { counter: self.begin.counter + 1, ..self.begin }
+    }
 }
 
 /// What a change had seen: for each actor, how many of its changes.
@@ -102,6 +174,12 @@ pub(super) struct History {
     changes: HashMap<ChangeHash, Admitted>,
     heads: BTreeSet<ChangeHash>,
     actors: BTreeMap<ActorBytes, ActorIndex>,
+    /// The actors by their index.
+    names: Vec<ActorBytes>,
+    /// All marks, in the order of admission.
+    marks: Vec<PlacedMark>,
+    /// For each actor, how many marks its changes hold up to each of them.
+    marks_upto: Vec<Vec<u64>>,
     /// For each actor, the last operation of each of its changes, in order.
     max_ops: Vec<Vec<u64>>,
     /// Runs of equal operations by their first.
@@ -115,6 +193,9 @@ impl History {
             changes: HashMap::new(),
             heads: BTreeSet::new(),
             actors: BTreeMap::new(),
+            names: Vec::new(),
+            marks: Vec::new(),
+            marks_upto: Vec::new(),
             max_ops: Vec::new(),
             runs: BTreeMap::new(),
         };
@@ -188,9 +269,102 @@ impl History {
         if operation.counter > last {
             return None;
         }
+        let (first, run) = self.run(operation)?;
+        Some(match run.made {
+            Made::Character { text, .. } if first != operation => {
+                Made::Character { text, after: Some(OpRef { counter: operation.counter - 1, ..operation }) }
+            }
+            made => made,
+        })
+    }
+
+    /// Says whether an admitted operation inserted a character.
+    pub(super) fn is_character(&self, operation: OpRef) -> bool {
+        self.run(operation).is_some_and(|(_, run)| matches!(run.made, Made::Character { .. }))
+    }
+
+    /// Returns where an element stands in its run.
+    pub(super) fn step(&self, element: OpRef) -> Option<Step> {
+        let (first, run) = self.run(element)?;
+        Some(Step { first, after: run.made.element()?.1 })
+    }
+
+    /// Returns the runs of a text's elements: the first of each, the number of its last, and what the first is behind.
+    pub(super) fn elements(&self, text: OpRef) -> impl Iterator<Item = (OpRef, u64, Option<OpRef>)> + '_ {
+        let of_text = move |(first, run): (&OpRef, &Run)| {
+            let (of, after) = run.made.element()?;
+            (of == text).then_some((*first, first.counter + run.length - 1, after))
+        };
+        self.runs.iter().filter_map(of_text)
+    }
+
+    /// Returns an operation's age as Automerge orders operations: by number, then by actor.
+    pub(super) fn age(&self, operation: OpRef) -> (u64, Option<&ActorBytes>) {
+        (operation.counter, self.names.get(operation.actor as usize))
+    }
+
+    /// Returns all admitted marks.
+    pub(super) fn marks(&self) -> &[PlacedMark] {
+        &self.marks
+    }
+
+    /// Returns how many marks are among what was seen.
+    pub(super) fn marks_seen(&self, seen: &Seen) -> u64 {
+        let upto = |(marks, seq): (&Vec<u64>, &u64)| {
+            let last = usize::try_from(*seq).ok()?.checked_sub(1)?;
+            marks.get(last).copied()
+        };
+        self.marks_upto.iter().zip(&seen.0).filter_map(upto).sum()
+    }
+
+    /// Keeps of `marks` those whose change the writer of none of `others` had seen.
+    pub(super) fn not_overruled<'a>(
+        &self,
+        marks: &[&'a PlacedMark],
+        others: &[&PlacedMark],
+    ) -> Vec<&'a PlacedMark> {
+        let mut seen = Seen::default();
+        for other in others.iter().filter_map(|other| self.changes.get(&other.change)) {
+            seen.join(&other.seen);
+        }
+        let is_seen = |mark: &PlacedMark| {
+            let admitted = self.changes.get(&mark.change);
+            admitted.is_some_and(|one| seen.seq(one.actor) >= one.seen.seq(one.actor))
+        };
+        marks.iter().filter(|mark| !is_seen(mark)).copied().collect()
+    }
+
+    /// Returns the last operation of the change that holds an operation.
+    pub(super) fn last_of_change(&self, operation: OpRef) -> Option<OpRef> {
+        let index = usize::try_from(self.seq_of(operation)? - 1).ok()?;
+        let counter = *self.max_ops.get(operation.actor as usize)?.get(index)?;
+        Some(OpRef { counter, ..operation })
+    }
+
+    /// Returns what an admitted change had seen, itself included.
+    pub(super) fn seen_of(&self, change: &ChangeHash) -> Option<&Seen> {
+        self.changes.get(change).map(|admitted| &admitted.seen)
+    }
+
+    /// Says whether the writer of a change had seen an operation, or made it in that change.
+    pub(super) fn had_seen(&self, change: &ChangeHash, operation: OpRef) -> bool {
+        let (Some(seen), Some(seq)) = (self.seen_of(change), self.seq_of(operation)) else {
+            return false;
+        };
+        seen.seq(operation.actor) >= seq
+    }
+
+    /// Returns the sequence of the change that holds an operation.
+    pub(super) fn seq_of(&self, operation: OpRef) -> Option<u64> {
+        let max_ops = self.max_ops.get(operation.actor as usize)?;
+        let before = max_ops.partition_point(|last| *last < operation.counter);
+        (before < max_ops.len()).then_some(before as u64 + 1)
+    }
+
+    fn run(&self, operation: OpRef) -> Option<(OpRef, &Run)> {
         let (first, run) = self.runs.range(..=operation).next_back()?;
         let inside = first.actor == operation.actor && operation.counter - first.counter < run.length;
-        inside.then_some(run.made)
+        inside.then_some((*first, run))
     }
 
     /// Adds a change and what each of its operations made.
@@ -200,7 +374,9 @@ impl History {
         let actor = self.actor_index_or_next(change.actor());
         if actor as usize == self.max_ops.len() {
             self.actors.insert(change.actor().clone(), actor);
+            self.names.push(change.actor().clone());
             self.max_ops.push(Vec::new());
+            self.marks_upto.push(Vec::new());
         }
         self.max_ops[actor as usize].push(change.max_op());
         let mut seen = Seen::default();
@@ -213,14 +389,24 @@ impl History {
         seen.set(actor, change.seq());
         self.heads.insert(change.hash());
         self.changes.insert(change.hash(), Admitted { actor, max_op: change.max_op(), seen });
+        let before = self.marks.len();
+        for (counter, made) in (change.start_op()..).zip(&made) {
+            if let Made::MarkBegin { text, kind, on, .. } = *made {
+                let begin = OpRef { actor, counter };
+                self.marks.push(PlacedMark { begin, text, kind, on, change: change.hash() });
+            }
+        }
+        let upto = &mut self.marks_upto[actor as usize];
+        upto.push(upto.last().copied().unwrap_or(0) + (self.marks.len() - before) as u64);
         self.add_runs(actor, change.start_op(), made);
     }
 
     fn add_runs(&mut self, actor: ActorIndex, start_op: u64, made: Vec<Made>) {
         let mut current: Option<(OpRef, Run)> = None;
         for (counter, made) in (start_op..).zip(made) {
+            let last = OpRef { actor, counter: counter - 1 };
             match &mut current {
-                Some((_, run)) if run.made == made => run.length += 1,
+                Some((_, run)) if made.continues(&run.made, last) => run.length += 1,
                 _ => {
                     self.runs.extend(current.take());
                     current = Some((OpRef { actor, counter }, Run { length: 1, made }));
@@ -228,6 +414,18 @@ impl History {
             }
         }
         self.runs.extend(current);
+    }
+}
+
+#[cfg(test)]
+impl History {
+    /// Pretends that the last change of an actor holds so many marks.
+    pub(super) fn pretend_marks(&mut self, actor: &ActorBytes, marks: u64) {
+        if let Some(last) =
+            self.actors.get(actor).and_then(|index| self.marks_upto[*index as usize].last_mut())
+        {
+            *last = marks;
+        }
     }
 }
 

@@ -37,3 +37,17 @@ pub const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
 ///
 /// Automerge packs times as differences, which overflow for extreme ones.
 pub const CHANGE_TIME_S_MAX: i64 = 253_402_300_799;
+
+/// Longest key in a change, in bytes; the longest that is ever written is a note's, of [`NOTE_ID_BYTES_MAX`].
+///
+/// A run of equal keys is written once and unpacked once per row: a run of one long key would be a thousandfold of it.
+pub const KEY_BYTES_MAX: u64 = 256;
+
+/// Most marks over the whole history of a chart, as far as their writer had seen; removals count too.
+///
+/// Where marks overlap, reading costs the square of their number. A chart that has so many is full, and another one may
+/// follow it.
+pub const MARKS_PER_CHART_MAX: u64 = 2_048;
+
+/// Most who are named on one side of a mark, the first ones.
+pub const MARKINGS_SHOWN_MAX: usize = 8;

@@ -16,13 +16,16 @@
 //!    of this module; Automerge's own unbounded queue is never used.
 //! 4. *Only the schema's shapes.* An operation that no screen of this program would write is refused:
 //!    nobody can delete the hand-over, rewrite another's annotation or hide a note under another.
-//! 5. *Nothing written is lost.* Even from a chart that is beyond repair, [`recover_texts`] reads what
+//! 5. *Nothing is struck by accident.* A text's marks ([`MarkKind`]) never change its characters; what is struck was seen
+//!    by whoever struck it, and where somebody disagrees both are named.
+//! 6. *Nothing written is lost.* Even from a chart that is beyond repair, [`recover_texts`] reads what
 //!    every author typed out of the changes that the lanes hold.
 //!
 //! The module is pure: time is an argument, and nothing here reads files, clocks or random numbers. It
 //! is the only one that names `automerge`. The files, from the bytes upwards: `chunk` reads the frame
 //! of a change, `history` holds what was admitted, `schema` judges operations, `guard` joins the three,
-//! `inbox` orders what arrives, `deliver` applies it, `document` and `edit` are what a person sees.
+//! `order` says how a text's elements stand, `inbox` orders what arrives, `deliver` applies it, `document`, `edit` and
+//! `marking` are what a person sees.
 
 mod actor;
 mod body;
@@ -39,6 +42,9 @@ mod guard;
 mod history;
 mod inbox;
 pub mod limits;
+mod mark;
+mod marking;
+mod order;
 mod recover;
 mod schema;
 mod view;
@@ -49,6 +55,10 @@ mod hostile;
 mod tests_drafts;
 #[cfg(test)]
 mod tests_hostile;
+#[cfg(test)]
+mod tests_marks;
+#[cfg(test)]
+mod tests_marks_hostile;
 #[cfg(test)]
 mod tests_merge;
 
@@ -63,6 +73,7 @@ pub use error::ChartError;
 pub use genesis::{GENESIS_ACTOR, SCHEMA_VERSION, genesis_bytes};
 pub use guard::GuardError;
 pub use inbox::{Incoming, LanePlace, Waiting};
+pub use mark::{MarkKind, Marking, Span, SpanMark, visible_text};
 pub use recover::{RecoveredText, recover_texts};
 pub use schema::SchemaError;
 pub use view::{Annotation, CareItem, NoteDraft, Tick, Ticked};

@@ -2,8 +2,10 @@
 //!
 //! | where | what | refers to |
 //! |---|---|---|
-//! | a text | insert one character | the start, or a character of that text |
+//! | a text | insert one character | the start, or an element of that text: a character, or an end of a mark |
 //! | a text | delete one character | that character, alone |
+//! | a text | begin a mark, once in a change | the start, or an element of that text |
+//! | a text | end the mark, as the next operation | an element of that text behind the begin |
 //! | `notes` | make a text under a note's name | nothing |
 //! | `annotations`, `care_plan` | make an entry under the name of this change | nothing |
 //! | an entry made in this change | put a field, once | nothing |
@@ -13,6 +15,10 @@
 //! more than safety from panics (an insertion after an unknown element fails an assertion inside
 //! Automerge, a misplaced predecessor makes a document that saves but does not load): nobody can delete
 //! the hand-over, put a second text over a note, or reword another's annotation.
+//!
+//! A mark is named by the schema, its value is true or, to take it away, null; it does not expand, replaces nothing and
+//! is never deleted. Automerge knows a mark's end by its number, which is one above the begin's: hence the next operation.
+//! An end before its begin makes a document that saves but does not load ([`super::order`] says which comes first).
 
 use std::collections::BTreeSet;
 
@@ -21,7 +27,9 @@ use automerge::{ObjType, ScalarValue};
 
 use super::actor::{ActorBytes, EntryId};
 use super::history::{ActorIndex, EntryKind, History, Made, OpRef, Seen};
-use super::limits::NOTE_ID_BYTES_MAX;
+use super::limits::{MARKS_PER_CHART_MAX, NOTE_ID_BYTES_MAX};
+use super::mark::MarkKind;
+use super::order::{Step, stands_before};
 
 /// The key of an entry's text.
 pub(super) const TEXT: &str = "text";
@@ -56,6 +64,12 @@ pub enum SchemaError {
     /// The operation overwrites or deletes something else than what stands at its place.
     #[error("judging a chart operation: it replaces what does not stand at its place")]
     Predecessors,
+    /// A mark has no end or more than one, ends before it begins, expands, or is the second one of its change.
+    #[error("judging a chart operation: not a mark that begins, ends behind its begin and does not expand")]
+    Mark,
+    /// The chart has as many marks as it may.
+    #[error("judging a chart operation: the chart would exceed {MARKS_PER_CHART_MAX} marks")]
+    TooManyMarks,
 }
 
 /// Judges the operations of a change, in order, and returns what each of them makes.
@@ -82,12 +96,13 @@ pub(super) fn judge(
         start_op,
         made: Vec::with_capacity(operations.len()),
         used: BTreeSet::new(),
+        open: None,
     };
     for operation in operations {
         let made = judge.operation(operation)?;
         judge.made.push(made);
     }
-    Ok(judge.made)
+    if judge.open.is_some() { Err(SchemaError::Mark) } else { Ok(judge.made) }
 }
 
 struct Judge<'a> {
@@ -101,6 +116,8 @@ struct Judge<'a> {
     made: Vec<Made>,
     /// What this change may do only once: delete a character, put a field, make an entry.
     used: BTreeSet<(OpRef, &'static str)>,
+    /// The text and the begin of the mark that the next operation must end.
+    open: Option<(OpRef, OpRef)>,
 }
 
 impl Judge<'_> {
@@ -109,12 +126,19 @@ impl Judge<'_> {
             return Err(SchemaError::Place);
         };
         let object = self.reference(id)?;
+        if self.open.is_some() && !matches!(op.action, OpType::MarkEnd(_)) {
+            return Err(SchemaError::Mark);
+        }
         match self.made(object)? {
             Made::Text => self.in_text(object, op),
             Made::Notes => in_notes(op),
             Made::Entries(kind) => self.in_entries(object, kind, op),
             Made::Entry(kind) => self.in_entry(object, kind, op),
-            Made::Character { .. } | Made::Tick { .. } | Made::Other => Err(SchemaError::Place),
+            Made::Character { .. }
+            | Made::MarkBegin { .. }
+            | Made::MarkEnd { .. }
+            | Made::Tick { .. }
+            | Made::Other => Err(SchemaError::Place),
         }
     }
 
@@ -126,10 +150,10 @@ impl Judge<'_> {
             ElementId::Head => None,
             ElementId::Id(id) => {
                 let element = self.reference(id)?;
-                if self.made(element)? != (Made::Character { text }) {
-                    return Err(SchemaError::UnknownReference);
+                match self.made(element)?.element() {
+                    Some((of, _)) if of == text => Some(element),
+                    Some(_) | None => return Err(SchemaError::UnknownReference),
                 }
-                Some(element)
             }
         };
         match &op.action {
@@ -137,12 +161,15 @@ impl Judge<'_> {
                 no_predecessors(op)?;
                 let mut characters = character.chars();
                 match (characters.next(), characters.next()) {
-                    (Some(_), None) => Ok(Made::Character { text }),
+                    (Some(_), None) => Ok(Made::Character { text, after: element }),
                     (None, _) | (Some(_), Some(_)) => Err(SchemaError::Value),
                 }
             }
             OpType::Delete if !op.insert => {
                 let element = element.ok_or(SchemaError::Key)?;
+                if !matches!(self.made(element)?, Made::Character { .. }) {
+                    return Err(SchemaError::Mark);
+                }
                 let [only] = self.predecessors(op)?[..] else {
                     return Err(SchemaError::Predecessors);
                 };
@@ -152,6 +179,35 @@ impl Judge<'_> {
                 }
                 Ok(Made::Other)
             }
+            OpType::MarkBegin(mark) if op.insert => {
+                no_predecessors(op)?;
+                let kind = MarkKind::from_name(&mark.name).ok_or(SchemaError::Mark)?;
+                let on = match mark.value {
+                    ScalarValue::Boolean(true) => true,
+                    ScalarValue::Null => false,
+                    _ => return Err(SchemaError::Value),
+                };
+                if mark.expand || !self.used.insert((self.own(0), "mark")) {
+                    return Err(SchemaError::Mark);
+                }
+                if self.history.marks_seen(self.seen) >= MARKS_PER_CHART_MAX {
+                    return Err(SchemaError::TooManyMarks);
+                }
+                self.open = Some((text, self.own(self.made.len() as u64)));
+                Ok(Made::MarkBegin { text, after: element, kind, on })
+            }
+            OpType::MarkEnd(expand) if op.insert => {
+                no_predecessors(op)?;
+                let (of, begin) = self.open.take().ok_or(SchemaError::Mark)?;
+                let element = element.ok_or(SchemaError::Mark)?;
+                // The end stands right behind its element, as nothing newer is there: so the begin before that element
+                // is before the end.
+                let in_order = stands_before(self.history, begin, element, |element| self.step(element));
+                if *expand || of != text || in_order != Some(true) {
+                    return Err(SchemaError::Mark);
+                }
+                Ok(Made::MarkEnd { text, after: Some(element) })
+            }
             OpType::Make(_)
             | OpType::Delete
             | OpType::Increment(_)
@@ -159,6 +215,20 @@ impl Judge<'_> {
             | OpType::MarkBegin(_)
             | OpType::MarkEnd(_) => Err(SchemaError::Action),
         }
+    }
+
+    /// The n-th operation of this change, from 0.
+    fn own(&self, index: u64) -> OpRef {
+        OpRef { actor: self.actor_index, counter: self.start_op + index }
+    }
+
+    /// Where an element stands in its run; each of this change's is a run of its own.
+    fn step(&self, element: OpRef) -> Option<Step> {
+        if element.actor == self.actor_index && element.counter >= self.start_op {
+            let (_, after) = self.made(element).ok()?.element()?;
+            return Some(Step { first: element, after });
+        }
+        self.history.step(element)
     }
 
     fn in_entries(&mut self, map: OpRef, kind: EntryKind, op: &Op) -> Result<Made, SchemaError> {

@@ -18,7 +18,7 @@ use super::hostile::{
     NOW_MS, actor, body_start, chart, chunk, incoming, incoming_at, is_sound, library_survives, reseal,
     rewrite, rewrite_ops,
 };
-use super::{ChunkError, EntryId, GENESIS_ACTOR, NoteId, SchemaError, limits};
+use super::{ChunkError, EntryId, GENESIS_ACTOR, MarkKind, NoteId, SchemaError, limits};
 
 /// The text that an honest device wrote first, in every test here.
 const HONEST: &str = "意識清明、SpO2 97%";
@@ -530,6 +530,7 @@ fn survives(reader: &Chart, bytes: &[u8]) -> Result<bool, TestCaseError> {
     let applied = !delivery.applied.is_empty();
     if applied {
         prop_assert!(is_sound(&reader));
+        prop_assert!(reader.handover_marked().is_ok());
         let text = reader.handover().unwrap();
         let mut rest = text.chars();
         prop_assert!(
@@ -565,9 +566,9 @@ proptest! {
     #[test]
     fn mutated_changes_never_panic_nor_spoil(
         flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
-        kind in 0..3_usize,
+        kind in 0..4_usize,
     ) {
-        thread_local!(static SCENES: (Chart, [Vec<u8>; 3]) = mutation_scene());
+        thread_local!(static SCENES: (Chart, [Vec<u8>; 4]) = mutation_scene());
         SCENES.with(|(reader, changes)| {
             let mut bytes = changes[kind].clone();
             let start = body_start(&bytes);
@@ -580,8 +581,8 @@ proptest! {
     }
 }
 
-/// A reader, and an insertion, an entry and a note by device 1 that follow what the reader holds.
-fn mutation_scene() -> (Chart, [Vec<u8>; 3]) {
+/// A reader, and an insertion, an entry, a note and a mark by device 1 that follow what the reader holds.
+fn mutation_scene() -> (Chart, [Vec<u8>; 4]) {
     let (_, reader, insertion) = scene();
     let follower = || {
         let mut writer = chart(1);
@@ -590,5 +591,6 @@ fn mutation_scene() -> (Chart, [Vec<u8>; 3]) {
     };
     let (_, entry) = follower().annotate("lane/1/0", "確認", "佐藤", NOW_MS).unwrap();
     let note = follower().edit_note(&NoteId::new("n1").unwrap(), 0, 0, "下書き", NOW_MS).unwrap();
-    (reader, [insertion, entry, note].map(|change| change.bytes().to_vec()))
+    let mark = follower().mark_handover(2..6, MarkKind::Struck, true, NOW_MS).unwrap();
+    (reader, [insertion, entry, note, mark].map(|change| change.bytes().to_vec()))
 }

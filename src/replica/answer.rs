@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::chart_shown::{DraftShown, OlderChart, PlanShown};
+use super::chart_marks::SpanShown;
+use super::chart_shown::{AnnotationShown, DraftShown, OlderChart, PlanShown};
 use super::knowledge::{KnowledgeShown, WaitShown};
 use crate::base::{Area, DeviceId, Digest, Part, RecordId, WallMs};
 use crate::record::Harm;
@@ -214,6 +215,12 @@ pub struct ChartShown {
     pub area: Area,
     /// The hand-over text.
     pub handover: String,
+    /// The same in spans of equal marks.
+    #[serde(default)]
+    pub handover_spans: Vec<SpanShown>,
+    /// The same with its marks visible, as `show` prints it.
+    #[serde(default)]
+    pub handover_visible: String,
     /// The notes being written.
     #[serde(default)]
     pub drafts: Vec<DraftShown>,
@@ -232,31 +239,6 @@ pub struct ChartShown {
     pub quarantined: u64,
     /// Changes that wait for others.
     pub waiting: u64,
-}
-
-/// An annotation shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AnnotationShown {
-    /// Its name, by which it is answered.
-    #[serde(default)]
-    pub id: String,
-    /// The statement or the comment that it stands at.
-    pub anchor: String,
-    /// What its thread stands at.
-    #[serde(default)]
-    pub thread: String,
-    /// What the statement of its thread is about, in few words.
-    #[serde(default)]
-    pub about: Option<String>,
-    /// How many comments stand above it.
-    #[serde(default)]
-    pub depth: u32,
-    /// The text.
-    pub text: String,
-    /// Who wrote it.
-    pub author: String,
-    /// When, by the writer's clock.
-    pub time: WallMs,
 }
 
 /// What an export wrote.

@@ -6,14 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::answer::{AnnotationShown, ChartShown};
+use super::answer::ChartShown;
+use super::chart_marks::{MarkShown, SpanShown, marks_shown};
 use super::charting::{signed, version_of};
 use super::core::Replica;
 use super::error::ReplicaError;
 use super::knowing::Known;
 use super::records::LoadedChart;
 use crate::base::{Area, DeviceId, RecordId, WallMs};
-use crate::chart::{ChangeHash, Draft, NoteId, Piece, Signing, Tick};
+use crate::chart::{ChangeHash, Draft, NoteId, Piece, Signing, SpanMark, Tick, visible_text};
 use crate::record::facts::{Facts, Standing};
 use crate::record::{Position, fhir};
 
@@ -26,6 +27,9 @@ pub struct DraftShown {
     pub version: String,
     /// Its text.
     pub text: String,
+    /// The same with its marks visible, as `show` prints it.
+    #[serde(default)]
+    pub visible: String,
     /// The same by who typed what, in the order of the text.
     pub pieces: Vec<PieceShown>,
     /// Who typed what stands there, in the order of their names.
@@ -38,11 +42,17 @@ pub struct DraftShown {
     pub signed: Vec<String>,
 }
 
-/// Characters of a draft that one author typed side by side.
+/// Characters of a draft that one author typed side by side and that bear the same marks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PieceShown {
     /// The characters.
     pub text: String,
+    /// The same with its marks visible.
+    #[serde(default)]
+    pub visible: String,
+    /// Its marks.
+    #[serde(default)]
+    pub marks: Vec<MarkShown>,
     /// Who typed them.
     pub author: String,
     /// They were typed without knowledge of a signing of the draft.
@@ -68,6 +78,31 @@ pub struct PlanShown {
     pub ticked: Vec<(String, WallMs)>,
     /// Of a disputed one, who took the tick away.
     pub against: Vec<String>,
+}
+
+/// An annotation shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnnotationShown {
+    /// Its name, by which it is answered.
+    #[serde(default)]
+    pub id: String,
+    /// The statement or the comment that it stands at.
+    pub anchor: String,
+    /// What its thread stands at.
+    #[serde(default)]
+    pub thread: String,
+    /// What the statement of its thread is about, in few words.
+    #[serde(default)]
+    pub about: Option<String>,
+    /// How many comments stand above it.
+    #[serde(default)]
+    pub depth: u32,
+    /// The text.
+    pub text: String,
+    /// Who wrote it.
+    pub author: String,
+    /// When, by the writer's clock.
+    pub time: WallMs,
 }
 
 /// A chart that another one has followed, kept aside.
@@ -149,9 +184,13 @@ impl Replica {
                 against: against.iter().map(who).collect(),
             }
         });
+        let handover = loaded.chart.handover_marked()?;
+        let spans = handover.iter().map(|span| (span.text.as_str(), span.marks.as_slice()));
         Ok(ChartShown {
             area,
             handover: loaded.chart.handover()?,
+            handover_visible: visible_text(spans, true),
+            handover_spans: handover.iter().map(|span| SpanShown::of(span, who)).collect(),
             drafts,
             plan: plan.collect(),
             annotations,
@@ -184,34 +223,46 @@ fn signings(facts: &Facts) -> Vec<(Position, Signing)> {
 fn draft_shown(draft: &Draft, signed: Vec<String>, who: impl Fn(&ChangeHash) -> String) -> DraftShown {
     let all: Vec<&Piece> = draft.texts.iter().flatten().collect();
     let mut pieces: Vec<PieceShown> = Vec::new();
+    let mut marks: Vec<&[SpanMark]> = Vec::new();
     for text in &draft.texts {
         let mut begins = true;
         for piece in text {
             let author = who(&piece.change);
+            let same_marks = marks.last().is_some_and(|last| **last == *piece.marks);
             let joins = |last: &&mut PieceShown| {
                 !begins
                     && piece.after.is_empty()
+                    && same_marks
                     && (&last.author, last.while_signing) == (&author, piece.while_signing)
             };
             match pieces.last_mut().filter(joins) {
                 Some(last) => last.text.push_str(&piece.text),
-                None => pieces.push(PieceShown {
-                    text: piece.text.clone(),
-                    author,
-                    while_signing: piece.while_signing,
-                    after: piece.after.clone(),
-                }),
+                None => {
+                    marks.push(&piece.marks);
+                    pieces.push(PieceShown {
+                        text: piece.text.clone(),
+                        visible: String::new(),
+                        marks: marks_shown(&piece.marks, &who),
+                        author,
+                        while_signing: piece.while_signing,
+                        after: piece.after.clone(),
+                    });
+                }
             }
             begins = false;
         }
+    }
+    for (piece, marks) in pieces.iter_mut().zip(marks) {
+        piece.visible = visible_text([(piece.text.as_str(), marks)], true);
     }
     let authors: BTreeSet<String> = pieces.iter().map(|piece| piece.author.clone()).collect();
     let time = |time_s: Option<i64>| WallMs(u64::try_from(time_s.unwrap_or(0)).unwrap_or(0) * 1_000);
     let times = || all.iter().map(|piece| piece.time_s);
     DraftShown {
         note: draft.id.as_str().to_owned(),
-        version: version_of(&draft.text()),
+        version: version_of(&draft.visible_text(false)),
         text: draft.text(),
+        visible: draft.visible_text(true),
         while_signing: all.iter().any(|piece| piece.while_signing),
         pieces,
         authors: authors.into_iter().collect(),

@@ -1,12 +1,15 @@
 //! Charts as plain text, for a terminal.
 
 use super::answer::ChartShown;
+use super::chart_marks::{Mark, MarkShown};
 use super::chart_shown::{DraftShown, PlanShown};
 use crate::base::WallMs;
 use crate::record::render::{self, age};
 
 /// Deepest indentation of a reply.
 const DEPTH_SHOWN_MAX: u32 = 6;
+/// Most characters of marked words that stand beside their author.
+const WORDS_SHOWN_MAX: usize = 40;
 
 /// Writes what is shown of charts, with the age of every entry as of `now`; `record` is how commands name the record.
 pub(super) fn text(charts: &[ChartShown], record: &str, now: WallMs) -> String {
@@ -14,7 +17,9 @@ pub(super) fn text(charts: &[ChartShown], record: &str, now: WallMs) -> String {
     let title = |out: &mut String, title: &str| out.push_str(&format!("\n{title}\n"));
     for chart in charts.iter().filter(|chart| !chart.handover.is_empty()) {
         title(&mut out, "Hand-over (申し送り)");
-        chart.handover.lines().for_each(|line| out.push_str(&format!("  {}\n", plain(line))));
+        chart.handover_visible.lines().for_each(|line| out.push_str(&format!("  {}\n", plain(line))));
+        let spans = chart.handover_spans.iter().map(|span| (span.text.as_str(), span.marks.as_slice()));
+        marks(&mut out, spans, now);
     }
     for (number, draft) in charts.iter().flat_map(|chart| &chart.drafts).enumerate() {
         if number == 0 {
@@ -65,16 +70,56 @@ fn draft_text(out: &mut String, draft: &DraftShown, now: WallMs) {
         authors.join(", ")
     ));
     if !draft.while_signing {
-        draft.text.lines().for_each(|line| out.push_str(&format!("    {}\n", plain(line))));
+        draft.visible.lines().for_each(|line| out.push_str(&format!("    {}\n", plain(line))));
     }
     for piece in draft.pieces.iter().filter(|_| draft.while_signing) {
         let after =
             if piece.after.is_empty() { String::new() } else { format!("…{} ", plain(&piece.after)) };
-        out.push_str(&format!("    {after}「{}」 ({})\n", plain(&piece.text), plain(&piece.author)));
+        out.push_str(&format!("    {after}「{}」 ({})\n", plain(&piece.visible), plain(&piece.author)));
     }
+    marks(out, draft.pieces.iter().map(|piece| (piece.text.as_str(), piece.marks.as_slice())), now);
     let signed: Vec<String> = draft.signed.iter().map(|name| shortened(name)).collect();
     if !signed.is_empty() {
         out.push_str(&format!("    signed as (署名済み): {}\n", signed.join(", ")));
+    }
+}
+
+/// Says below a text who marked what of it and when.
+fn marks<'a>(out: &mut String, spans: impl Iterator<Item = (&'a str, &'a [MarkShown])> + Clone, now: WallMs) {
+    for (kind, name) in [(Mark::Important, "important (重要)"), (Mark::Struck, "struck (取消)")] {
+        let mut marked: Vec<(String, &MarkShown)> = Vec::new();
+        let mut before: Option<&MarkShown> = None;
+        for (text, marks) in spans.clone() {
+            let mark = marks.iter().find(|mark| mark.mark == kind);
+            match (mark, marked.last_mut()) {
+                (Some(mark), Some((words, _))) if before == Some(mark) => words.push_str(text),
+                (Some(mark), _) => marked.push((text.to_owned(), mark)),
+                (None, _) => {}
+            }
+            before = mark;
+        }
+        for (words, mark) in marked {
+            let by = |who: &[(String, WallMs)]| {
+                let named = who.iter().map(|(who, time)| format!("{}, {}", plain(who), age(*time, now)));
+                named.collect::<Vec<_>>().join("; ")
+            };
+            let (words, set) = (clipped(&plain(&words)), by(&mark.by));
+            if mark.against.is_empty() {
+                out.push_str(&format!("    {name}: 「{words}」 — {set}\n"));
+            } else {
+                let against = by(&mark.against);
+                out.push_str(&format!(
+                    "    ASK: 「{words}」 {name} by {set} ‖ taken away (解除) by {against}\n"
+                ));
+            }
+        }
+    }
+}
+
+fn clipped(words: &str) -> String {
+    match words.char_indices().nth(WORDS_SHOWN_MAX) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words.to_owned(),
     }
 }
 

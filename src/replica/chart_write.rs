@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::chart_marks::{Mark, Words};
 use crate::base::{RecordId, WallMs};
 
 /// Something to write into a record's chart, or to sign out of it.
@@ -49,6 +50,17 @@ pub enum ChartWrite {
         at: String,
         /// The text.
         text: String,
+    },
+    /// Marks words of a text, or takes the mark away; the text stays as it is.
+    Mark {
+        /// The draft, or its beginning; without it, the hand-over.
+        note: Option<String>,
+        /// The words.
+        words: Words,
+        /// Which mark.
+        mark: Mark,
+        /// Whether it is set.
+        on: bool,
     },
     /// Begins a new chart beside one that is spoiled, with what can be read of it.
     NewChart,

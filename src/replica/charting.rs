@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 use super::answer::Written;
+use super::chart_marks::{carry_marks, mark_words, plain_text};
 use super::chart_write::{ChartWrite, Charted};
 use super::core::{Append, Replica};
 use super::error::ReplicaError;
@@ -14,7 +15,7 @@ use super::guarding;
 use super::records::LoadedChart;
 use super::writing::{facts_entry, follow_known, with_id};
 use crate::base::{Area, Part, RecordId, WallMs, hash_tagged};
-use crate::chart::{Chart, ChartBody, ChartChange, EntryId, NoteId};
+use crate::chart::{Chart, ChartBody, ChartChange, EntryId, NoteId, Span};
 use crate::lane::{Entry, EntryKind};
 use crate::record::facts::{Facts, Standing};
 use crate::record::sections::Section;
@@ -82,6 +83,12 @@ impl Replica {
                 let anchor = self.anchor(record, chart, &at)?;
                 let (id, change) = chart.annotate(&anchor, &text, &author.name, now.0)?;
                 changed(id.as_str().to_owned(), change)
+            }
+            ChartWrite::Mark { note, words, mark, on } => {
+                let note = note.map(|note| note_named(record, chart, &note)).transpose()?;
+                let change = mark_words(chart, note.as_ref(), &words, mark, on, now)?;
+                let name = note.map(|note| note.as_str().to_owned());
+                Charting { name, changes: vec![change], statement: None }
             }
             ChartWrite::NewChart => {
                 let (fresh, changes) = self.new_chart(record, &area, &mut loaded, now)?;
@@ -233,13 +240,21 @@ impl Replica {
             generation.ok_or_else(|| ReplicaError::Call("this record has too many charts".to_owned()))?;
         let mut fresh = self.empty_chart(record, area, generation);
         let (mut changes, mut typed) = (Vec::new(), 0);
-        for piece in old.chart.handover()?.chars().collect::<Vec<_>>().chunks(CHARACTERS_MAX) {
+        let handover = old.chart.handover_marked()?;
+        for piece in plain_text(&handover).chars().collect::<Vec<_>>().chunks(CHARACTERS_MAX) {
             let text: String = piece.iter().collect();
             changes.push(fresh.splice_handover(typed, 0, &text, now.0)?);
             typed += piece.len();
         }
+        let marks = carry_marks(&handover, |range, kind| fresh.mark_handover(range, kind, true, now.0))?;
+        changes.extend(marks);
         for draft in old.chart.notes()? {
             changes.extend(fresh.begin_note(&draft.id, &draft.texts.join("\n"), now.0)?);
+            let texts = old.chart.note_marked(&draft.id)?.into_iter().filter(|spans| !spans.is_empty());
+            let line_end = [Span { text: "\n".to_owned(), marks: Vec::new() }];
+            let spans = texts.collect::<Vec<_>>().join(line_end.as_slice());
+            let set = |range, kind| fresh.mark_note(&draft.id, 0, range, kind, true, now.0);
+            changes.extend(carry_marks(&spans, set)?);
         }
         for item in old.chart.care_plan()? {
             let (id, change) = fresh.plan_care(&item.text, &item.author, item.time_ms)?;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::Replica;
 use super::answer::{ChartShown, Shown};
 use super::asking::{Surroundings, ask};
+use super::chart_marks::{Mark, Words};
 use super::chart_write::{ChartWrite, Charted, Typed};
 use super::core::Append;
 use super::request::{NewPatient, Request};
@@ -55,6 +56,11 @@ fn draft(note: Option<&str>, text: &str) -> ChartWrite {
 
 fn sign(note: &str) -> ChartWrite {
     ChartWrite::Sign { note: note.into(), title: None, version: None }
+}
+
+fn mark(note: Option<&str>, text: &str, mark: Mark, on: bool) -> ChartWrite {
+    let words = Words { text: text.into(), occurrence: None };
+    ChartWrite::Mark { note: note.map(str::to_owned), words, mark, on }
 }
 
 /// Registers a patient on the first of some replicas that have all met.
@@ -211,6 +217,7 @@ async fn a_spoiled_chart_leaves_the_facts_and_every_text_and_a_new_one_goes_on()
     let (_region, replicas, record) = ward(["north", "south"]).await;
     let [north, south] = &replicas;
     let note = chart(north, &record, "佐藤", draft(None, "経過良好")).await.name.unwrap();
+    chart(north, &record, "佐藤", mark(Some(&note), "良好", Mark::Important, true)).await;
     chart(north, &record, "佐藤", ChartWrite::Plan { text: "体位変換".into() }).await;
     all_meet(&replicas).await;
     assert!(refused(north, &record, ChartWrite::NewChart).await.contains("not spoiled"));
@@ -269,7 +276,67 @@ async fn a_spoiled_chart_leaves_the_facts_and_every_text_and_a_new_one_goes_on()
     assert_eq!(charts(south, &record).await, here);
     assert_eq!((here.generation, here.older.len()), (1, 1));
     assert_eq!((here.drafts[0].text.as_str(), here.plan[0].text.as_str()), ("経過良好、退院", "体位変換"));
+    assert_eq!(here.drafts[0].visible, "経過【重要: 良好】、退院");
     assert!(
         texts(north, &record).await.texts.iter().any(|one| one.generation == 0 && one.text == "経過良好")
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn marks_set_apart_are_shown_alike_with_who_set_them_and_signed_visibly() {
+    let (_region, replicas, record) = ward(["north", "south"]).await;
+    let [north, south] = &replicas;
+    north.write_handover(&record, "酸素2L。安静。夜間も安静。", named("佐藤")).unwrap();
+    let note = chart(north, &record, "佐藤", draft(None, "発熱なし。創部乾燥。")).await.name.unwrap();
+    all_meet(&replicas).await;
+    let several = refused(north, &record, mark(None, "安静", Mark::Important, true)).await;
+    assert!(several.contains("stands 2 times"), "{several}");
+    assert!(refused(north, &record, mark(None, "6L", Mark::Struck, true)).await.contains("does not stand"));
+
+    // The cut: north strikes what south corrects, and south takes away a strike that north renews.
+    chart(north, &record, "佐藤", mark(None, "酸素2L", Mark::Struck, true)).await;
+    south.write_handover(&record, "酸素 毎分2L。安静。夜間も安静。", named("鈴木")).unwrap();
+    chart(south, &record, "鈴木", mark(None, "夜間も安静", Mark::Important, true)).await;
+    let version = charts(south, &record).await.drafts[0].version.clone();
+    chart(south, &record, "鈴木", mark(Some(&note[..6]), "発熱なし", Mark::Struck, true)).await;
+    all_meet(&replicas).await;
+    let here = charts(north, &record).await;
+    assert_eq!(charts(south, &record).await, here);
+    assert_eq!(here.handover_visible, "〔取消: 酸素〕 毎分〔取消: 2L〕。安静。【重要: 夜間も安静】。");
+    assert_eq!(here.handover, "酸素 毎分2L。安静。夜間も安静。");
+    let spans: Vec<(&str, usize)> =
+        here.handover_spans.iter().map(|span| (span.text.as_str(), span.marks.len())).collect();
+    let expected = [("酸素", 1), (" 毎分", 0), ("2L", 1), ("。安静。", 0), ("夜間も安静", 1), ("。", 0)];
+    assert_eq!(spans, expected);
+
+    chart(north, &record, "佐藤", mark(None, "2L", Mark::Struck, false)).await;
+    chart(south, &record, "鈴木", mark(None, "2L", Mark::Struck, false)).await;
+    chart(south, &record, "鈴木", mark(None, "2L", Mark::Struck, true)).await;
+    assert!(
+        refused(south, &record, mark(None, "2L", Mark::Struck, true)).await.contains("marked so already")
+    );
+    all_meet(&replicas).await;
+    let shown_here = shown(north, &record).await;
+    let text = &shown_here.text;
+    assert_eq!(shown(south, &record).await.charts, shown_here.charts);
+    for part in [
+        "  〔取消: 酸素〕 毎分〔取消?: 2L〕。安静。【重要: 夜間も安静】。\n",
+        "    important (重要): 「夜間も安静」 — 鈴木, ",
+        "    struck (取消): 「酸素」 — 佐藤, ",
+        "    ASK: 「2L」 struck (取消) by 鈴木, ",
+        "‖ taken away (解除) by 佐藤, ",
+        "    〔取消: 発熱なし〕。創部乾燥。\n    struck (取消): 「発熱なし」 — 鈴木, ",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let disputed = &shown_here.charts[0].handover_spans[2].marks[0];
+    assert_eq!((disputed.state.as_str(), disputed.by.len(), disputed.against.len()), ("disputed", 1, 1));
+
+    // Who read the draft before it was struck has not read what would be signed.
+    let stale = ChartWrite::Sign { note: note.clone(), title: None, version: Some(version) };
+    assert!(refused(north, &record, stale).await.contains("has changed since"));
+    let version = Some(here.drafts[0].version.clone());
+    chart(north, &record, "佐藤", ChartWrite::Sign { note, title: None, version }).await;
+    let view = RecordView::of(&north.facts(&record).unwrap().0);
+    assert_eq!(view.notes[0].excerpt, "〔取消: 発熱なし〕。創部乾燥。");
 }

@@ -52,6 +52,8 @@ Examples, with MUSUBI_STORE, MUSUBI_AUTHOR and MUSUBI_ROLE set:
   musubi record 4f2a90b1c7de addendum --to 6f3c9a12:12:0 \"血圧も安定。\"
   musubi record 4f2a90b1c7de plan add \"2時間ごとに体位変換\"
   musubi record 4f2a90b1c7de plan tick 3fa2c1-7
+  musubi record 4f2a90b1c7de mark \"酸素2L\" --struck
+  musubi record 4f2a90b1c7de mark \"ペニシリン禁\" --important --note 9c1d02
   musubi record 4f2a90b1c7de annotate 6f3c9a12:12:0 \"family confirms\"
   musubi record 4f2a90b1c7de annotate 3fa2c1-9 \"了解\"
   musubi record 4f2a90b1c7de texts

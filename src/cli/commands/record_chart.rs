@@ -8,6 +8,7 @@ use crate::cli::failure::Failure;
 use crate::cli::outcome::{Outcome, read};
 use crate::cli::text::{Paper, bullets, stamp};
 use crate::record::Author;
+use crate::replica::chart_marks::{Mark, Words};
 use crate::replica::chart_write::{ChartWrite, Charted, Typed};
 use crate::replica::request::Request;
 
@@ -54,6 +55,28 @@ pub enum ChartArgs {
         statement: String,
         /// The text, or `-` for standard input.
         text: String,
+    },
+    /// Mark words of the hand-over or of a draft as important, or strike them through; struck words stay readable.
+    ///
+    /// What is no longer valid is struck, not erased. `musubi show` prints 【重要: …】 and 〔取消: …〕, with who and when.
+    Mark {
+        /// The words as they stand in the text.
+        words: String,
+        /// They are important (重要).
+        #[arg(long, conflicts_with = "struck", required_unless_present = "struck")]
+        important: bool,
+        /// They are no longer valid (取消線).
+        #[arg(long)]
+        struck: bool,
+        /// Take the mark away.
+        #[arg(long)]
+        off: bool,
+        /// The draft, or its beginning, as `musubi show` names it; without it, the hand-over.
+        #[arg(long, value_name = "ID")]
+        note: Option<String>,
+        /// Which of the places where the words stand, from 1; needed where they stand several times.
+        #[arg(long, value_name = "NUMBER")]
+        occurrence: Option<u32>,
     },
     /// Print what everybody typed into the chart, from the signed logs; also when the chart is spoiled.
     Texts,
@@ -139,6 +162,12 @@ impl ChartArgs {
             ChartArgs::Annotate { statement, text } => {
                 ChartWrite::Comment { at: filled("the statement", statement)?, text: text_of(text)? }
             }
+            ChartArgs::Mark { words, important, struck: _, off, note, occurrence } => ChartWrite::Mark {
+                note: note.clone(),
+                words: Words { text: filled("the words", words)?, occurrence: *occurrence },
+                mark: if *important { Mark::Important } else { Mark::Struck },
+                on: !*off,
+            },
             ChartArgs::NewChart => ChartWrite::NewChart,
             ChartArgs::Texts => return Err(Failure::wrong_call("`texts` writes nothing")),
         })
@@ -234,6 +263,24 @@ mod tests {
                 vec!["annotate", "3fa2-7", "了解"],
                 ChartWrite::Comment { at: "3fa2-7".into(), text: "了解".into() },
             ),
+            (
+                vec!["mark", "酸素2L", "--struck"],
+                ChartWrite::Mark {
+                    note: None,
+                    words: Words { text: "酸素2L".into(), occurrence: None },
+                    mark: Mark::Struck,
+                    on: true,
+                },
+            ),
+            (
+                vec!["mark", "--important", "--off", "--note", "3f2a", "--occurrence", "2", "安静"],
+                ChartWrite::Mark {
+                    note: Some("3f2a".into()),
+                    words: Words { text: "安静".into(), occurrence: Some(2) },
+                    mark: Mark::Important,
+                    on: false,
+                },
+            ),
             (vec!["new-chart"], ChartWrite::NewChart),
         ] {
             let asked = run(&words).unwrap().request();
@@ -245,9 +292,16 @@ mod tests {
 
     #[test]
     fn empty_texts_are_refused_before_anything_is_asked() {
-        for words in
-            [vec!["draft", " "], vec!["plan", "add", ""], vec!["plan"], vec!["sign"], vec!["addendum", "x"]]
-        {
+        for words in [
+            vec!["draft", " "],
+            vec!["plan", "add", ""],
+            vec!["plan"],
+            vec!["sign"],
+            vec!["addendum", "x"],
+            vec!["mark", "x"],
+            vec!["mark", "", "--struck"],
+            vec!["mark", "x", "--struck", "--important"],
+        ] {
             assert_eq!(run(&words).map(|_| ()).unwrap_err().status, 2, "{words:?}");
         }
     }

@@ -12,8 +12,7 @@ use super::knowing::Knowledge;
 use super::knowledge::{KnowledgeShown, Moment, waits_text};
 use crate::base::{LaneId, Part, RecordId, WallMs};
 use crate::record::facts::{Fact, Facts};
-use crate::record::linking::group::Groups;
-use crate::record::linking::{tie, told};
+use crate::record::linking::told;
 use crate::record::names::{SearchToken, query, rank};
 use crate::record::sections::demographics::{self, Demographics};
 use crate::record::{Section, birth, fhir, kana, render};
@@ -67,10 +66,10 @@ impl Replica {
                 more = true;
                 break;
             }
-            let (held, _) = self.tied_facts(&record)?;
-            let linked = Groups::of(&tie::ties(held.values())).of_record(record);
+            let facts = self.person_facts(&record, None)?;
+            let linked = facts.records();
             told.extend(&linked);
-            let facts = linked.iter().filter_map(|record| held.get(record));
+            let facts = linked.iter().filter_map(|record| facts.held().get(record));
             patients.push(found_patient(record, facts, &linked, self.environment().now()));
         }
         mark_namesakes(&mut patients);

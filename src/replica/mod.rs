@@ -28,6 +28,8 @@ pub mod finding;
 #[cfg(test)]
 mod finding_tests;
 pub mod guarding;
+#[cfg(test)]
+mod guarding_tests;
 pub mod heads;
 pub mod healing;
 pub mod home;
@@ -42,6 +44,7 @@ pub mod linking;
 #[cfg(test)]
 mod linking_tests;
 pub mod local;
+mod naming;
 pub mod neighbours;
 pub mod realm;
 pub mod records;
@@ -53,6 +56,7 @@ mod sealed_world_tests;
 pub mod section_write;
 pub mod serving;
 pub mod status;
+mod subject;
 pub mod syncing;
 mod terms_memo;
 #[cfg(test)]

@@ -267,7 +267,7 @@ fn render(written: &Written, paper: Paper) -> String {
     text
 }
 
-fn render_blocked(blocked: &Blocked) -> String {
+pub(super) fn render_blocked(blocked: &Blocked) -> String {
     format!(
         "BLOCKED, nothing was written / 禁忌のため書き込みませんでした{}\nhint: give a reason with --override REASON to \
          write it all the same / 理由を --override に書けば記録されます",

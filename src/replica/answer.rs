@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::chart_shown::{DraftShown, OlderChart, PlanShown};
+use super::harm::HarmShown;
 use super::knowledge::{KnowledgeShown, WaitShown};
 use crate::base::{Area, DeviceId, Digest, Part, RecordId, WallMs};
 use crate::record::Harm;
@@ -196,6 +197,9 @@ pub struct Shown {
     /// Statements that follow others which have not arrived here.
     #[serde(default)]
     pub waits: Vec<WaitShown>,
+    /// The alerts of the view whose sides were written at several devices, with who could know of what.
+    #[serde(default)]
+    pub harms: Vec<HarmShown>,
     /// The view of its facts, joined with those of the records that are linked with it.
     pub view: serde_json::Value,
     /// Which records are joined, and what is said of it ([`crate::record::linking::PersonView`]).

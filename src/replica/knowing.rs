@@ -36,6 +36,11 @@ impl Known {
         self.heights.get(lane).is_some_and(|height| seq < *height)
     }
 
+    /// Returns how many entries of a lane were known.
+    pub(super) fn height(&self, lane: &LaneId) -> u64 {
+        self.heights.get(lane).copied().unwrap_or_default()
+    }
+
     fn raise(&mut self, lane: LaneId, height: u64) {
         let known = self.heights.entry(lane).or_default();
         *known = (*known).max(height);
@@ -81,6 +86,24 @@ impl Replica {
         }
         known.raise(place.lane, place.seq + 1);
         Ok(Knowledge { known, shown })
+    }
+
+    /// What a replica had heard when it wrote an entry, that entry included; none where nothing tells, or the lane tells of
+    /// other histories than are held here.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn heard_before(
+        &self,
+        device: &DeviceId,
+        lane: &LaneId,
+        seq: u64,
+    ) -> Result<Option<Known>, ReplicaError> {
+        let (mut known, mut shown) = (Known::default(), self.told(Basis::Statement, *device, None));
+        let Some(read) = read_before(&*self.store, lane, seq, HORIZON_SEARCH_MAX)? else { return Ok(None) };
+        self.add(&read, &mut known, &mut shown)?;
+        known.raise(*lane, seq + 1);
+        Ok((!shown.untold && shown.contradicted == 0).then_some(known))
     }
 
     /// What a device knew when it last wrote before a time.
@@ -245,7 +268,7 @@ impl Replica {
     }
 
     /// The names of a device and its site.
-    fn device_told(&self, device: &DeviceId) -> (String, Option<String>) {
+    pub(super) fn device_told(&self, device: &DeviceId) -> (String, Option<String>) {
         let inner = self.lock();
         let certificates = &inner.roster.certificates;
         let certificate = certificates.of_device(device).map(|(_, known)| known).next();

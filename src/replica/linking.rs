@@ -8,7 +8,6 @@ use super::answer::{Linked, Suggested, SuggestedPair, SuggestedSide, Written};
 use super::core::{Append, Replica};
 use super::environment::EnvironmentRng;
 use super::error::ReplicaError;
-use super::knowing::Known;
 use super::subject::{PersonFacts, Subject};
 use super::writing::{Draft, Target, facts_entry, with_id};
 use crate::base::limits::FOLLOWS_MAX;
@@ -38,19 +37,7 @@ impl Replica {
     /// # Errors
     /// When the store fails.
     pub fn person(&self, record: &RecordId) -> Result<(PersonView, u64), ReplicaError> {
-        self.person_known(record, None)
-    }
-
-    /// Computes the person's view from what was known at a time, or from all.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub(super) fn person_known(
-        &self,
-        record: &RecordId,
-        known: Option<&Known>,
-    ) -> Result<(PersonView, u64), ReplicaError> {
-        let facts = self.person_facts(record, known)?;
+        let facts = self.person_facts(record, None)?;
         Ok((self.person_of(record, &facts), facts.quarantined))
     }
 

@@ -30,6 +30,9 @@ mod finding_tests;
 pub mod guarding;
 #[cfg(test)]
 mod guarding_tests;
+pub mod harm;
+#[cfg(test)]
+mod harm_tests;
 pub mod heads;
 pub mod healing;
 pub mod home;
@@ -44,6 +47,7 @@ pub mod linking;
 #[cfg(test)]
 mod linking_tests;
 pub mod local;
+mod looking_back;
 mod naming;
 pub mod neighbours;
 pub mod realm;

@@ -188,7 +188,8 @@ mod tests {
         let rules = vec!["DD-001.1".to_owned()];
         let blocked = Blocked { record: RecordId([1; 16]), blocked: vec!["甲と乙".into()], rules };
         let fake = Fake::answering(serde_json::to_value(blocked).unwrap());
-        let call = ["decide", "abababab", "1b2c3d4e-5f607182", "--keep", "1", "--reason", "r", "--store", "s"];
+        let call =
+            ["decide", "abababab", "1b2c3d4e-5f607182", "--keep", "1", "--reason", "r", "--store", "s"];
         let author = ["--author", "北村", "--role", "doctor"];
         let outcome = fake.run(&[&call[..], &author].concat()).unwrap();
         assert_eq!(outcome.status, NOT_DONE);

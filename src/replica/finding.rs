@@ -127,7 +127,7 @@ impl Replica {
         let facts = self.person_facts(record, known)?;
         let (person, quarantined) = (self.person_of(record, &facts), facts.quarantined);
         let view = &person.view;
-        let looked_back = self.looked_back(&facts.joined(), &view.alerts)?;
+        let looked_back = self.looked_back(&facts, &view.alerts)?;
         let told: Vec<Vec<String>> =
             looked_back.iter().map(|harm| harm.as_ref().map(HarmShown::lines).unwrap_or_default()).collect();
         let (mut charts, mut areas) = (Vec::new(), BTreeSet::new());

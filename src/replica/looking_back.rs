@@ -1,13 +1,15 @@
 //! Looking back at possible harm: what each author's replica had heard, read from the horizons of their lanes.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::core::Replica;
 use super::error::ReplicaError;
 use super::harm::{HarmShown, KnownSince, LastHeard, WritingShown};
 use super::knowing::Known;
+use super::subject::PersonFacts;
 use crate::base::{DeviceId, LaneId, WallMs};
-use crate::record::facts::{Fact, Facts, Standing};
+use crate::record::facts::{Fact, Standing};
 use crate::record::linking::person::joined_when_written;
 use crate::record::safety::Alert;
 use crate::record::safety::hindsight::{Heard, Hindsight, Writing, look_back};
@@ -19,16 +21,19 @@ const ALERTS_MAX: usize = 50;
 type Horizons = HashMap<(LaneId, u64), Option<Known>>;
 
 impl Replica {
-    /// Looks back at each alert of a person's joined facts; none where one device wrote all of it.
+    /// Looks back at each alert of a person; none where one device wrote all of it.
     ///
     /// # Errors
     /// When the store fails.
     pub(super) fn looked_back(
         &self,
-        facts: &Facts,
+        person: &PersonFacts,
         alerts: &[Alert],
     ) -> Result<Vec<Option<HarmShown>>, ReplicaError> {
-        let mut horizons = Horizons::new();
+        if alerts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (facts, mut horizons) = (person.joined(), Horizons::new());
         let mut shown = Vec::with_capacity(alerts.len());
         for (place, alert) in alerts.iter().enumerate() {
             if place >= ALERTS_MAX {
@@ -36,7 +41,7 @@ impl Replica {
                 continue;
             }
             let mut heard = |by: &Fact, of: &Fact| self.could_know(&mut horizons, by, of);
-            let found = look_back(facts, alert, &mut heard)?;
+            let found = look_back(&facts, alert, &mut heard)?;
             shown.push(found.map(|found| self.harm_shown(&mut horizons, alert, &found)).transpose()?);
         }
         Ok(shown)
@@ -71,11 +76,12 @@ impl Replica {
         horizons: &'h mut Horizons,
         fact: &Fact,
     ) -> Result<Option<&'h Known>, ReplicaError> {
-        let place = (fact.position.lane, fact.position.seq);
-        if !horizons.contains_key(&place) {
-            horizons.insert(place, self.heard_before(&fact.device, &place.0, place.1)?);
-        }
-        Ok(horizons.get(&place).and_then(Option::as_ref))
+        let (lane, seq) = (fact.position.lane, fact.position.seq);
+        let read = match horizons.entry((lane, seq)) {
+            Entry::Occupied(read) => read.into_mut(),
+            Entry::Vacant(unread) => unread.insert(self.heard_before(&fact.device, &lane, seq)?),
+        };
+        Ok(read.as_ref())
     }
 
     fn harm_shown(

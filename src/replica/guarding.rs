@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::answer::Blocked;
+use super::blocked::Blocked;
 use super::core::Replica;
 use super::error::ReplicaError;
 use super::files::FileError;

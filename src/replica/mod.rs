@@ -10,6 +10,7 @@ pub mod admit;
 pub mod answer;
 pub mod asking;
 pub mod backing;
+pub mod blocked;
 pub mod chart_shown;
 mod chart_text;
 pub mod chart_write;

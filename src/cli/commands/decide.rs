@@ -8,7 +8,8 @@ use crate::cli::failure::{Failure, NOT_DONE};
 use crate::cli::outcome::{Outcome, read};
 use crate::cli::text::{Paper, bullets, printable, stamp};
 use crate::record::Harm;
-use crate::replica::answer::{Blocked, Decided, DecisionShown, Decisions, Written};
+use crate::replica::answer::{Decided, DecisionShown, Decisions, Written};
+use crate::replica::blocked::Blocked;
 use crate::replica::request::Request;
 
 /// Digits of a record's id in a list.
@@ -198,7 +199,7 @@ mod tests {
 
         let fake = Fake::answering(serde_json::Value::Null);
         // The fake's answer is no decision: what was asked is all that matters here.
-        let _ = fake.run(&[&call[..], &author, &["--override", " 代替なし "]].concat());
+        let _ = fake.run(&[&call[..], &author, &["--override", "代替なし"]].concat());
         let Request::Decide { overriding: Some(reason), .. } = fake.request() else { panic!("a reason") };
         assert_eq!(reason, "代替なし");
         let wrong = fake.run(&[&call[..], &author, &["--override", " "]].concat());

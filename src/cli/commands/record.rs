@@ -13,7 +13,8 @@ use crate::cli::outcome::{Outcome, read};
 use crate::cli::text::{Paper, bullets};
 use crate::cli::values::{CRITICALITIES, MEDICATION_ACTIONS, SEXES, birth_date, named};
 use crate::record::linking::unnamed::Unnamed;
-use crate::replica::answer::{Blocked, UnnamedRegistered, Written};
+use crate::replica::answer::{UnnamedRegistered, Written};
+use crate::replica::blocked::Blocked;
 use crate::replica::request::{MedicationAction, NewPatient, Request, Write};
 
 /// Longest text that is read from standard input, in bytes.

@@ -26,9 +26,15 @@ pub const LANE_DIGITS: usize = 8;
 
 /// Writes a view for people, with the age of every entry as of `now`.
 pub fn text(view: &RecordView, now: WallMs) -> String {
+    text_told(view, now, &[])
+}
+
+/// As [`text`], with what is told of each alert from elsewhere, in the order of the view's alerts: lines in place of who
+/// wrote its sides.
+pub fn text_told(view: &RecordView, now: WallMs, told: &[Vec<String>]) -> String {
     let mut page = Page { out: String::new(), now };
     page.head(view);
-    page.danger(view);
+    page.danger(view, told);
     page.first(view);
     page.allergies(&view.allergies);
     page.medication(&view.medication);
@@ -109,11 +115,11 @@ impl Page {
         self.line(&format!("record {}, {} statements, latest {latest}", view.record, view.statements));
     }
 
-    fn danger(&mut self, view: &RecordView) {
+    fn danger(&mut self, view: &RecordView, told: &[Vec<String>]) {
         if !view.alerts.is_empty() {
             self.title("ALERTS");
-            for alert in &view.alerts {
-                self.alert(alert);
+            for (place, alert) in view.alerts.iter().enumerate() {
+                self.alert(alert, told.get(place).map(Vec::as_slice).unwrap_or_default());
             }
         }
         let unresolved = [&view.checked.drugs_unresolved, &view.checked.allergies_unresolved];
@@ -131,13 +137,16 @@ impl Page {
         }
     }
 
-    /// Writes an alert; `!!` interrupts. Below it who wrote its sides and when, if nobody wrote both.
-    fn alert(&mut self, alert: &Alert) {
+    /// Writes an alert; `!!` interrupts. Below it what is told of it, or who wrote its sides and when, if nobody wrote both.
+    fn alert(&mut self, alert: &Alert, told: &[String]) {
         let mark = if alert.interrupts() { "!!" } else { "!" };
         let rules =
             if alert.rules.is_empty() { String::new() } else { format!(" [{}]", alert.rules.join(", ")) };
         self.line(&format!("{mark} {}{rules}", alert.why.line()));
-        if alert.apart {
+        for line in told {
+            self.line(&format!("   {line}"));
+        }
+        if alert.apart && told.is_empty() {
             for side in &alert.witnesses {
                 let stamp = super::build::fhir_time(side.time_ms).replace('T', " ");
                 let stamp = stamp.get(..16).unwrap_or(&stamp);

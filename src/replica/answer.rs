@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chart_marks::SpanShown;
 use super::chart_shown::{AnnotationShown, DraftShown, OlderChart, PlanShown};
+use super::harm::HarmShown;
 use super::knowledge::{KnowledgeShown, WaitShown};
 use crate::base::{Area, DeviceId, Digest, Part, RecordId, WallMs};
 use crate::record::Harm;
@@ -197,6 +198,9 @@ pub struct Shown {
     /// Statements that follow others which have not arrived here.
     #[serde(default)]
     pub waits: Vec<WaitShown>,
+    /// The alerts of the view whose sides were written at several devices, with who could know of what.
+    #[serde(default)]
+    pub harms: Vec<HarmShown>,
     /// The view of its facts, joined with those of the records that are linked with it.
     pub view: serde_json::Value,
     /// Which records are joined, and what is said of it ([`crate::record::linking::PersonView`]).
@@ -319,24 +323,6 @@ pub struct SideShown {
     pub reason: Option<String>,
     /// The statement, as `show` names it.
     pub statement: String,
-}
-
-/// An order that was not written: it brings a contraindication, and no reason was given.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Blocked {
-    /// The record.
-    pub record: RecordId,
-    /// What must not meet, and why: one line each, Japanese and English.
-    pub blocked: Vec<String>,
-    /// The rules that speak.
-    pub rules: Vec<String>,
-}
-
-/// Shows the record and the rules, never what the patient takes.
-impl std::fmt::Debug for Blocked {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Blocked({:?}, {} alerts)", self.record, self.blocked.len())
-    }
 }
 
 /// What one sync did.

@@ -82,10 +82,7 @@ async fn carry_out(
                     overriding.as_deref(),
                 )
             });
-            match written {
-                Err(ReplicaError::Contraindicated(blocked)) => json(blocked),
-                written => json(written?),
-            }
+            json_or_blocked(written)
         }
         Request::Chart { record, write, author } => {
             json(block_in_place(|| replica.write_chart(&replica.record_named(&record)?, write, author))?)
@@ -95,9 +92,12 @@ async fn carry_out(
             let record = record.map(|record| replica.record_named(&record)).transpose()?;
             replica.decisions(record, progress)
         })?),
-        Request::Decide { record, decision, keep, reason, author } => json(block_in_place(|| {
-            replica.decide(&replica.record_named(&record)?, &decision, keep, reason, author)
-        })?),
+        Request::Decide { record, decision, keep, reason, author, overriding } => {
+            json_or_blocked(block_in_place(|| {
+                let record = replica.record_named(&record)?;
+                replica.decide(&record, &decision, keep, reason, author, overriding.as_deref())
+            }))
+        }
         Request::RegisterUnnamed { unnamed, area, author } => json(block_in_place(|| {
             let (name, written) = replica.register_unnamed(&unnamed, area, author)?;
             Ok::<_, ReplicaError>(UnnamedRegistered { name, written })
@@ -193,6 +193,14 @@ fn bucket(asked: Option<String>, configured: Option<String>) -> Result<String, R
     asked.or(configured).ok_or_else(|| {
         ReplicaError::Call("no bucket: give --url, or [backup] url in the replica's configuration".into())
     })
+}
+
+/// What was blocked is an answer: it says what must not meet, which an error never does.
+fn json_or_blocked(answer: Result<impl Serialize, ReplicaError>) -> Result<serde_json::Value, ReplicaError> {
+    match answer {
+        Err(ReplicaError::Contraindicated(blocked)) => json(blocked),
+        answer => json(answer?),
+    }
 }
 
 fn json(answer: impl Serialize) -> Result<serde_json::Value, ReplicaError> {

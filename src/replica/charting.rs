@@ -3,7 +3,6 @@
 //!
 //! The statement stands before the change in the lane, so that no replica sees the text gone and not signed.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 use super::answer::Written;
@@ -12,7 +11,9 @@ use super::chart_write::{ChartWrite, Charted};
 use super::core::{Append, Replica};
 use super::error::ReplicaError;
 use super::guarding;
+use super::naming::statement_in;
 use super::records::LoadedChart;
+use super::subject::Subject;
 use super::writing::{facts_entry, follow_known, with_id};
 use crate::base::{Area, Part, RecordId, WallMs, hash_tagged};
 use crate::chart::{Chart, ChartBody, ChartChange, EntryId, NoteId, Span};
@@ -47,7 +48,7 @@ impl Replica {
         write: ChartWrite,
         author: Author,
     ) -> Result<Charted, ReplicaError> {
-        let area = self.area_of(record)?;
+        let (subject, area) = (Subject::new(self, record), self.area_of(record)?);
         // One edit of this device at a time: a change's number is taken from the chart that the lanes give.
         let _editing = self.editing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut loaded = self.chart(record, &area)?;
@@ -66,9 +67,9 @@ impl Replica {
             }
             ChartWrite::Sign { note, title, version } => {
                 let note = note_named(record, chart, &note)?;
-                self.sign(record, chart, &note, title.as_deref(), version.as_deref(), &author)?
+                self.sign(&subject, chart, &note, title.as_deref(), version.as_deref(), &author)?
             }
-            ChartWrite::Addendum { to, text } => self.addendum(record, &to, &text, &author)?,
+            ChartWrite::Addendum { to, text } => self.addendum(&subject, &to, &text, &author)?,
             ChartWrite::Plan { text } => {
                 let (id, change) = chart.plan_care(&text, &author.name, now.0)?;
                 changed(id.as_str().to_owned(), change)
@@ -96,7 +97,7 @@ impl Replica {
                 Charting { name: None, changes, statement: None }
             }
         };
-        self.append_charting(record, &area, loaded.generation, author, charting)
+        self.append_charting(&subject, area, loaded.generation, author, charting)
     }
 
     /// Makes the hand-over text read so.
@@ -106,30 +107,12 @@ impl Replica {
         text: &str,
         author: Author,
     ) -> Result<Written, ReplicaError> {
-        let area = self.area_of(record)?;
+        let (subject, area) = (Subject::new(self, record), self.area_of(record)?);
         let _editing = self.editing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut loaded = self.chart(record, &area)?;
         let change = loaded.chart.replace_handover(text, self.environment().now().0)?;
         let charting = Charting { name: None, changes: vec![change], statement: None };
-        self.append_charting(record, &area, loaded.generation, author, charting).map(Written::from)
-    }
-
-    /// Finds the statement whose name, or its beginning and its place, is given.
-    pub(super) fn statement_in(
-        &self,
-        facts: &Facts,
-        record: &RecordId,
-        name: &str,
-    ) -> Result<Position, ReplicaError> {
-        let mut found = facts.iter().map(|fact| fact.position).filter(|at| is_name(at, name));
-        match (found.next(), found.find(|_| true)) {
-            (Some(position), None) => Ok(position),
-            (Some(_), Some(_)) => Err(ReplicaError::Call(format!(
-                "'{}' is the beginning of several statements; give more digits",
-                short(name)
-            ))),
-            (None, _) => Err(nothing(record, format!("statement '{}'", short(name)))),
-        }
+        self.append_charting(&subject, area, loaded.generation, author, charting).map(Written::from)
     }
 
     /// Names a statement as briefly as people can tell it from others of its record.
@@ -139,7 +122,7 @@ impl Replica {
 
     fn sign(
         &self,
-        record: &RecordId,
+        subject: &Subject<'_>,
         chart: &mut Chart,
         note: &NoteId,
         title: Option<&str>,
@@ -163,6 +146,7 @@ impl Replica {
             heads: heads.into_iter().map(|head| head.0).collect(),
             taken: taken.0,
         };
+        let record = subject.record();
         let facts = self.facts_in(record, Some(Part::Notes))?.0;
         // Who signs what was typed into a draft after it was signed adds to the signed note.
         let earlier: Vec<Position> = signed(&facts)
@@ -173,19 +157,20 @@ impl Replica {
         let act = if follows.is_empty() { Act::Assert } else { Act::Addendum };
         let title = title.unwrap_or(NOTE_TITLE);
         let resource = build::signed_note(record, now, &author.name, title, &text, &draft);
-        let statement = self.note_statement(record, act, follows, &resource)?;
+        let statement = self.note_statement(subject, act, follows, &resource)?;
         Ok(Charting { name: Some(note.as_str().to_owned()), changes, statement: Some(statement) })
     }
 
     fn addendum(
         &self,
-        record: &RecordId,
+        subject: &Subject<'_>,
         to: &str,
         text: &str,
         author: &Author,
     ) -> Result<Charting, ReplicaError> {
+        let record = subject.record();
         let facts = self.facts_in(record, Some(Part::Notes))?.0;
-        let position = self.statement_in(&facts, record, to)?;
+        let position = statement_in(&facts, to)?;
         let follows: Vec<FollowRef> = facts
             .at(position)
             .filter(|fact| fact.section == Section::Notes)
@@ -196,18 +181,19 @@ impl Replica {
         }
         let now = self.environment().now();
         let resource = build::note(record, now, &author.name, "追記", text);
-        let statement = self.note_statement(record, Act::Addendum, follows, &resource)?;
+        let statement = self.note_statement(subject, Act::Addendum, follows, &resource)?;
         Ok(Charting { name: None, changes: Vec::new(), statement: Some(statement) })
     }
 
     fn note_statement(
         &self,
-        record: &RecordId,
+        subject: &Subject<'_>,
         act: Act,
         follows: Vec<FollowRef>,
         resource: &str,
     ) -> Result<Statement, ReplicaError> {
-        let resource = self.written_in_view(record, with_id(resource, &self.fresh_id())?)?;
+        let resource =
+            self.written_in_view(subject, subject.record(), with_id(resource, &self.fresh_id())?)?;
         Ok(Statement { act, informant: Informant::Clinician, follows, reason: None, resource })
     }
 
@@ -218,7 +204,7 @@ impl Replica {
             return Ok(id.as_str().to_owned());
         }
         let facts = self.facts(record)?.0;
-        Ok(Self::statement_name(&self.statement_in(&facts, record, at)?))
+        Ok(Self::statement_name(&statement_in(&facts, at)?))
     }
 
     /// Begins the chart that follows a spoiled one: the hand-over, the drafts and what is not done yet are typed into it.
@@ -285,13 +271,14 @@ impl Replica {
 
     fn append_charting(
         &self,
-        record: &RecordId,
-        area: &Area,
+        subject: &Subject<'_>,
+        area: Area,
         generation: u32,
         author: Author,
         charting: Charting,
     ) -> Result<Charted, ReplicaError> {
         let Charting { name, changes, statement } = charting;
+        let record = subject.record();
         let signs = statement.is_some();
         let resource_id = statement.as_ref().and_then(|statement| {
             let [id] = crate::record::json::top_strings(&statement.resource, ["id"]).ok()?;
@@ -311,13 +298,13 @@ impl Replica {
             };
             entries.push(Entry { kind: EntryKind::CHART, body: body.to_bytes() });
         }
-        let knowing = if signs { self.areas_seen(record)? } else { BTreeSet::new() };
+        let knowing = self.areas_seen(subject)?;
         let mut inner = self.lock();
         let time = inner.clock.tick(self.environment().now());
         if let Some(statement) = statement {
             entries.insert(0, facts_entry(self, *record, time, author, None, vec![statement])?);
         }
-        let append = Append { area: area.clone(), part: Part::Notes, entries, knowing };
+        let append = Append { area, part: Part::Notes, entries, knowing };
         let place = self.append_locked(&mut inner, vec![append])?[0];
         drop(inner);
         let position = signs.then_some(Position { lane: place.lane, seq: place.seq, index: 0 });
@@ -398,17 +385,6 @@ fn entry_named(
         (Some(_), Some(_)) => Err(several(name, "entries")),
         (None, _) => Err(nothing(record, format!("{what} '{}'", short(name)))),
     }
-}
-
-/// Says whether this is the name of a position, whole or with the beginning of its lane alone.
-fn is_name(position: &Position, name: &str) -> bool {
-    let mut parts = name.splitn(3, ':');
-    let (Some(lane), Some(seq), Some(index)) = (parts.next(), parts.next(), parts.next()) else {
-        return false;
-    };
-    lane.len() >= NAME_DIGITS_MIN
-        && position.lane.to_string().starts_with(lane)
-        && (position.seq.to_string() == seq && position.index.to_string() == index)
 }
 
 fn nothing(record: &RecordId, what: String) -> ReplicaError {

@@ -167,7 +167,7 @@ async fn a_draft_that_was_signed_twice_is_two_notes_until_somebody_decides() {
     let mut says: Vec<_> = decisions.open[0].sides.iter().map(|side| side.says.as_str()).collect();
     says.sort_unstable();
     assert_eq!(says, ["経過記録: 経過良好", "経過記録: 経過良好、明日退院"]);
-    assert!(north.decide(&record, &name, 2, "全文を残す".into(), author()).unwrap().written.is_some());
+    assert!(north.decide(&record, &name, 2, "全文を残す".into(), author(), None).unwrap().written.is_some());
     let view = RecordView::of(&north.facts(&record).unwrap().0);
     assert_eq!((view.notes.len(), kinds(&view)), (1, 0));
 }

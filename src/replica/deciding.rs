@@ -1,19 +1,24 @@
 //! Deciding: listing the contradictions that wait for a person, and settling one.
 
+use std::collections::BTreeSet;
+
 use super::answer::{Decided, DecisionShown, Decisions, SideShown};
 use super::core::Replica;
 use super::error::ReplicaError;
+use super::guarding::Stops;
 use super::request::Progress;
-use super::writing::{Draft, follow_known};
+use super::subject::Subject;
+use super::writing::{Draft, Target, follow_known};
 use crate::base::RecordId;
+use crate::record::sections::medication;
 use crate::record::{Act, Author, Informant, OpenDecision, RecordView, decision};
 
 /// Records read between two words about how far a listing is.
 const TOLD_EVERY: usize = 1_000;
 
 impl Replica {
-    /// Lists what waits for a decision, of one record or of all that this replica holds, the most harmful first. Of all
-    /// records each is read.
+    /// Lists what waits for a decision, of one person or of all that this replica holds, the most harmful first. Linked
+    /// records are one person, listed once. Of all records each is read.
     ///
     /// # Errors
     /// When the store fails.
@@ -26,13 +31,18 @@ impl Replica {
             Some(record) => [record].into(),
             None => self.records()?,
         };
-        let (of, mut open) = (records.len(), Vec::new());
+        let (of, mut open, mut told) = (records.len(), Vec::new(), BTreeSet::new());
         for (done, record) in records.into_iter().enumerate() {
             if done % TOLD_EVERY == 0 && of > TOLD_EVERY {
                 let (doing, unit) = ("reading records".to_owned(), "records".to_owned());
                 progress(Progress { doing, done: done as u64, of: of as u64, unit });
             }
-            let (facts, _) = self.facts(&record)?;
+            if told.contains(&record) {
+                continue;
+            }
+            let person = self.person_facts(&record, None)?;
+            told.extend(person.records());
+            let facts = person.joined();
             let view = self.view(&facts);
             let name = name_of(&view);
             open.extend(decision::open(&facts, &view).iter().map(|one| shown(&record, &name, one)));
@@ -41,12 +51,14 @@ impl Replica {
         Ok(Decisions { open })
     }
 
-    /// Settles a contradiction: writes a statement that follows all its sides and says what the `keep`th of them says,
-    /// counted from 1. The others stay in the history.
+    /// Settles a contradiction of a person: writes a statement that follows all its sides and says what the `keep`th of
+    /// them says, counted from 1, into the record of that side. The others stay in the history. To keep a drug being
+    /// given that is contraindicated needs a reason for that, too, as an order does: `overriding`.
     ///
     /// # Errors
-    /// When nothing of that name is open, there is no such side or no reason, or the disk fails. Then nothing was
-    /// written; nor is it when the contradiction has changed since it was listed: the answer shows it as it is now.
+    /// When nothing of that name is open, there is no such side or no reason, what is kept is contraindicated, or the
+    /// disk fails. Then nothing was written; nor is it when the contradiction has changed since it was listed: the
+    /// answer shows it as it is now.
     pub fn decide(
         &self,
         record: &RecordId,
@@ -54,11 +66,13 @@ impl Replica {
         keep: usize,
         reason: String,
         author: Author,
+        overriding: Option<&str>,
     ) -> Result<Decided, ReplicaError> {
         if reason.trim().is_empty() {
             return Err(ReplicaError::Call("a decision needs its reason: --reason TEXT".to_owned()));
         }
-        let (facts, _) = self.facts(record)?;
+        let subject = Subject::new(self, record);
+        let facts = subject.facts()?.joined();
         let view = self.view(&facts);
         let open = decision::open(&facts, &view);
         let Some(decision) = open.iter().find(|one| one.name == name) else {
@@ -81,7 +95,11 @@ impl Replica {
             reason: Some(reason),
             resource: kept.statement.resource.clone(),
         };
-        let written = self.state(record, &self.area_of(record)?, author, draft)?;
+        let target = Target { record: kept.record, area: self.area_of(&kept.record)?, author };
+        let written = match medication::is_giving(kept) {
+            true => self.order(&subject, target, draft, Stops::Any, overriding)?,
+            false => self.state(&subject, target, draft)?,
+        };
         Ok(Decided { written: Some(written), changed: None })
     }
 }

@@ -101,7 +101,7 @@ pub enum ReplicaError {
     /// An order brings a contraindication, and no reason was given for it; nothing was written. What meets what is in
     /// the answer alone.
     #[error("this order brings a contraindication; nothing was written")]
-    Contraindicated(Box<super::answer::Blocked>),
+    Contraindicated(Box<super::blocked::Blocked>),
     /// A table of rules is not accepted; nothing of it was loaded.
     #[error("{path}: {error}")]
     Rules {

@@ -8,12 +8,12 @@ use super::answer::{Found, FoundPatient, Shown};
 use super::chart_text;
 use super::core::Replica;
 use super::error::ReplicaError;
+use super::harm::HarmShown;
 use super::knowing::Knowledge;
 use super::knowledge::{KnowledgeShown, Moment, waits_text};
 use crate::base::{LaneId, Part, RecordId, WallMs};
 use crate::record::facts::{Fact, Facts};
-use crate::record::linking::group::Groups;
-use crate::record::linking::{tie, told};
+use crate::record::linking::told;
 use crate::record::names::{SearchToken, query, rank};
 use crate::record::sections::demographics::{self, Demographics};
 use crate::record::{Section, birth, fhir, kana, render};
@@ -67,10 +67,10 @@ impl Replica {
                 more = true;
                 break;
             }
-            let (held, _) = self.tied_facts(&record)?;
-            let linked = Groups::of(&tie::ties(held.values())).of_record(record);
+            let facts = self.person_facts(&record, None)?;
+            let linked = facts.records();
             told.extend(&linked);
-            let facts = linked.iter().filter_map(|record| held.get(record));
+            let facts = linked.iter().filter_map(|record| facts.held().get(record));
             patients.push(found_patient(record, facts, &linked, self.environment().now()));
         }
         mark_namesakes(&mut patients);
@@ -124,8 +124,12 @@ impl Replica {
         let known = knowledge.as_ref().map(|knowledge| &knowledge.known);
         let now = knowledge.as_ref().and_then(|knowledge| knowledge.shown.time);
         let now = now.unwrap_or_else(|| self.environment().now());
-        let (person, quarantined) = self.person_known(record, known)?;
+        let facts = self.person_facts(record, known)?;
+        let (person, quarantined) = (self.person_of(record, &facts), facts.quarantined);
         let view = &person.view;
+        let looked_back = self.looked_back(&facts, &view.alerts)?;
+        let told: Vec<Vec<String>> =
+            looked_back.iter().map(|harm| harm.as_ref().map(HarmShown::lines).unwrap_or_default()).collect();
         let (mut charts, mut areas) = (Vec::new(), BTreeSet::new());
         for record in &person.records {
             charts.extend(self.charts_shown(record, known)?);
@@ -142,7 +146,7 @@ impl Replica {
         let mut text = shown.as_ref().map_or_else(String::new, KnowledgeShown::text);
         text.push_str(&told::text(&person, now));
         text.push_str(&waits_text(&waits));
-        text.push_str(&render::text(view, now));
+        text.push_str(&render::text_told(view, now, &told));
         let named = record.to_string();
         text.push_str(&chart_text::text(&charts, &named[..RECORD_DIGITS], now));
         if quarantined > 0 {
@@ -153,7 +157,8 @@ impl Replica {
         let view = serde_json::from_slice(&view.to_json()).unwrap_or_default();
         let person = serde_json::to_value(&person).unwrap_or_default();
         let areas = areas.into_iter().collect();
-        Ok(Shown { record: *record, areas, knowledge: shown, waits, view, person, charts, text })
+        let harms = looked_back.into_iter().flatten().collect();
+        Ok(Shown { record: *record, areas, knowledge: shown, waits, harms, view, person, charts, text })
     }
 
     pub(super) fn records_with(&self, group: &[SearchToken]) -> Result<BTreeSet<RecordId>, ReplicaError> {

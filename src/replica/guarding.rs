@@ -2,7 +2,8 @@
 //!
 //! An order that brings a contraindication is not written without a reason ([`ReplicaError::Contraindicated`]); with
 //! one, the reason is written beside it, in the same entry. Allergies and stops are always written: what is known must
-//! not be kept out. What was imported or has come from elsewhere is told when the record is shown.
+//! not be kept out. What was imported or has come from elsewhere is told when the record is shown. A decision that keeps
+//! a drug being given is checked as an order is, also against harm that was possible before.
 //!
 //! The rules are the demonstration, NOT for clinical use, unless the configuration names a table or the store's folder
 //! has one called [`RULES_FILE`].
@@ -11,17 +12,18 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::answer::Blocked;
+use super::blocked::Blocked;
 use super::core::Replica;
 use super::error::ReplicaError;
 use super::files::FileError;
-use crate::base::{Area, Digest, Hlc, LaneId, RecordId};
+use super::subject::Subject;
+use super::writing::Target;
+use crate::base::{Digest, Hlc, LaneId};
 use crate::record::facts::{Facts, Standing};
-use crate::record::linking::PersonView;
 use crate::record::safety::{Alert, Checker, Evidence, check, overriding};
 use crate::record::sections::{allergies, medication};
 use crate::record::statement::Salt;
-use crate::record::{Act, Author, FactsBody, Informant, Position, RecordView, Statement};
+use crate::record::{Act, FactsBody, Informant, Position, RecordView, Statement};
 
 /// The name of a table of rules in a store's folder.
 pub const RULES_FILE: &str = "interactions.csv";
@@ -32,6 +34,15 @@ pub(super) struct Guarded {
     pub(super) issues: Vec<Statement>,
     /// What a clinician should know at once.
     pub(super) warnings: Vec<String>,
+}
+
+/// Which possible harm stops what is about to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stops {
+    /// What it brings: who orders a further dose is not stopped by what was known before.
+    New,
+    /// What it brings or goes on with: who decides takes it upon themselves.
+    Any,
 }
 
 /// Reads a table of rules.
@@ -58,25 +69,24 @@ impl Replica {
         RecordView::checked_by(facts, &self.checker, latest.wall())
     }
 
-    /// Checks an order before it is written.
+    /// Checks an order before it is written. What linked records know counts as much as what its own does.
     pub(super) fn guard(
         &self,
-        record: &RecordId,
-        area: &Area,
-        author: &Author,
+        subject: &Subject<'_>,
+        target: &Target,
         order: &Statement,
+        stops: Stops,
         reason: Option<&str>,
     ) -> Result<Guarded, ReplicaError> {
-        // What a linked record knows counts as much as what this one does.
-        let before = PersonView::joined(*record, &self.tied_facts(record)?.0);
-        let mut after = before.clone();
-        let now = self.environment().now();
+        let before = subject.facts()?.joined();
+        let (mut after, record, now) = (before.clone(), target.record, self.environment().now());
         let body = FactsBody {
             version: FactsBody::VERSION,
             salt: Salt([0; 8]),
-            record: *record,
+            // Joined facts go by the id of whom they were asked of.
+            record: *subject.record(),
             time: Hlc::at(now),
-            author: author.clone(),
+            author: target.author.clone(),
             source: None,
             statements: vec![order.clone()],
         };
@@ -86,10 +96,13 @@ impl Replica {
         body.check().map_err(|error| call(&error))?;
         let (lane, seq, leaf) = (position.lane, position.seq, Digest([0xFF; 32]));
         after
-            .insert_body(lane, self.me().device, area, Standing::Verified, seq, &leaf, &body)
+            .insert_body(lane, self.me().device, &target.area, Standing::Verified, seq, &leaf, &body)
             .map_err(|error| call(&error))?;
         let view = self.view(&after);
-        let known = self.interrupting(&before, view.latest);
+        let known = match stops {
+            Stops::New => self.interrupting(&before, view.latest),
+            Stops::Any => BTreeSet::new(),
+        };
         let touches = |alert: &&Alert| alert.statements.contains(&position);
         let brought: Vec<&Alert> = view
             .alerts
@@ -101,22 +114,19 @@ impl Replica {
             if !brought.is_empty() {
                 let blocked = brought.iter().map(|alert| alert.why.line()).collect();
                 let rules = brought.iter().flat_map(|alert| alert.rules.iter().cloned()).collect();
-                return Err(ReplicaError::Contraindicated(Box::new(Blocked {
-                    record: *record,
-                    blocked,
-                    rules,
-                })));
+                return Err(ReplicaError::Contraindicated(Box::new(Blocked { record, blocked, rules })));
             }
             return Ok(Guarded { issues: Vec::new(), warnings: warnings(&view, &position) });
         };
-        let [id] = crate::record::json::top_strings(&order.resource, ["id"]).unwrap_or_default();
-        let reference = format!("MedicationRequest/{}", id.unwrap_or_default());
+        let [kind, id] =
+            crate::record::json::top_strings(&order.resource, ["resourceType", "id"]).unwrap_or_default();
+        let reference = format!("{}/{}", kind.unwrap_or_default(), id.unwrap_or_default());
         let issue = |alert: &&Alert| Statement {
             act: Act::Assert,
             informant: Informant::Clinician,
             follows: Vec::new(),
             reason: Some(reason.to_owned()),
-            resource: overriding::issue(record, now, author, alert, &reference, reason),
+            resource: overriding::issue(&record, now, &target.author, alert, &reference, reason),
         };
         Ok(Guarded { issues: brought.iter().map(issue).collect(), warnings: warnings(&view, &position) })
     }

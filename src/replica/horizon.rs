@@ -1,4 +1,5 @@
-//! Horizon entries as this replica writes and reads them: what it had heard, right before the statements that it writes.
+//! Horizon entries as this replica writes and reads them: what it had heard, right before the statements and the changes of
+//! charts that it writes.
 //!
 //! A write costs what was heard since the last one, never all lanes: lanes that grow are kept in the order in which they
 //! last did, and each own lane remembers how far in that order its last horizon entry reaches.
@@ -7,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::core::{Inner, Replica};
 use super::error::ReplicaError;
+use super::subject::Subject;
 use crate::base::limits::{
     HORIZON_CHANGES_MAX, HORIZON_GAP_MAX, HORIZON_LANES_MAX, HORIZON_SEARCH_MAX, RUN_BYTES_MAX,
 };
@@ -274,7 +276,7 @@ impl Replica {
         knowing: &BTreeSet<Area>,
         entries: &[Entry],
     ) -> Option<Entry> {
-        if !is_heard(name.part) || entries.iter().all(|entry| entry.kind != EntryKind::FACTS) {
+        if !is_heard(name.part) || !entries.iter().any(super::index::is_about_a_record) {
             return None;
         }
         let (own, size) = (name.id(), state.map_or(0, LaneState::size));
@@ -291,14 +293,14 @@ impl Replica {
     ///
     /// # Errors
     /// When the store fails.
-    pub(super) fn areas_seen(&self, record: &RecordId) -> Result<BTreeSet<Area>, ReplicaError> {
+    pub(super) fn areas_seen(&self, subject: &Subject<'_>) -> Result<BTreeSet<Area>, ReplicaError> {
         // One area and `common`, where no patient is: that of the lane.
         if self.areas().len() <= 2 {
             return Ok(BTreeSet::new());
         }
-        let records: Vec<RecordId> = match self.linked_entries(record)?.is_empty() {
-            true => vec![*record],
-            false => self.tied_facts(record)?.0.into_keys().collect(),
+        let records: Vec<RecordId> = match subject.tied()? {
+            None => vec![*subject.record()],
+            Some(facts) => facts.held().keys().copied().collect(),
         };
         let mut lanes: BTreeSet<LaneId> = BTreeSet::new();
         for record in &records {

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use super::core::{Inner, Replica};
 use super::error::ReplicaError;
 use super::terms_memo::remembered;
-use crate::base::{Hlc, RecordId};
-use crate::chart::ChartBody;
+use crate::base::{Hlc, RecordId, WallMs};
+use crate::chart::{ChartBody, ChartChange};
 use crate::lane::{CarryBody, Entry, EntryKind, Run};
 use crate::record::names::{SearchToken, tokens_of};
 use crate::record::{FactsBody, Section, json, section_of};
@@ -27,6 +27,20 @@ pub(super) fn time_of(entry: &Entry) -> Option<Hlc> {
     match entry.kind {
         EntryKind::FACTS => FactsBody::peek(&entry.body).map(|(_, time)| time),
         _ => None,
+    }
+}
+
+/// Returns by when an entry was written, as its device claims: a change of a chart tells the second alone, and counts
+/// from its end.
+pub(super) fn written_by(entry: &Entry) -> Option<WallMs> {
+    match entry.kind {
+        EntryKind::CHART => {
+            let body = ChartBody::from_bytes(&entry.body).ok()?;
+            let changes = body.changes.iter().filter_map(|change| ChartChange::parse(change).ok());
+            let second = changes.filter_map(|change| u64::try_from(change.time_s()).ok()).max()?;
+            Some(WallMs(second.checked_add(1)?.checked_mul(1_000)? - 1))
+        }
+        _ => time_of(entry).map(Hlc::wall),
     }
 }
 

@@ -7,11 +7,11 @@ use super::core::Replica;
 use super::error::ReplicaError;
 use super::horizon::{ReadHorizon, is_heard, read_before};
 use super::knowledge::{Basis, KnowledgeShown, MissingLane, Moment, WaitShown};
+use super::naming::statement_in;
 use crate::base::limits::HORIZON_SEARCH_MAX;
-use crate::base::{DeviceId, Hlc, LaneId, RecordId, WallMs};
+use crate::base::{DeviceId, LaneId, RecordId, WallMs};
 use crate::lane::horizon::check_of;
-use crate::lane::{EntryKind, Frontier, Horizon, LaneMark, LaneState};
-use crate::record::{FactsBody, Position};
+use crate::lane::{Frontier, Horizon, LaneMark, LaneState};
 
 /// Fewest digits of a lane's or device's beginning.
 const DIGITS_MIN: usize = 8;
@@ -36,6 +36,11 @@ impl Known {
         self.heights.get(lane).is_some_and(|height| seq < *height)
     }
 
+    /// Returns how many entries of a lane were known.
+    pub(super) fn height(&self, lane: &LaneId) -> u64 {
+        self.heights.get(lane).copied().unwrap_or_default()
+    }
+
     fn raise(&mut self, lane: LaneId, height: u64) {
         let known = self.heights.entry(lane).or_default();
         *known = (*known).max(height);
@@ -49,7 +54,7 @@ impl Replica {
     /// When there is no such statement or device, or the store fails.
     pub(super) fn knowledge(&self, record: &RecordId, moment: &Moment) -> Result<Knowledge, ReplicaError> {
         match moment {
-            Moment::AsOf { statement } => self.knowledge_of(record, &self.statement_named(statement)?),
+            Moment::AsOf { statement } => self.knowledge_of(record, statement),
             Moment::At { time, device } => {
                 let device = match device {
                     Some(name) => self.device_named(name)?,
@@ -67,26 +72,38 @@ impl Replica {
     }
 
     /// What the author of a statement knew.
-    fn knowledge_of(&self, record: &RecordId, place: &Position) -> Result<Knowledge, ReplicaError> {
-        let name = Self::statement_name(place);
-        let absent = || ReplicaError::Call(format!("there is no statement '{name}' of this person here"));
-        let lane = self.lane_name(&place.lane).ok_or_else(absent)?;
-        let entry = self.store.entry(&place.lane, place.seq)?.filter(|entry| entry.kind == EntryKind::FACTS);
-        let body = entry.and_then(|entry| FactsBody::from_bytes(&entry.body).ok()).ok_or_else(absent)?;
-        let is_theirs = body.record == *record || self.person(record)?.0.records.contains(&body.record);
-        if !is_theirs || body.statements.len() <= place.index as usize {
-            return Err(absent());
-        }
+    fn knowledge_of(&self, record: &RecordId, name: &str) -> Result<Knowledge, ReplicaError> {
+        let facts = self.person_facts(record, None)?.joined();
+        let place = statement_in(&facts, name)?;
+        let fact = facts.at(place).next().expect("a statement that was found is there");
         let mut known = Known::default();
-        let mut shown = self.told(Basis::Statement, lane.device, Some(body.time.wall()));
-        shown.who = Some((body.author.name, body.author.role));
-        shown.statement = Some(name);
+        let mut shown = self.told(Basis::Statement, fact.device, Some(fact.time.wall()));
+        shown.who = Some((fact.author.name.clone(), fact.author.role.clone()));
+        shown.statement = Some(Self::statement_name(&place));
         match read_before(&*self.store, &place.lane, place.seq, HORIZON_SEARCH_MAX)? {
             Some(read) => self.add(&read, &mut known, &mut shown)?,
             None => shown.untold = true,
         }
         known.raise(place.lane, place.seq + 1);
         Ok(Knowledge { known, shown })
+    }
+
+    /// What a replica had heard when it wrote an entry, that entry included; none where nothing tells, or the lane tells of
+    /// other histories than are held here.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn heard_before(
+        &self,
+        device: &DeviceId,
+        lane: &LaneId,
+        seq: u64,
+    ) -> Result<Option<Known>, ReplicaError> {
+        let (mut known, mut shown) = (Known::default(), self.told(Basis::Statement, *device, None));
+        let Some(read) = read_before(&*self.store, lane, seq, HORIZON_SEARCH_MAX)? else { return Ok(None) };
+        self.add(&read, &mut known, &mut shown)?;
+        known.raise(*lane, seq + 1);
+        Ok((!shown.untold && shown.contradicted == 0).then_some(known))
     }
 
     /// What a device knew when it last wrote before a time.
@@ -96,8 +113,8 @@ impl Replica {
         let lanes = self.lanes().into_values();
         for state in lanes.filter(|state| state.name.device == *device && is_heard(state.name.part)) {
             let lane = state.id();
-            let Some((seq, written)) = self.last_facts(&lane, state.size(), time)? else { continue };
-            shown.time = shown.time.max(Some(written.wall()));
+            let Some((seq, written)) = self.last_written(&lane, state.size(), time)? else { continue };
+            shown.time = shown.time.max(Some(written));
             known.raise(lane, seq + 1);
             match read_before(&*self.store, &lane, seq, HORIZON_SEARCH_MAX)? {
                 Some(read) => self.add(&read, &mut known, &mut shown)?,
@@ -201,55 +218,31 @@ impl Replica {
         Ok(None)
     }
 
-    /// Finds the last facts entry of a lane that was written by a time, as its device claims.
-    fn last_facts(&self, lane: &LaneId, size: u64, time: WallMs) -> Result<Option<(u64, Hlc)>, ReplicaError> {
+    /// Finds the last statement or change of a chart in a lane that was written by a time, as its device claims.
+    pub(super) fn last_written(
+        &self,
+        lane: &LaneId,
+        size: u64,
+        time: WallMs,
+    ) -> Result<Option<(u64, WallMs)>, ReplicaError> {
         let (mut low, mut high, mut best) = (0, size, None);
         while low < high {
             let middle = low + (high - low) / 2;
             let mut found = None;
             for seq in (low..=middle).rev() {
                 let entry = self.store.entry(lane, seq)?;
-                if let Some(written) = entry.as_ref().and_then(super::index::time_of) {
+                if let Some(written) = entry.as_ref().and_then(super::index::written_by) {
                     found = Some((seq, written));
                     break;
                 }
             }
             match found {
-                Some((seq, written)) if written.wall() > time => high = seq,
+                Some((seq, written)) if written > time => high = seq,
                 Some(_) => (low, best) = (middle + 1, found),
                 None => low = middle + 1,
             }
         }
         Ok(best)
-    }
-
-    /// Reads a statement's name, of which the lane may be shortened.
-    fn statement_named(&self, text: &str) -> Result<Position, ReplicaError> {
-        let wrong = || {
-            let shown: String = text.chars().take(120).collect();
-            ReplicaError::Call(format!(
-                "'{shown}' is not a statement: LANE:SEQ:INDEX, as `musubi show --json` names it"
-            ))
-        };
-        let mut parts = text.split(':');
-        let (Some(lane), Some(seq), index, None) = (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(wrong());
-        };
-        let seq = seq.parse().map_err(|_| wrong())?;
-        let index = index.map_or(Ok(0), str::parse).map_err(|_| wrong())?;
-        if lane.len() < DIGITS_MIN || !lane.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(wrong());
-        }
-        let beginning = lane.to_ascii_lowercase();
-        let mut lanes = self.lanes().into_keys().filter(|lane| lane.to_string().starts_with(&beginning));
-        match (lanes.next(), lanes.next()) {
-            (Some(lane), None) => Ok(Position { lane, seq, index }),
-            (Some(_), Some(_)) => Err(ReplicaError::Call(format!(
-                "'{lane}' is the beginning of several lanes; give more digits"
-            ))),
-            (None, _) => Err(ReplicaError::Call(format!("no lane that begins with '{lane}' is held here"))),
-        }
     }
 
     /// Finds a device by its name or the beginning of its id, among those whose lanes are held.
@@ -275,7 +268,7 @@ impl Replica {
     }
 
     /// The names of a device and its site.
-    fn device_told(&self, device: &DeviceId) -> (String, Option<String>) {
+    pub(super) fn device_told(&self, device: &DeviceId) -> (String, Option<String>) {
         let inner = self.lock();
         let certificates = &inner.roster.certificates;
         let certificate = certificates.of_device(device).map(|(_, known)| known).next();

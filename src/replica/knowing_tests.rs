@@ -70,7 +70,7 @@ pub(super) fn hear(from: &Replica, to: &Replica, lanes: u64, runs: usize) -> boo
     new
 }
 
-fn hear_all(replicas: &[Arc<Replica>]) {
+pub(super) fn hear_all(replicas: &[Arc<Replica>]) {
     let pairs = || replicas.iter().flat_map(|from| replicas.iter().map(move |to| (from, to)));
     while pairs().fold(false, |new, (from, to)| hear(from, to, u64::MAX, 64) || new) {}
 }
@@ -398,5 +398,39 @@ fn what_follows_an_unknown_statement_waits_says_so_and_joins() {
         let shown = reader.show(&record).unwrap();
         assert!(shown.waits.is_empty() && !shown.text.contains("WAITING"), "{order:?}: {}", shown.text);
         assert_eq!(content(&shown), content(&replicas[0].show(&record).unwrap()), "{order:?}");
+    }
+}
+
+#[test]
+fn the_hand_over_is_shown_as_it_stood_at_whoever_had_typed_it() {
+    let world = World::new(8);
+    let replicas = region(&world);
+    let [north, south, west] = [&replicas[0], &replicas[1], &replicas[2]];
+    let record = register(north, "佐藤 花子", AREAS[0]);
+    let hand_over = |replica: &Replica, text: &str| {
+        replica.write(&record, Write::Handover { text: text.into() }, author()).unwrap();
+        world.now()
+    };
+    let first = hand_over(north, "歩行可能。");
+    hear_all(&replicas);
+    let second = hand_over(south, "歩行可能。酸素2L。");
+    let apart = hand_over(north, "独歩可能。");
+    hear_all(&replicas);
+    hand_over(north, "退院。");
+    hear_all(&replicas);
+
+    let notes = (Area::new(AREAS[0]).unwrap(), Part::Notes);
+    assert_eq!(horizons(south)[&notes].len(), 1);
+    for (time, device, text) in [
+        (first, "device-0", "歩行可能。"),
+        (second, "device-1", "歩行可能。酸素2L。"),
+        (apart, "device-0", "独歩可能。"),
+        (apart, "device-1", "歩行可能。酸素2L。"),
+    ] {
+        let moment = Moment::At { time, device: Some(device.into()) };
+        let shown = west.show_at(&record, Some(&moment)).unwrap();
+        assert_eq!(shown.charts[0].handover, text, "{device} at {time:?}");
+        let knowledge = shown.knowledge.unwrap();
+        assert!(knowledge.basis == Basis::LastWriting && !knowledge.is_incomplete(), "{knowledge:?}");
     }
 }

@@ -197,7 +197,7 @@ fn brief(statement: &str) -> String {
     }
 }
 
-fn clock(time: WallMs) -> String {
+pub(super) fn clock(time: WallMs) -> String {
     let stamp = fhir_time(time).replace('T', " ");
     stamp.get(..19).unwrap_or(&stamp).to_owned()
 }

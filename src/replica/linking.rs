@@ -8,13 +8,12 @@ use super::answer::{Linked, Suggested, SuggestedPair, SuggestedSide, Written};
 use super::core::{Append, Replica};
 use super::environment::EnvironmentRng;
 use super::error::ReplicaError;
-use super::knowing::Known;
-use super::writing::{Draft, facts_entry, with_id};
+use super::subject::{PersonFacts, Subject};
+use super::writing::{Draft, Target, facts_entry, with_id};
 use crate::base::limits::FOLLOWS_MAX;
 use crate::base::{Area, Part, RecordId};
 use crate::lane::EntryKind;
 use crate::record::facts::Facts;
-use crate::record::linking::group::GROUP_MAX;
 use crate::record::linking::tie::{self, linkage};
 use crate::record::linking::traits::VALUES_MAX;
 use crate::record::linking::unnamed::{self, AGE_MAX, CalledOut, FEATURES_CHARS_MAX, Unnamed};
@@ -37,20 +36,13 @@ impl Replica {
     /// # Errors
     /// When the store fails.
     pub fn person(&self, record: &RecordId) -> Result<(PersonView, u64), ReplicaError> {
-        self.person_known(record, None)
+        let facts = self.person_facts(record, None)?;
+        Ok((self.person_of(record, &facts), facts.quarantined))
     }
 
-    /// Computes the person's view from what was known at a time, or from all.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub(super) fn person_known(
-        &self,
-        record: &RecordId,
-        known: Option<&Known>,
-    ) -> Result<(PersonView, u64), ReplicaError> {
-        let (held, quarantined) = self.tied_facts_known(record, known)?;
-        Ok((PersonView::viewed(*record, &held, |facts| self.view(facts)), quarantined))
+    /// Computes the person's view from facts that are loaded.
+    pub(super) fn person_of(&self, record: &RecordId, facts: &PersonFacts) -> PersonView {
+        PersonView::viewed(*record, facts.held(), |facts| self.view(facts))
     }
 
     /// Writes what a person says of two records into both, in one commit; it follows what was said of them before.
@@ -69,9 +61,10 @@ impl Replica {
         if reason.trim().is_empty() {
             return Err(ReplicaError::Call("a reason is needed: others must judge the link by it".into()));
         }
-        let (mut held, _) = self.tied_facts(&pair.0)?;
-        held.extend(self.tied_facts(&pair.1)?.0);
-        let said = tie::ties(held.values()).remove(&pair);
+        let subjects = [pair.0, pair.1].map(|record| Subject::new(self, &record));
+        let (one, other) = (subjects[0].facts()?.held(), subjects[1].facts()?.held());
+        let held: BTreeMap<&RecordId, &Facts> = one.iter().chain(other).collect();
+        let said = tie::ties(held.into_values()).remove(&pair);
         if kind == TieKind::Unlink && said.as_ref().is_none_or(|tied| tied.state == PairState::Separate) {
             let what = "link between these two records".to_owned();
             return Err(ReplicaError::NothingToFollow { record: pair.0, what });
@@ -86,8 +79,8 @@ impl Replica {
             resource: with_id(&linkage(kind, pair, &author.name), &self.fresh_id())?,
         };
         let areas = [(pair.0, self.area_of(&pair.0)?), (pair.1, self.area_of(&pair.1)?)];
-        let mut knowing = self.areas_seen(&pair.0)?;
-        knowing.extend(self.areas_seen(&pair.1)?);
+        let mut knowing = self.areas_seen(&subjects[0])?;
+        knowing.extend(self.areas_seen(&subjects[1])?);
         let may_write = |area: &Area| self.me().device_certificate.covers(area, Part::Card);
         let mut inner = self.lock();
         let time = inner.clock.tick(self.environment().now());
@@ -194,53 +187,26 @@ impl Replica {
             reason: None,
             resource: unnamed::patient(&record, &name, known),
         };
-        Ok((name, self.state(&record, &area, author, draft)?))
+        let target = Target { record, area, author };
+        Ok((name, self.state(&Subject::new(self, &record), target, draft)?))
     }
 
-    /// Names in a resource the records that are joined with its own while it is written.
+    /// Names in a resource the records that are joined with the one that it is written into.
     pub(super) fn written_in_view(
         &self,
-        record: &RecordId,
+        subject: &Subject<'_>,
+        into: &RecordId,
         resource: String,
     ) -> Result<String, ReplicaError> {
-        if self.linked_entries(record)?.is_empty() {
+        let records = subject.tied()?.map(PersonFacts::records).unwrap_or_default();
+        let others: Vec<RecordId> = records.into_iter().filter(|other| other != into).collect();
+        if others.is_empty() && !resource.contains(person::WRITTEN_IN_URL) {
             return Ok(resource);
         }
-        let (person, _) = self.person(record)?;
-        let others: Vec<RecordId> = person.records.into_iter().filter(|other| other != record).collect();
         let mut value: serde_json::Value = serde_json::from_str(&resource).unwrap_or_default();
         person::written_in(&mut value, &others);
         json::canonical(&value.to_string())
             .map_err(|error| ReplicaError::Call(format!("the resource: {error}")))
-    }
-
-    /// The facts of a record and of all that ties name, from record to record.
-    pub(super) fn tied_facts(
-        &self,
-        record: &RecordId,
-    ) -> Result<(BTreeMap<RecordId, Facts>, u64), ReplicaError> {
-        self.tied_facts_known(record, None)
-    }
-
-    fn tied_facts_known(
-        &self,
-        record: &RecordId,
-        known: Option<&Known>,
-    ) -> Result<(BTreeMap<RecordId, Facts>, u64), ReplicaError> {
-        let (mut held, mut quarantined) = (BTreeMap::new(), 0);
-        let (mut met, mut open) = (BTreeSet::from([*record]), vec![*record]);
-        while let Some(record) = open.pop() {
-            let (facts, unread) = self.facts_known(&record, None, known)?;
-            quarantined += unread;
-            let named = facts.iter().filter_map(tie::read).flat_map(|(_, pair)| [pair.0, pair.1]);
-            for other in named {
-                if met.len() < GROUP_MAX && met.insert(other) {
-                    open.push(other);
-                }
-            }
-            held.insert(record, facts);
-        }
-        Ok((held, quarantined))
     }
 
     /// Says whether people have spoken on a pair, so that it is not suggested.

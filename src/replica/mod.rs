@@ -10,6 +10,7 @@ pub mod admit;
 pub mod answer;
 pub mod asking;
 pub mod backing;
+pub mod blocked;
 pub mod chart_marks;
 pub mod chart_shown;
 mod chart_text;
@@ -29,6 +30,11 @@ pub mod finding;
 #[cfg(test)]
 mod finding_tests;
 pub mod guarding;
+#[cfg(test)]
+mod guarding_tests;
+pub mod harm;
+#[cfg(test)]
+mod harm_tests;
 pub mod heads;
 pub mod healing;
 pub mod home;
@@ -43,6 +49,8 @@ pub mod linking;
 #[cfg(test)]
 mod linking_tests;
 pub mod local;
+mod looking_back;
+mod naming;
 pub mod neighbours;
 pub mod realm;
 pub mod records;
@@ -54,6 +62,7 @@ mod sealed_world_tests;
 pub mod section_write;
 pub mod serving;
 pub mod status;
+mod subject;
 pub mod syncing;
 mod terms_memo;
 #[cfg(test)]

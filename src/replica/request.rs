@@ -63,7 +63,7 @@ pub enum Request {
         /// Who writes.
         author: Author,
     },
-    /// Writes something into a record: answers [`super::answer::Written`], or [`super::answer::Blocked`] when an order
+    /// Writes something into a record: answers [`super::answer::Written`], or [`super::blocked::Blocked`] when an order
     /// brings a contraindication and no reason is given for it.
     Record {
         /// The record's id, or at least 8 digits of its beginning.
@@ -95,7 +95,8 @@ pub enum Request {
         /// The record's id, or at least 8 digits of its beginning; without it, all records are read.
         record: Option<String>,
     },
-    /// Settles a contradiction: answers [`super::answer::Decided`].
+    /// Settles a contradiction: answers [`super::answer::Decided`], or [`super::blocked::Blocked`] when a drug that is
+    /// kept is contraindicated and no reason is given for it.
     Decide {
         /// The record's id, or at least 8 digits of its beginning.
         record: String,
@@ -107,6 +108,9 @@ pub enum Request {
         reason: String,
         /// Who decides.
         author: Author,
+        /// Why a drug is kept in spite of a contraindication.
+        #[serde(default)]
+        overriding: Option<String>,
     },
     /// Registers a person who cannot say who they are: answers [`super::answer::UnnamedRegistered`].
     RegisterUnnamed {

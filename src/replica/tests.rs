@@ -248,7 +248,7 @@ async fn a_dose_changed_here_and_stopped_there_shows_both() {
     assert_eq!((open.record, open.harm, open.sides.len()), (record, Harm::High, 2));
     let stop = 1 + open.sides.iter().position(|side| side.says.starts_with("stop")).unwrap();
     let decide = |replica: &Replica, name: &str, keep, reason: &str| {
-        replica.decide(&record, name, keep, reason.to_owned(), author())
+        replica.decide(&record, name, keep, reason.to_owned(), author(), None)
     };
     assert!(decide(&north, &open.decision, stop, " ").is_err(), "no reason");
     assert!(decide(&north, &open.decision, 3, "低血圧").is_err(), "no such side");

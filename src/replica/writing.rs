@@ -5,8 +5,9 @@ use super::chart_write::ChartWrite;
 use super::core::{Append, Replica};
 use super::environment::EnvironmentRng;
 use super::error::ReplicaError;
-use super::guarding;
+use super::guarding::{self, Stops};
 use super::request::{MedicationAction, NewPatient, Write};
+use super::subject::Subject;
 use super::writing_sections;
 use crate::base::{Area, Hlc, Part, RecordId, WallMs};
 use crate::lane::{Entry, EntryKind};
@@ -18,6 +19,16 @@ use crate::record::{
     Act, Author, FactsBody, FollowRef, Informant, Position, RecordView, Statement, json, kana,
 };
 use rand_core::Rng as _;
+
+/// Where something is written, and in whose name.
+pub(super) struct Target {
+    /// The record.
+    pub(super) record: RecordId,
+    /// The area.
+    pub(super) area: Area,
+    /// Who writes.
+    pub(super) author: Author,
+}
 
 /// A statement about to be written.
 pub(super) struct Draft {
@@ -62,7 +73,7 @@ impl Replica {
             reason: None,
             resource: build::patient(&record, &input),
         };
-        self.state(&record, &area, author, draft)
+        self.state(&Subject::new(self, &record), Target { record, area, author }, draft)
     }
 
     /// Writes something into a record.
@@ -86,8 +97,7 @@ impl Replica {
         author: Author,
         reason: Option<&str>,
     ) -> Result<Written, ReplicaError> {
-        let area = self.area_of(record)?;
-        let now = self.environment().now();
+        let (subject, now) = (Subject::new(self, record), self.environment().now());
         let draft = match write {
             Write::Handover { text } => return self.write_handover(record, &text, author),
             Write::Annotation { anchor, text } => {
@@ -105,46 +115,47 @@ impl Replica {
                 }
             }
             Write::Section(write) => {
-                writing_sections::draft(record, &self.facts(record)?.0, now, &author, &write)?
+                writing_sections::draft(record, subject.facts()?.own(), now, &author, &write)?
             }
             Write::Allergy { substance, code, criticality, refute } => {
-                self.allergy(record, now, substance, code, criticality, refute)?
+                allergy(&subject, now, substance, code, criticality, refute)?
             }
             Write::Medication { action, drug, code, dose, reason: why } => {
                 let input = MedicationInput { drug, yj: yj(code)?, dose, change: change_of(action) };
-                let draft = self.medication(record, now, &author, action, &input, why)?;
+                let draft = medication(&subject, now, &author, action, &input, why)?;
+                let target = Target { record: *record, area: self.area_of(record)?, author };
                 return match action {
                     MedicationAction::Start | MedicationAction::Change => {
-                        self.order(record, &area, author, draft, reason)
+                        self.order(&subject, target, draft, Stops::New, reason)
                     }
-                    MedicationAction::Hold | MedicationAction::Stop => {
-                        self.state(record, &area, author, draft)
-                    }
+                    MedicationAction::Hold | MedicationAction::Stop => self.state(&subject, target, draft),
                 };
             }
         };
-        self.state(record, &area, author, draft)
+        let area = self.area_of(record)?;
+        self.state(&subject, Target { record: *record, area, author }, draft)
     }
 
     /// Writes an order, once the checks have nothing against it or a reason is given.
-    fn order(
+    pub(super) fn order(
         &self,
-        record: &RecordId,
-        area: &Area,
-        author: Author,
+        subject: &Subject<'_>,
+        target: Target,
         draft: Draft,
+        stops: Stops,
         reason: Option<&str>,
     ) -> Result<Written, ReplicaError> {
-        let (id, part, order) = self.statement(record, draft)?;
-        let guarded = self.guard(record, area, &author, &order, reason)?;
+        let (id, part, order) = self.statement(subject, &target, draft)?;
+        let guarded = self.guard(subject, &target, &order, stops, reason)?;
         let mut statements = vec![order];
         for mut issue in guarded.issues {
             issue.resource = with_id(&issue.resource, &self.fresh_id())?;
             statements.push(issue);
         }
-        let (position, time) = self.append_statements(record, area, part, author, statements)?;
+        let record = target.record;
+        let (position, time) = self.append_statements(subject, target, part, statements)?;
         Ok(Written {
-            record: *record,
+            record,
             statement: Some(Self::statement_name(&position)),
             resource_id: Some(id),
             time,
@@ -152,127 +163,34 @@ impl Replica {
         })
     }
 
-    fn allergy(
-        &self,
-        record: &RecordId,
-        now: WallMs,
-        substance: String,
-        code: Option<String>,
-        criticality: Option<String>,
-        refute: Option<String>,
-    ) -> Result<Draft, ReplicaError> {
-        let criticality = match criticality.as_deref() {
-            None => None,
-            Some("high") => Some(Criticality::High),
-            Some("low") => Some(Criticality::Low),
-            Some("unable-to-assess") => Some(Criticality::UnableToAssess),
-            Some(other) => {
-                let message = format!("'{other}' is not a criticality: high, low or unable-to-assess");
-                return Err(ReplicaError::Call(message));
-            }
-        };
-        let follows = if refute.is_some() {
-            let (facts, _) = self.facts(record)?;
-            let view = RecordView::of(&facts);
-            let wanted = kana::fold(&substance);
-            let same = view.allergies.active.iter().filter(|allergy| {
-                std::iter::once(&allergy.substance)
-                    .chain(&allergy.also)
-                    .any(|name| kana::fold(name) == wanted)
-            });
-            let sources = same.flat_map(|allergy| &allergy.sides).flat_map(|side| &side.source.positions);
-            let positions: Vec<Position> = sources.copied().collect();
-            self.follow(&facts, record, &positions, || format!("active allergy to '{substance}'"))?
-        } else {
-            Vec::new()
-        };
-        let refuted = refute.is_some();
-        let coding = code.map(|code| coding(&code)).transpose()?;
-        let input = AllergyInput { substance, coding, criticality, reaction: None, refuted };
-        Ok(Draft {
-            act: if refuted { Act::Refute } else { Act::Assert },
-            informant: Informant::Clinician,
-            follows,
-            reason: refute,
-            resource: build::allergy(record, now, &input),
-        })
-    }
-
-    fn medication(
-        &self,
-        record: &RecordId,
-        now: WallMs,
-        author: &Author,
-        action: MedicationAction,
-        input: &MedicationInput,
-        reason: Option<String>,
-    ) -> Result<Draft, ReplicaError> {
-        let act = match action {
-            MedicationAction::Start => Act::Assert,
-            MedicationAction::Change => Act::Change,
-            MedicationAction::Hold => Act::Hold,
-            MedicationAction::Stop => Act::Stop,
-        };
-        let follows = if action == MedicationAction::Start {
-            Vec::new()
-        } else {
-            let (facts, _) = self.facts(record)?;
-            let view = RecordView::of(&facts);
-            let wanted = kana::fold(&input.drug);
-            let given = view.medication.active.iter().chain(&view.medication.recorded);
-            let same = given.filter(|medication| kana::fold(&medication.name) == wanted);
-            let sources =
-                same.flat_map(|medication| &medication.sides).flat_map(|side| &side.source.positions);
-            let positions: Vec<Position> = sources.copied().collect();
-            self.follow(&facts, record, &positions, || format!("current medication '{}'", input.drug))?
-        };
-        Ok(Draft {
-            act,
-            informant: Informant::Clinician,
-            follows,
-            reason,
-            resource: build::medication(record, now, &author.name, input),
-        })
-    }
-
-    /// Makes the references to the tips that a statement follows.
-    fn follow(
-        &self,
-        facts: &Facts,
-        record: &RecordId,
-        positions: &[Position],
-        what: impl Fn() -> String,
-    ) -> Result<Vec<FollowRef>, ReplicaError> {
-        let follows = follow_known(facts, positions);
-        if follows.is_empty() {
-            return Err(ReplicaError::NothingToFollow { record: *record, what: what() });
-        }
-        Ok(follows)
-    }
-
     /// Writes one statement and says what a clinician should know at once.
     pub(super) fn state(
         &self,
-        record: &RecordId,
-        area: &Area,
-        author: Author,
+        subject: &Subject<'_>,
+        target: Target,
         draft: Draft,
     ) -> Result<Written, ReplicaError> {
-        let (id, part, statement) = self.statement(record, draft)?;
-        let (position, time) = self.append_statements(record, area, part, author, vec![statement])?;
+        let record = target.record;
+        let (id, part, statement) = self.statement(subject, &target, draft)?;
+        let (position, time) = self.append_statements(subject, target, part, vec![statement])?;
         Ok(Written {
-            record: *record,
+            record,
             statement: Some(Self::statement_name(&position)),
             resource_id: Some(id),
             time,
-            warnings: guarding::warnings(&self.person(record)?.0.view, &position),
+            warnings: guarding::warnings(&self.person(&record)?.0.view, &position),
         })
     }
 
     /// Makes the statement of a draft: the resource gets its id, and goes where it travels.
-    fn statement(&self, record: &RecordId, draft: Draft) -> Result<(String, Part, Statement), ReplicaError> {
+    fn statement(
+        &self,
+        subject: &Subject<'_>,
+        target: &Target,
+        draft: Draft,
+    ) -> Result<(String, Part, Statement), ReplicaError> {
         let id = self.fresh_id();
-        let resource = self.written_in_view(record, with_id(&draft.resource, &id)?)?;
+        let resource = self.written_in_view(subject, &target.record, with_id(&draft.resource, &id)?)?;
         let part = writing_sections::part_of_resource(&resource);
         let Draft { act, informant, follows, reason, .. } = draft;
         Ok((id, part, Statement { act, informant, follows, reason, resource }))
@@ -281,17 +199,17 @@ impl Replica {
     /// Appends statements as one entry; returns where the first stands.
     fn append_statements(
         &self,
-        record: &RecordId,
-        area: &Area,
+        subject: &Subject<'_>,
+        target: Target,
         part: Part,
-        author: Author,
         statements: Vec<Statement>,
     ) -> Result<(Position, WallMs), ReplicaError> {
-        let knowing = self.areas_seen(record)?;
+        let knowing = self.areas_seen(subject)?;
+        let Target { record, area, author } = target;
         let mut inner = self.lock();
         let time = inner.clock.tick(self.environment().now());
-        let entry = facts_entry(self, *record, time, author, None, statements)?;
-        let append = Append { area: area.clone(), part, entries: vec![entry], knowing };
+        let entry = facts_entry(self, record, time, author, None, statements)?;
+        let append = Append { area, part, entries: vec![entry], knowing };
         let place = self.append_locked(&mut inner, vec![append])?[0];
         drop(inner);
         Ok((Position { lane: place.lane, seq: place.seq, index: 0 }, time.wall()))
@@ -342,6 +260,95 @@ pub(super) fn follow_known<'a>(
     follows.sort();
     follows.dedup();
     follows
+}
+
+fn allergy(
+    subject: &Subject<'_>,
+    now: WallMs,
+    substance: String,
+    code: Option<String>,
+    criticality: Option<String>,
+    refute: Option<String>,
+) -> Result<Draft, ReplicaError> {
+    let criticality = match criticality.as_deref() {
+        None => None,
+        Some("high") => Some(Criticality::High),
+        Some("low") => Some(Criticality::Low),
+        Some("unable-to-assess") => Some(Criticality::UnableToAssess),
+        Some(other) => {
+            let message = format!("'{other}' is not a criticality: high, low or unable-to-assess");
+            return Err(ReplicaError::Call(message));
+        }
+    };
+    let follows = if refute.is_some() {
+        let facts = subject.facts()?.own();
+        let view = RecordView::of(facts);
+        let wanted = kana::fold(&substance);
+        let same = view.allergies.active.iter().filter(|allergy| {
+            std::iter::once(&allergy.substance).chain(&allergy.also).any(|name| kana::fold(name) == wanted)
+        });
+        let sources = same.flat_map(|allergy| &allergy.sides).flat_map(|side| &side.source.positions);
+        follow(facts, sources, || format!("active allergy to '{substance}'"))?
+    } else {
+        Vec::new()
+    };
+    let refuted = refute.is_some();
+    let coding = code.map(|code| coding(&code)).transpose()?;
+    let input = AllergyInput { substance, coding, criticality, reaction: None, refuted };
+    Ok(Draft {
+        act: if refuted { Act::Refute } else { Act::Assert },
+        informant: Informant::Clinician,
+        follows,
+        reason: refute,
+        resource: build::allergy(subject.record(), now, &input),
+    })
+}
+
+fn medication(
+    subject: &Subject<'_>,
+    now: WallMs,
+    author: &Author,
+    action: MedicationAction,
+    input: &MedicationInput,
+    reason: Option<String>,
+) -> Result<Draft, ReplicaError> {
+    let act = match action {
+        MedicationAction::Start => Act::Assert,
+        MedicationAction::Change => Act::Change,
+        MedicationAction::Hold => Act::Hold,
+        MedicationAction::Stop => Act::Stop,
+    };
+    let follows = if action == MedicationAction::Start {
+        Vec::new()
+    } else {
+        let facts = subject.facts()?.own();
+        let view = RecordView::of(facts);
+        let wanted = kana::fold(&input.drug);
+        let given = view.medication.active.iter().chain(&view.medication.recorded);
+        let same = given.filter(|medication| kana::fold(&medication.name) == wanted);
+        let sources = same.flat_map(|medication| &medication.sides).flat_map(|side| &side.source.positions);
+        follow(facts, sources, || format!("current medication '{}'", input.drug))?
+    };
+    Ok(Draft {
+        act,
+        informant: Informant::Clinician,
+        follows,
+        reason,
+        resource: build::medication(subject.record(), now, &author.name, input),
+    })
+}
+
+/// Makes the references to the tips that a statement follows.
+fn follow<'a>(
+    facts: &Facts,
+    positions: impl IntoIterator<Item = &'a Position>,
+    what: impl Fn() -> String,
+) -> Result<Vec<FollowRef>, ReplicaError> {
+    let follows = follow_known(facts, positions);
+    if follows.is_empty() {
+        return Err(ReplicaError::NothingToFollow { record: facts.record(), what: what() });
+    }
+    Ok(follows)
 }
 
 pub(super) fn with_id(resource: &str, id: &str) -> Result<String, ReplicaError> {

@@ -2,12 +2,14 @@
 
 use clap::Args;
 
+use super::record::{filled, render_blocked};
 use crate::cli::args::{AuthorArgs, Context, StoreArgs};
 use crate::cli::failure::{Failure, NOT_DONE};
 use crate::cli::outcome::{Outcome, read};
 use crate::cli::text::{Paper, bullets, printable, stamp};
 use crate::record::Harm;
 use crate::replica::answer::{Decided, DecisionShown, Decisions, Written};
+use crate::replica::blocked::Blocked;
 use crate::replica::request::Request;
 
 /// Digits of a record's id in a list.
@@ -18,7 +20,8 @@ const RECORD_DIGITS: usize = 12;
 /// Two people who could not hear each other may have written what does not go together: a dose changed here, the drug
 /// stopped there. Neither wins by itself; both are shown until somebody decides. A decision keeps one side and gives the
 /// reason; the other side stays in the history. When a side has arrived since the list was printed, the decision is
-/// refused and the new sides are shown.
+/// refused and the new sides are shown. Records that are linked are one person: what is open in any of them is listed
+/// once. To keep a drug that is contraindicated with what the person has needs --override, as an order does.
 ///
 /// Without RECORD every record of this replica is read.
 #[derive(Debug, Args)]
@@ -27,6 +30,7 @@ Examples:
   musubi decide --store data/north
   musubi decide --store data/north 4f2a90b1c7de
   musubi decide --store data/north 4f2a90b1c7de 1b2c3d4e-5f607182 --keep 2 --reason \"PT-INR 3.8\"
+  musubi decide --store data/north 4f2a90b1c7de 1b2c3d4e-5f607182 --keep 1 --reason 主治医に確認 --override 代替なし
 
 No clinician has reviewed the merge rules and the order of harm yet.
 ")]
@@ -43,6 +47,9 @@ pub struct DecideCommand {
     /// Why.
     #[arg(long, requires = "decision")]
     reason: Option<String>,
+    /// Keep a drug in spite of a contraindication, for this reason; it is kept beside the decision.
+    #[arg(long = "override", value_name = "REASON", requires = "decision")]
+    overriding: Option<String>,
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
@@ -67,8 +74,13 @@ impl DecideCommand {
             keep,
             reason: self.reason.clone().unwrap_or_default(),
             author: self.author.author(None)?,
+            overriding: self.overriding.as_deref().map(|why| filled("the reason", why)).transpose()?,
         };
         let answer = self.store.ask(context, request)?;
+        if answer.get("blocked").is_some() {
+            let blocked: Blocked = read(&answer)?;
+            return Ok(Outcome::done(answer, render_blocked(&blocked)).status(NOT_DONE));
+        }
         let decided: Decided = read(&answer)?;
         match (decided.written, decided.changed) {
             (Some(written), _) => Ok(Outcome::done(answer, settled(&written, context.paper))),
@@ -170,6 +182,28 @@ mod tests {
         assert!(listed.contains("1) give ワルファリン 3mg  (北村, doctor") && listed.contains("2) stop"));
         assert!(!listed.contains('\u{1b}'), "nothing that a name holds moves the cursor");
         let Request::Decisions { record: None } = fake.request() else { panic!("a list of all") };
+    }
+
+    #[test]
+    fn a_drug_that_must_not_be_kept_is_blocked_and_the_reason_is_passed_on() {
+        let rules = vec!["DD-001.1".to_owned()];
+        let blocked = Blocked { record: RecordId([1; 16]), blocked: vec!["甲と乙".into()], rules };
+        let fake = Fake::answering(serde_json::to_value(blocked).unwrap());
+        let call =
+            ["decide", "abababab", "1b2c3d4e-5f607182", "--keep", "1", "--reason", "r", "--store", "s"];
+        let author = ["--author", "北村", "--role", "doctor"];
+        let outcome = fake.run(&[&call[..], &author].concat()).unwrap();
+        assert_eq!(outcome.status, NOT_DONE);
+        assert!(text(&outcome).contains("BLOCKED") && text(&outcome).contains("甲と乙"));
+        let Request::Decide { overriding: None, .. } = fake.request() else { panic!("no reason given") };
+
+        let fake = Fake::answering(serde_json::Value::Null);
+        // The fake's answer is no decision: what was asked is all that matters here.
+        let _ = fake.run(&[&call[..], &author, &["--override", "代替なし"]].concat());
+        let Request::Decide { overriding: Some(reason), .. } = fake.request() else { panic!("a reason") };
+        assert_eq!(reason, "代替なし");
+        let wrong = fake.run(&[&call[..], &author, &["--override", " "]].concat());
+        assert_eq!(wrong.unwrap_err().status, 2);
     }
 
     #[test]

@@ -13,7 +13,8 @@ use crate::cli::outcome::{Outcome, read};
 use crate::cli::text::{Paper, bullets};
 use crate::cli::values::{CRITICALITIES, MEDICATION_ACTIONS, SEXES, birth_date, named};
 use crate::record::linking::unnamed::Unnamed;
-use crate::replica::answer::{Blocked, UnnamedRegistered, Written};
+use crate::replica::answer::{UnnamedRegistered, Written};
+use crate::replica::blocked::Blocked;
 use crate::replica::request::{MedicationAction, NewPatient, Request, Write};
 
 /// Longest text that is read from standard input, in bytes.
@@ -269,7 +270,7 @@ fn render(written: &Written, paper: Paper) -> String {
     text
 }
 
-fn render_blocked(blocked: &Blocked) -> String {
+pub(super) fn render_blocked(blocked: &Blocked) -> String {
     format!(
         "BLOCKED, nothing was written / 禁忌のため書き込みませんでした{}\nhint: give a reason with --override REASON to \
          write it all the same / 理由を --override に書けば記録されます",

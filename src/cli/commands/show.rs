@@ -73,6 +73,7 @@ mod tests {
             areas: vec![],
             knowledge: None,
             waits: vec![],
+            harms: vec![],
             view: serde_json::json!({}),
             person: serde_json::json!({}),
             charts: vec![],

@@ -187,11 +187,14 @@ impl World<'_> {
         let sides = decision.sides.iter();
         let sides: Vec<Option<usize>> =
             sides.map(|side| self.ledger.number_at(place_of(&side.statement)?)).collect();
-        let kept = sides[keep].and_then(|number| self.ledger.writes()[number].wrote.clone());
+        let kept = sides[keep].map(|number| &self.ledger.writes()[number]);
+        // A decision stands in the record of the side that it keeps.
+        let into = kept.and_then(|kept| kept.record).unwrap_or(record);
+        let kept = kept.and_then(|kept| kept.wrote.clone());
         let kept = kept.and_then(|wrote| wrote.content.write().cloned());
         let sides: Option<Vec<usize>> = sides.into_iter().collect();
         let wrote = match (sides, kept) {
-            (Some(sides), Some(kept)) => self.wrote(at, person, record, Content::Decision(kept), Some(sides)),
+            (Some(sides), Some(kept)) => self.wrote(at, person, into, Content::Decision(kept), Some(sides)),
             // It is about what the drill did not write itself.
             (_, _) => None,
         };
@@ -205,7 +208,14 @@ impl World<'_> {
             _ => Said::Other,
         };
         let reason = "訓練：診察して確認".to_owned();
-        let decided = replica.decide(&record, &decision.decision, keep + 1, reason, self.author(at));
+        let decide = |overriding: Option<&str>| {
+            let (reason, author) = (reason.clone(), self.author(at));
+            replica.decide(&record, &decision.decision, keep + 1, reason, author, overriding)
+        };
+        let decided = match decide(None) {
+            Err(ReplicaError::Contraindicated(_)) => decide(Some(OVERRIDE)),
+            decided => decided,
+        };
         let written = match decided {
             Ok(decided) => decided.written,
             Err(error) => {

@@ -87,9 +87,14 @@ impl PersonView {
 
     /// Joins the facts of all records that are linked with one; they go by that one's id.
     pub fn joined(asked: RecordId, held: &BTreeMap<RecordId, Facts>) -> Facts {
-        let records = Groups::of(&tie::ties(held.values())).of_record(asked);
+        let records = Self::linked(asked, held);
         let parts: Vec<&Facts> = records.iter().filter_map(|record| held.get(record)).collect();
         Facts::joined(asked, &parts)
+    }
+
+    /// Returns the records that are linked with one, itself among them.
+    pub fn linked(asked: RecordId, held: &BTreeMap<RecordId, Facts>) -> BTreeSet<RecordId> {
+        Groups::of(&tie::ties(held.values())).of_record(asked)
     }
 
     /// As [`Self::of`], with the joined facts viewed by a site's own rules.
@@ -134,17 +139,33 @@ impl PersonView {
     }
 }
 
-/// Names in a resource the other records that are joined while it is written.
+/// Names in a resource the other records that are joined while it is written, in place of those that it names: what a
+/// decision keeps was written at another time.
 pub fn written_in(resource: &mut Value, others: &[RecordId]) {
-    let Some(object) = resource.as_object_mut().filter(|_| !others.is_empty()) else { return };
+    let Some(object) = resource.as_object_mut() else { return };
     let named = others.iter().map(|record| {
         let identifier = json!({"system": RECORD_SYSTEM, "value": record.to_string()});
         json!({"url": WRITTEN_IN_URL, "valueIdentifier": identifier})
     });
     let extensions = object.entry("extension").or_insert_with(|| json!([]));
     if let Some(list) = extensions.as_array_mut() {
+        list.retain(|extension| extension["url"] != WRITTEN_IN_URL);
         list.extend(named);
+        if list.is_empty() {
+            object.remove("extension");
+        }
     }
+}
+
+/// Reads which other records were joined when a statement was written.
+pub fn joined_when_written(fact: &Fact) -> BTreeSet<RecordId> {
+    // Most statements name none: the text tells without being read.
+    if fact.origin.is_some() || !fact.statement.resource.contains(WRITTEN_IN_URL) {
+        return BTreeSet::new();
+    }
+    let json = fact.json();
+    let named = fhir::items(&json, &["extension"]).iter().filter(|item| item["url"] == WRITTEN_IN_URL);
+    named.filter_map(|item| item["valueIdentifier"]["value"].as_str()?.parse().ok()).collect()
 }
 
 fn caution(other: &Facts) -> Option<Caution> {
@@ -157,23 +178,18 @@ fn caution(other: &Facts) -> Option<Caution> {
 fn written_together(records: &BTreeSet<RecordId>, parts: &[&Facts]) -> Vec<WrittenTogether> {
     let mut found: Vec<WrittenTogether> = Vec::new();
     for fact in parts.iter().flat_map(|facts| facts.iter()) {
-        // Most statements name none: the text tells without being read.
-        if fact.origin.is_some() || !fact.statement.resource.contains(WRITTEN_IN_URL) {
-            continue;
-        }
-        let json = fact.json();
-        let named = fhir::items(&json, &["extension"]).iter().filter(|item| item["url"] == WRITTEN_IN_URL);
-        let others = named.filter_map(|item| item["valueIdentifier"]["value"].as_str()?.parse().ok());
-        found.extend(others.filter(|other| !records.contains(other)).map(|with| listed(fact, &json, with)));
+        let parted = joined_when_written(fact).into_iter().filter(|other| !records.contains(other));
+        found.extend(parted.map(|with| listed(fact, with)));
     }
     found.sort();
     found.dedup();
     found
 }
 
-fn listed(fact: &Fact, json: &Value, with: RecordId) -> WrittenTogether {
+fn listed(fact: &Fact, with: RecordId) -> WrittenTogether {
+    let json = fact.json();
     let concepts: [&[&str]; 3] = [&["code"], &["medicationCodeableConcept"], &["type"]];
-    let what = concepts.into_iter().find_map(|path| fhir::concept(fhir::at(json, path)));
+    let what = concepts.into_iter().find_map(|path| fhir::concept(fhir::at(&json, path)));
     WrittenTogether {
         time: fact.time,
         position: fact.position,

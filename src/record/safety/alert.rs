@@ -93,9 +93,12 @@ pub struct Alert {
     pub rules: Vec<String>,
     /// The statements that together make the harm.
     pub statements: Vec<Position>,
+    /// The current statements of each side: any two sides make the harm.
+    pub sides: Vec<Vec<Position>>,
     /// Who wrote what when, the earliest first.
     pub witnesses: Vec<Witness>,
-    /// The two sides were written by different devices: whether the later author knew of the other side is not told.
+    /// The two sides were written by different devices; whether their authors could know of each other is told by
+    /// [`super::hindsight`].
     pub apart: bool,
     /// Who ordered all the same, and why.
     pub overrides: Vec<Override>,
@@ -111,6 +114,7 @@ impl Alert {
             pair: places.collect::<Vec<_>>().join(" "),
             why,
             rules: Vec::new(),
+            sides: statements.iter().map(|place| vec![*place]).collect(),
             statements,
             witnesses: Vec::new(),
             apart: false,

@@ -398,6 +398,17 @@ fn alert(found: Found<'_>) -> Alert {
         None => devices(found.sides[0]),
     };
     let second = devices(found.sides[1]);
+    let of_drug = |drug: &&Drug| drug.current.clone();
+    let mut sides: Vec<Vec<_>> = match (found.allergen, found.sides[0]) {
+        (Some(allergens), _) => vec![allergens.iter().flat_map(|one| one.current.clone()).collect()],
+        (None, []) => Vec::new(),
+        (None, one) => vec![one.iter().flat_map(of_drug).collect()],
+    };
+    match sides.is_empty() {
+        // Orders of one ingredient: each stands against the others.
+        true => sides.extend(found.sides[1].iter().map(of_drug)),
+        false => sides.push(found.sides[1].iter().flat_map(of_drug).collect()),
+    }
     let apart = if first.is_empty() { second.len() > 1 } else { first.is_disjoint(&second) };
     Alert {
         kind: found.kind,
@@ -406,6 +417,7 @@ fn alert(found: Found<'_>) -> Alert {
         why: Words::new(found.ja, found.en),
         rules: found.rules,
         statements: statements.into_iter().collect(),
+        sides,
         witnesses,
         apart,
         overrides: Vec::new(),

@@ -64,6 +64,8 @@ pub struct Drug {
     pub witness: Witness,
     /// Its statements.
     pub statements: BTreeSet<Position>,
+    /// The current ones of them.
+    pub current: Vec<Position>,
 }
 
 /// Something that the patient is allergic to.
@@ -83,6 +85,8 @@ pub struct Allergen {
     pub witness: Witness,
     /// Its statements.
     pub statements: BTreeSet<Position>,
+    /// The current ones of them.
+    pub current: Vec<Position>,
 }
 
 /// A reason given for an order in spite of an alert.
@@ -142,6 +146,7 @@ impl Evidence {
                         is_unverified: allergy.marks.unverified,
                         witness: witness(facts, &allergy.substance, &allergy.sides)?,
                         statements: statements(allergy.position, &allergy.sides),
+                        current: current(&allergy.sides).collect(),
                     })
                 })
                 .collect(),
@@ -216,6 +221,7 @@ fn drug(facts: &Facts, drug: &Medication) -> Option<Drug> {
         is_unverified: drug.marks.unverified,
         witness: witness(facts, &drug.name, &drug.sides)?,
         statements: statements(drug.position, &drug.sides),
+        current: current(&drug.sides).collect(),
     })
 }
 
@@ -239,6 +245,9 @@ fn witness(facts: &Facts, what: &str, sides: &[Side]) -> Option<Witness> {
 }
 
 fn statements(first: Position, sides: &[Side]) -> BTreeSet<Position> {
-    let current = sides.iter().filter_map(|side| side.source.positions.first().copied());
-    std::iter::once(first).chain(current).collect()
+    std::iter::once(first).chain(current(sides)).collect()
+}
+
+fn current(sides: &[Side]) -> impl Iterator<Item = Position> {
+    sides.iter().filter_map(|side| side.source.positions.first().copied())
 }

@@ -112,6 +112,11 @@ fn alert((first, second): (Date, Date), pairs: &[(&Test, &Test)]) -> Alert {
     statements.dedup();
     witnesses.sort_by_key(|witness| (witness.time, witness.position));
     witnesses.dedup();
+    let side = |tests: Vec<&Test>| tests.into_iter().map(|test| test.witness.position).collect();
+    let sides = vec![
+        side(pairs.iter().map(|(one, _)| *one).collect()),
+        side(pairs.iter().map(|(_, other)| *other).collect()),
+    ];
     Alert {
         kind: AlertKind::DuplicateTest,
         severity: Severity::Caution,
@@ -122,6 +127,7 @@ fn alert((first, second): (Date, Date), pairs: &[(&Test, &Test)]) -> Alert {
         ),
         rules: Vec::new(),
         statements,
+        sides,
         witnesses,
         apart,
         overrides: Vec::new(),

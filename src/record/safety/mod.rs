@@ -9,6 +9,7 @@
 //!   counted and named ([`Coverage`]): an unresolved drug is not a safe one.
 //! - **Checking** (`check`): drug and allergy, drug and drug, duplicate ingredient, class and test. Few alerts: one
 //!   for a pair of ingredients, however many orders there are. Contraindicated interrupts, caution lists.
+//! - **Looking back** (`hindsight`): which author knew of the other side, and since when the harm was possible.
 //! - **Overriding** (`overriding`): whoever orders all the same says why, in a `DetectedIssue` beside the order.
 //!
 //! What counts as being taken is told in `evidence`. "Now" is an argument: a view takes its latest statement's
@@ -20,6 +21,7 @@
 pub mod alert;
 pub mod check;
 pub mod evidence;
+pub mod hindsight;
 pub mod lab;
 pub mod lexicon;
 pub mod overriding;

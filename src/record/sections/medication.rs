@@ -26,14 +26,14 @@
 use serde::Serialize;
 
 use crate::record::conflict::{self, Clash, Conflict};
-use crate::record::facts::Facts;
+use crate::record::facts::{Fact, Facts};
 use crate::record::fhir::Code;
 use crate::record::prescription::{Prescription, Taking};
 use crate::record::sections::Section;
 use crate::record::source::{self, Marks, Side};
 use crate::record::statement::Position;
 use crate::record::substance::Substance;
-use crate::record::threads::Thread;
+use crate::record::threads::{Node, Thread};
 
 /// What the current statements of a medication come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -107,6 +107,19 @@ impl MedicationState {
             | MedicationState::Prohibited
             | MedicationState::Stopped
             | MedicationState::EnteredInError => false,
+        }
+    }
+}
+
+/// Says whether a statement by itself means that a drug is given: neither held, stopped, prohibited nor planned.
+pub fn is_giving(fact: &Fact) -> bool {
+    if fact.section != Section::Medication {
+        return false;
+    }
+    match Prescription::of(&Node::alone(fact)).taking {
+        Taking::Active | Taking::Recorded => true,
+        Taking::OnHold | Taking::Planned | Taking::Prohibited | Taking::Stopped | Taking::EnteredInError => {
+            false
         }
     }
 }

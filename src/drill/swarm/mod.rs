@@ -16,11 +16,17 @@
 //! refute, and an assertion begins a thread of its own, so that no thread has concurrent sides that mean different
 //! things; the tests of `record` are those that catch it.
 //!
-//! [`region`] is what a region is, [`invent`] makes one from a seed, `text` writes and reads it; [`verdict`] runs one
+//! [`region`] is what a region is; [`invent`] makes one from a seed, with its `places`, the `arguments` of its people,
+//! the `lists` that they import, its `faults` and its `clones`; `text` writes and reads it; [`verdict`] runs one
 //! and judges it; [`mod@sweep`] does so with many; [`mod@shrink`] finds the smallest region that fails in the same way.
 
+mod arguments;
 pub mod class;
+mod clones;
+mod faults;
 pub mod invent;
+mod lists;
+mod places;
 mod quiet;
 pub mod region;
 mod report;

@@ -280,8 +280,9 @@ impl World<'_> {
         let elsewhere = |lane: &LaneId, seq: u64| {
             let others = nodes.iter().enumerate().filter(|(number, _)| *number != at);
             let mut others = others.map(|(_, node)| node.knowledge.size(lane));
-            !forkable.is_at(lane, seq) && others.any(|size| size > seq)
-                || bucket.get(lane).is_some_and(|size| *size > seq)
+            // Where two histories may stand, sizes do not tell who holds which.
+            !forkable.is_at(lane, seq)
+                && (others.any(|size| size > seq) || bucket.get(lane).is_some_and(|size| *size > seq))
         };
         let here = |lane: &LaneId, seq: u64| nodes[at].knowledge.size(lane) > seq;
         let behind =

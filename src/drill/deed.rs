@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::people::InventedList;
 use super::scenario::{HandoverEdit, PatientAlias};
 use crate::record::linking::TieKind;
 use crate::replica::request::{NewPatient, Write};
@@ -34,6 +35,15 @@ pub enum Deed {
         at: usize,
         /// The files, absolute.
         files: Vec<PathBuf>,
+    },
+    /// A replica imports an invented list of patients.
+    ImportList {
+        /// The replica.
+        at: usize,
+        /// The list.
+        list: InventedList,
+        /// How later deeds call its first patient, if they do.
+        alias: Option<PatientAlias>,
     },
     /// Waits until all running replicas that can reach each other hold the same; too late is a failure.
     WaitConverged {
@@ -157,6 +167,17 @@ pub enum Deed {
         /// How many; the stage chooses which.
         sectors: u32,
     },
+    /// A copy of the disk is made, in place of the one before.
+    CopyDisk {
+        /// The replica.
+        at: usize,
+    },
+    /// A replica that runs goes on from the copy of its disk, as if nothing had been written since; one that is down,
+    /// or whose disk is another by now, is left alone.
+    SetBack {
+        /// The replica.
+        at: usize,
+    },
     /// The wall clock of a device is set.
     Clock {
         /// The replica.
@@ -209,6 +230,7 @@ impl Deed {
     pub fn at(&self) -> Option<usize> {
         match self {
             Deed::Import { at, .. }
+            | Deed::ImportList { at, .. }
             | Deed::Register { at, .. }
             | Deed::Write { at, .. }
             | Deed::Tie { at, .. }
@@ -223,6 +245,8 @@ impl Deed {
             | Deed::Freeze { at, .. }
             | Deed::DiskFull { at, .. }
             | Deed::DiskCorrupt { at, .. }
+            | Deed::CopyDisk { at }
+            | Deed::SetBack { at }
             | Deed::Clock { at, .. }
             | Deed::Lie { at, .. } => Some(*at),
             Deed::WaitConverged { .. } | Deed::Backup | Deed::Path { .. } | Deed::Bucket { .. } => None,
@@ -234,6 +258,7 @@ impl Deed {
         matches!(
             self,
             Deed::Import { .. }
+                | Deed::ImportList { .. }
                 | Deed::Register { .. }
                 | Deed::Write { .. }
                 | Deed::Tie { .. }

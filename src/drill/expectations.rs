@@ -159,6 +159,10 @@ fn by_sight(evidence: &Evidence<'_>, expectation: &Expectation) -> Option<Findin
             Clinical::Alerts => invariants::alerts_shown(evidence),
             Clinical::Found => invariants::everyone_is_found(evidence),
             Clinical::Links => invariants::links_join_and_undo(evidence),
+            Clinical::Imports => invariants::imports_are_shown(evidence),
+            Clinical::Doubles => invariants::doubles_are_suggested(evidence),
+            Clinical::Handovers => invariants::handovers_keep_what_was_typed(evidence),
+            Clinical::Forks => invariants::forks_are_told(evidence),
         }),
         Expectation::BackupRestoresEqual => Some(match seen.sim.as_ref().map(|sim| &sim.backup_restores) {
             Some(Some(finding)) => finding.clone(),

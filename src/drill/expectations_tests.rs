@@ -153,6 +153,10 @@ fn a_check_without_a_case_is_not_one_that_passed() {
         "alerts-shown",
         "everyone-is-found",
         "links-join-and-undo",
+        "imports-are-shown",
+        "doubles-are-suggested",
+        "handovers-keep-what-was-typed",
+        "forks-are-told",
     ];
     assert_eq!(unjudged, unlooked);
     let rotted = judged(|_, seen| {

@@ -19,6 +19,14 @@ pub struct ResourceKey {
     pub id: String,
 }
 
+impl ResourceKey {
+    /// Returns the key of a resource.
+    pub fn of(resource: &Value) -> Self {
+        let field = |key: &str| resource[key].as_str().unwrap_or_default().to_owned();
+        Self { resource_type: field("resourceType"), id: field("id") }
+    }
+}
+
 /// A resource that a person's write made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AcknowledgedWrite {

@@ -113,15 +113,17 @@ impl LaneState {
 }
 
 impl Head {
-    /// Hashes the head for comparison; of a fork only where it is and the leaves there count.
+    /// Hashes the head for comparison; of a fork where it is counts, which leaves are there, and how far each branch is
+    /// kept: of two replicas that know of one fork, one may hold more of a branch.
     pub fn digest(&self, lane: &LaneId) -> Digest {
         match self {
             Head::Straight { size, root } => {
                 hash_tagged("musubi.head.v1", &[&lane.0, &size.to_be_bytes(), &root.0])
             }
             Head::Forked { at, branches } => {
-                let leaves: Vec<u8> = branches.iter().flat_map(|(leaf, _)| leaf.0).collect();
-                hash_tagged("musubi.forked.v1", &[&lane.0, &at.to_be_bytes(), &leaves])
+                let kept = |(leaf, end): &(Digest, u64)| [&leaf.0[..], &end.to_be_bytes()].concat();
+                let branches: Vec<u8> = branches.iter().flat_map(kept).collect();
+                hash_tagged("musubi.forked.v1", &[&lane.0, &at.to_be_bytes(), &branches])
             }
         }
     }

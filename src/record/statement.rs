@@ -119,6 +119,16 @@ pub struct FollowRef {
     pub check: LeafCheck,
 }
 
+impl FollowRef {
+    /// Puts references in ascending order, each position once: of two statements at one position, which a device that
+    /// forked its lane has signed, one is followed, and the other stands open.
+    pub fn in_order(mut follows: Vec<Self>) -> Vec<Self> {
+        follows.sort_unstable();
+        follows.dedup_by_key(|follow| (follow.lane, follow.seq, follow.index));
+        follows
+    }
+}
+
 /// One immutable clinical assertion.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
@@ -184,4 +194,17 @@ pub struct FactsBody {
 impl FactsBody {
     /// The version that this program writes.
     pub const VERSION: u8 = 1;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seed 148 of the drill swarm: whoever answered both statements of a forked lane could write nothing.
+    #[test]
+    fn two_statements_at_one_position_are_followed_once() {
+        let follow = |seq, check| FollowRef { lane: None, seq, index: 0, check: LeafCheck([check; 8]) };
+        let follows = FollowRef::in_order(vec![follow(7, 2), follow(3, 9), follow(7, 1), follow(3, 9)]);
+        assert_eq!(follows, [follow(3, 9), follow(7, 1)]);
+    }
 }

@@ -57,10 +57,7 @@ impl Versions {
             return if is_current(&origin.digest) { Known::Current } else { Known::Superseded };
         }
         let current = resource.versions.iter().filter(|(digest, _)| is_current(digest));
-        let mut follows: Vec<FollowRef> = current.map(|(_, version)| *version).collect();
-        follows.sort_unstable();
-        follows.dedup_by_key(|follow| (follow.lane, follow.seq, follow.index));
-        Known::New(follows)
+        Known::New(FollowRef::in_order(current.map(|(_, version)| *version).collect()))
     }
 
     fn learn(&mut self, thread: &Thread<'_>) {

@@ -256,10 +256,7 @@ pub(super) fn follow_known<'a>(
     positions: impl IntoIterator<Item = &'a Position>,
 ) -> Vec<FollowRef> {
     let there = positions.into_iter().flat_map(|position| facts.at(*position));
-    let mut follows: Vec<FollowRef> = there.map(crate::record::facts::Fact::follow_ref).collect();
-    follows.sort();
-    follows.dedup();
-    follows
+    FollowRef::in_order(there.map(crate::record::facts::Fact::follow_ref).collect())
 }
 
 fn allergy(

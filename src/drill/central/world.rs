@@ -215,10 +215,13 @@ impl<'s> World<'s> {
             }
             // What a terminal does not have, or what takes no time.
             Deed::Import { .. }
+            | Deed::ImportList { .. }
             | Deed::WaitConverged { .. }
             | Deed::Backup
             | Deed::DiskFull { .. }
             | Deed::DiskCorrupt { .. }
+            | Deed::CopyDisk { .. }
+            | Deed::SetBack { .. }
             | Deed::Clock { .. }
             | Deed::Lie { .. } => Ok(()),
         }

@@ -13,6 +13,7 @@ mod disk_loss;
 mod duplicate;
 mod event;
 mod import;
+mod import_list;
 mod kill_in_mid_write;
 mod lie;
 mod paths;
@@ -20,6 +21,7 @@ mod power;
 mod processes;
 mod return_to_normal;
 mod second_quake;
+mod set_back;
 mod surge;
 mod table;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::clocks::{CLOCK_JUMP, CLOCK_SKEW};
 use super::disk_loss::{DESTROY_DISK, RESTORE, SITE_LOST};
 use super::duplicate::DUPLICATE_REGISTRATION;
 use super::import::IMPORT;
+use super::import_list::IMPORT_LIST;
 use super::kill_in_mid_write::KILL_IN_MID_WRITE;
 use super::lie::LIE;
 use super::paths::{CUT, HEAL, MEET};
@@ -14,6 +15,7 @@ use super::power::{POWER_FAILURE, POWER_LOSS};
 use super::processes::{CRASH, FREEZE, START, STOP};
 use super::return_to_normal::RETURN_TO_NORMAL;
 use super::second_quake::SECOND_QUAKE;
+use super::set_back::SET_BACK;
 use super::surge::SURGE;
 use super::tying::{LINK, UNLINK};
 use super::wait_converged::WAIT_CONVERGED;
@@ -23,6 +25,7 @@ use super::writing::{ADMINISTRATION, ALLERGY, HANDOVER, MEDICATION, NOTE, REGIST
 /// Every kind of event: whoever adds one adds it here, and nowhere else.
 pub static EVENTS: &[&EventKind] = &[
     &IMPORT,
+    &IMPORT_LIST,
     &WAIT_CONVERGED,
     &REGISTER,
     &ALLERGY,
@@ -54,6 +57,7 @@ pub static EVENTS: &[&EventKind] = &[
     &BACKUP,
     &S3_OUTAGE,
     &RESTORE,
+    &SET_BACK,
     &CLOCK_SKEW,
     &CLOCK_JUMP,
     &LIE,

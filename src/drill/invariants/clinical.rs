@@ -30,6 +30,32 @@ pub struct ClinicalSeen {
     pub links: Looked,
     /// Searches against who was registered.
     pub found: Looked,
+    /// Exports and records against what was imported.
+    pub imports: Looked,
+    /// Suggested doubles against the people of imported lists.
+    pub doubles: Looked,
+    /// Hand-over texts against what was typed into them.
+    pub handovers: Looked,
+    /// Lanes of machines whose disk was set back, against what those had signed.
+    pub forks: Looked,
+}
+
+impl ClinicalSeen {
+    /// Returns how many things of each kind were compared, under the names that people read.
+    pub fn counts(&self) -> [(&'static str, u64); 9] {
+        let Self { sections, notes, alerts, links, found, imports, doubles, handovers, forks } = self;
+        [
+            ("sections compared", sections.count),
+            ("notes compared", notes.count),
+            ("alerts compared", alerts.count),
+            ("links compared", links.count),
+            ("searches compared", found.count),
+            ("imported resources compared", imports.count),
+            ("doubles compared", doubles.count),
+            ("hand-over texts compared", handovers.count),
+            ("forks compared", forks.count),
+        ]
+    }
 }
 
 impl Looked {

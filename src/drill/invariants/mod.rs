@@ -4,7 +4,11 @@
 mod alerts;
 mod clinical;
 mod data;
+mod doubles;
+mod forks;
 mod found;
+mod handovers;
+mod imports;
 mod links;
 mod notes;
 mod sections;
@@ -16,7 +20,11 @@ pub use data::{
     backup_restores_equal, connected_replicas_equal, every_damage_detected, how_many,
     no_acknowledged_write_lost, no_positive_allergy_missing, nothing_backed_up,
 };
+pub use doubles::doubles_are_suggested;
+pub use forks::forks_are_told;
 pub use found::everyone_is_found;
+pub use handovers::handovers_keep_what_was_typed;
+pub use imports::imports_are_shown;
 pub use links::links_join_and_undo;
 pub use notes::signed_notes_read;
 pub use sections::sections_show_what_was_written;
@@ -51,7 +59,7 @@ pub struct Invariant {
 }
 
 /// All invariants that one run can show; that the same seed gives the same trace needs two.
-pub static INVARIANTS: [Invariant; 11] = [
+pub static INVARIANTS: [Invariant; 15] = [
     Invariant {
         name: "no-acknowledged-write-lost",
         does: Words {
@@ -135,6 +143,38 @@ pub static INVARIANTS: [Invariant; 11] = [
             ja: "人が統合した記録は、双方のアレルギーとともに一つに見える。取り消せば分かれ、その間に書かれたものが一覧になる。",
         },
         holds: links_join_and_undo,
+    },
+    Invariant {
+        name: "imports-are-shown",
+        does: Words {
+            en: "What was imported is exported and shown as it was, once, wherever it is held; importing it again adds nothing.",
+            ja: "取り込んだものは、持つどの複製でも、そのまま一度だけ書き出され、見える。もう一度取り込んでも増えない。",
+        },
+        holds: imports_are_shown,
+    },
+    Invariant {
+        name: "doubles-are-suggested",
+        does: Words {
+            en: "Two records of one person that are alike in name, birth date and insurance number are suggested; people who have nothing in common are not; replicas that hold the same suggest the same.",
+            ja: "氏名・生年月日・保険者番号が同じ二つの記録は名寄せの候補に挙がり、何も共通しない二人は挙がらない。同じものを持つ複製は同じ候補を挙げる。",
+        },
+        holds: doubles_are_suggested,
+    },
+    Invariant {
+        name: "handovers-keep-what-was-typed",
+        does: Words {
+            en: "Every character that anybody typed into a hand-over text stands there in order, unless somebody who had read it wrote the text anew.",
+            ja: "申し送りに誰かが打った文字は、それを読んだ誰かが書き直さない限り、順序のままどの複製にも残る。",
+        },
+        holds: handovers_keep_what_was_typed,
+    },
+    Invariant {
+        name: "forks-are-told",
+        does: Words {
+            en: "Where a disk was set back and written to again, both histories are kept by all who hold the area, and the device that signed both refuses to go on.",
+            ja: "以前の状態に戻ったディスクに書き足されたときは、両方の履歴をエリアの全員が保ち、両方に署名した機器は書き続けることを拒む。",
+        },
+        holds: forks_are_told,
     },
     Invariant {
         name: "converges-in-bounded-time",

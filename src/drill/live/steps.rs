@@ -14,7 +14,7 @@ use crate::drill::convergence::differences;
 use crate::drill::deed::{ClockChange, Deed, OVERRIDE, PathState, TimedDeed};
 use crate::drill::error::StepFailure;
 use crate::drill::judge::{Judged, Observations, RestoreSeen};
-use crate::drill::ledger::{AcknowledgedWrite, Typed};
+use crate::drill::ledger::{AcknowledgedWrite, ResourceKey, Typed};
 use crate::drill::observer::read_ndjson;
 use crate::drill::scenario::{EventPlan, HandoverEdit, PatientAlias, ReplicaName, Told};
 use crate::drill::story::Outcome;
@@ -169,6 +169,17 @@ impl<'s> Live<'s> {
         let at = &at;
         match deed {
             Deed::Import { files, .. } => self.import(at, files).await,
+            Deed::ImportList { list, alias, .. } => {
+                let told = |error: std::io::Error| StepFailure(format!("writing an invented list: {error}"));
+                let folder = tempfile::tempdir().map_err(told)?;
+                let file = list.write_to(folder.path()).map_err(told)?;
+                let imported = self.import_files(at, vec![file]).await?;
+                let keyed = |resource| (ResourceKey::of(&resource), resource);
+                self.seen.ledger.imported(self.step, at, list.resources().into_iter().map(keyed));
+                let first = list.people().into_iter().next().map(|listed| listed.record);
+                self.seen.patients.extend(alias.clone().zip(first));
+                Ok(imported)
+            }
             Deed::WaitConverged { within } => self.wait_converged(*within).await,
             Deed::Backup => self.back_up().await,
             Deed::Path { link, state } => self.path(*link, state).await,
@@ -218,6 +229,8 @@ impl<'s> Live<'s> {
             | Deed::Lie { lying: false, .. } => Ok(Outcome::Done),
             Deed::DiskFull { full: true, .. }
             | Deed::DiskCorrupt { .. }
+            | Deed::CopyDisk { .. }
+            | Deed::SetBack { .. }
             | Deed::Tie { .. }
             | Deed::Clock { .. }
             | Deed::Lie { lying: true, .. } => {
@@ -231,15 +244,24 @@ impl<'s> Live<'s> {
         at: &ReplicaName,
         files: &[std::path::PathBuf],
     ) -> Result<Outcome, StepFailure> {
-        let (paths, author) = (files.to_vec(), self.author(at)?);
+        let imported = self.import_files(at, files.to_vec()).await?;
+        for file in files {
+            self.seen.ledger.imported(self.step, at, read_ndjson(file)?);
+        }
+        Ok(imported)
+    }
+
+    async fn import_files(
+        &mut self,
+        at: &ReplicaName,
+        paths: Vec<std::path::PathBuf>,
+    ) -> Result<Outcome, StepFailure> {
+        let author = self.author(at)?;
         let request = Request::Import { paths, source: None, area: None, author };
         let imported: Imported = self.region.ask(at, &request).await?;
         if imported.skipped > 0 {
             let first = imported.problems.first().map(|problem| problem.reason.clone()).unwrap_or_default();
             return Err(StepFailure(format!("{} resources were skipped, first: {first}", imported.skipped)));
-        }
-        for file in files {
-            self.seen.ledger.imported(self.step, at, read_ndjson(file)?);
         }
         let Imported { resources, patients, added, .. } = imported;
         Ok(Outcome::Imported { resources, patients, added })

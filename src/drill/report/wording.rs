@@ -9,7 +9,7 @@ use crate::drill::scenario::Told;
 pub(super) use crate::drill::units::{at_least, coded, kind, length, number, percent, seconds, section};
 
 /// Events by which something is broken.
-const FAULTS: [&str; 18] = [
+const FAULTS: [&str; 19] = [
     "cut",
     "flap",
     "one-way",
@@ -27,6 +27,7 @@ const FAULTS: [&str; 18] = [
     "clock-skew",
     "clock-jump",
     "lie",
+    "set-back",
     "second-quake",
 ];
 

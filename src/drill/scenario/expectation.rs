@@ -119,6 +119,14 @@ pub enum Clinical {
     Found,
     /// Links join, and can be undone.
     Links,
+    /// What was imported is exported and shown as it was.
+    Imports,
+    /// Doubles are suggested, and strangers are not.
+    Doubles,
+    /// What was typed into a hand-over text stands there.
+    Handovers,
+    /// Both histories of a device that was set back are kept.
+    Forks,
 }
 
 impl Clinical {
@@ -130,6 +138,10 @@ impl Clinical {
             Clinical::Alerts => "alerts-shown",
             Clinical::Found => "everyone-is-found",
             Clinical::Links => "links-join-and-undo",
+            Clinical::Imports => "imports-are-shown",
+            Clinical::Doubles => "doubles-are-suggested",
+            Clinical::Handovers => "handovers-keep-what-was-typed",
+            Clinical::Forks => "forks-are-told",
         }
     }
 }

@@ -167,6 +167,34 @@ pub static EXPECTATIONS: &[ExpectationKind] = &[
         "統合した記録は一つに見え、取り消せば分かれ、その間に書かれたものが一覧になる"
     ),
     plain!(
+        "imports-are-shown",
+        false,
+        Expectation::Clinical(Clinical::Imports),
+        "what was imported is exported and shown as it was, once, wherever it is held; importing it again adds nothing",
+        "取り込んだものは、持つどの複製でも、そのまま一度だけ書き出され、見える。もう一度取り込んでも増えない"
+    ),
+    plain!(
+        "doubles-are-suggested",
+        false,
+        Expectation::Clinical(Clinical::Doubles),
+        "two records of one person that are alike in name, birth date and insurance number are suggested; people who have nothing in common are not; replicas that hold the same suggest the same",
+        "氏名・生年月日・保険者番号が同じ二つの記録は名寄せの候補に挙がり、何も共通しない二人は挙がらない。同じものを持つ複製は同じ候補を挙げる"
+    ),
+    plain!(
+        "handovers-keep-what-was-typed",
+        false,
+        Expectation::Clinical(Clinical::Handovers),
+        "every character that anybody typed into a hand-over text stands there in order, unless somebody who had read it wrote the text anew",
+        "申し送りに誰かが打った文字は、それを読んだ誰かが書き直さない限り、順序のままどの複製にも残る"
+    ),
+    plain!(
+        "forks-are-told",
+        false,
+        Expectation::Clinical(Clinical::Forks),
+        "where a disk was set back and written to again, both histories are kept by all who hold the area, and the device that signed both refuses to go on",
+        "以前の状態に戻ったディスクに書き足されたときは、両方の履歴をエリアの全員が保ち、両方に署名した機器は書き続けることを拒む"
+    ),
+    plain!(
         "backup-restores-equal",
         false,
         Expectation::BackupRestoresEqual,

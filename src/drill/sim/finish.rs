@@ -42,6 +42,8 @@ pub(super) fn finish(mut world: World<'_>) -> SimRun {
     if world.is_small() {
         world.look_for_everybody(&mut clinical);
         world.look_at_links(&mut clinical.links);
+        world.look_for_doubles(&mut clinical.doubles);
+        world.look_at_forks(&mut clinical.forks);
     }
     world.clinical = clinical;
     let backup_restores = backup_restores(&mut world);
@@ -132,6 +134,9 @@ enum Look {
 }
 
 fn look(replica: &Replica, write: &Acknowledged) -> Look {
+    if let Some(look) = look_at_branches(replica, write) {
+        return look;
+    }
     let Ok(Some(entry)) = replica.store().entry(&write.lane, write.seq) else { return Look::Missing };
     if write.leaf.is_some_and(|leaf| leaf != entry.leaf()) {
         return Look::Altered;
@@ -142,6 +147,16 @@ fn look(replica: &Replica, write: &Acknowledged) -> Look {
         // Another write took its place: it was never written.
         false => Look::Missing,
     }
+}
+
+/// Looks for a write in the histories of a lane that is forked where it stands.
+fn look_at_branches(replica: &Replica, write: &Acknowledged) -> Option<Look> {
+    let lane = replica.lane(&write.lane)?;
+    lane.fork.as_ref().filter(|_| write.seq >= lane.size())?;
+    let (leaf, mut agreed) = (write.leaf?, lane.agreed_tail());
+    let there = agreed.any(|(seq, entry)| seq == write.seq && entry.leaf() == leaf)
+        || lane.disputed().any(|(_, seq, entry)| seq == write.seq && entry.leaf() == leaf);
+    Some(if there { Look::There } else { Look::Missing })
 }
 
 /// Which machines hold the same of an area as one that is read entry by entry: equal heads of Merkle trees over the
@@ -254,9 +269,11 @@ fn disputes(world: &World<'_>, clinical: &mut ClinicalSeen) -> (Vec<Dispute>, Al
 
 /// The allergies that a machine holds and that nobody who knew of them has refuted.
 fn positive(world: &World<'_>, person: PersonNo, record: RecordId, node: usize) -> BTreeSet<String> {
-    let held = |write: &Acknowledged| {
-        write.record == Some(record) && world.nodes[node].knowledge.size(&write.lane) > write.seq
-    };
+    if world.is_doubtful(&record) {
+        return BTreeSet::new();
+    }
+    let held =
+        |write: &Acknowledged| write.record == Some(record) && world.holds(node, &write.lane, write.seq);
     let mut answered = BTreeSet::new();
     for (_, write) in world.ledger.about(person).filter(|(_, write)| held(write)) {
         if let Said::NotAllergic(_, to) = &write.said {

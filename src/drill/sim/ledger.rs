@@ -91,6 +91,8 @@ pub struct Acknowledged {
     pub leaf: Option<Digest>,
     /// The FHIR id that its entry must hold, if it is a statement.
     pub resource_id: Option<String>,
+    /// Its device had signed something else at this place, on a disk that was set back since.
+    pub again: bool,
     /// Its only copy was on a disk that the drill destroyed: no system can keep it.
     pub forgiven: bool,
 }

@@ -17,6 +17,7 @@ mod connections;
 mod environment;
 mod finish;
 pub mod grid;
+mod importing;
 pub mod ledger;
 mod lying;
 mod node;
@@ -29,11 +30,14 @@ mod queue;
 pub(in crate::drill) mod recorder;
 mod replacing;
 mod run;
+mod setting_back;
 mod stage;
 mod surroundings;
 mod talking;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_copies;
 mod trace;
 mod tying;
 mod watch;

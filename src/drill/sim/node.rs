@@ -38,6 +38,8 @@ pub(super) struct SealedDisk {
     chance: Chance,
     /// How often it was opened.
     openings: u64,
+    /// What it held when it was copied last.
+    copy: Option<Vec<u8>>,
 }
 
 /// One machine.
@@ -119,7 +121,8 @@ impl Node {
                 let device = FaultDisk::new(chance.bits());
                 let nonces = nonces(chance.fork("nonces 0"));
                 let store = RedbStore::create_on(Arc::new(device.clone()), &key, nonces, options())?;
-                self.drive = Some(Drive::Disk(Box::new(SealedDisk { device, key, chance, openings: 0 })));
+                self.drive =
+                    Some(Drive::Disk(Box::new(SealedDisk { device, key, chance, openings: 0, copy: None })));
                 Ok(Arc::new(store))
             }
         }
@@ -154,7 +157,7 @@ impl Node {
             None => return Err(ReplicaError::Call("its disk is gone; restore it first".to_owned())),
             Some(Drive::Memory(store)) => store.clone(),
             Some(Drive::Disk(disk)) => {
-                let SealedDisk { device, key, chance, openings } = &mut **disk;
+                let SealedDisk { device, key, chance, openings, .. } = &mut **disk;
                 device.restore_power();
                 *openings += 1;
                 let nonces = nonces(chance.fork(&format!("nonces {openings}")));
@@ -180,6 +183,28 @@ impl Node {
         self.replica = None;
         self.changes = None;
         self.untold.clear();
+    }
+
+    /// Copies what the simulated disk holds, in place of what was copied before.
+    pub(super) fn copy_disk(&mut self) {
+        if let Some(Drive::Disk(disk)) = &mut self.drive {
+            disk.copy = Some(disk.device.image());
+        }
+    }
+
+    /// Says whether there is a copy of this disk.
+    pub(super) fn has_copy(&self) -> bool {
+        matches!(&self.drive, Some(Drive::Disk(disk)) if disk.copy.is_some())
+    }
+
+    /// Puts the copy in place of all that the disk holds, and forgets what was heard since: the replica is down.
+    pub(super) fn use_copy(&mut self) {
+        if let Some(Drive::Disk(disk)) = &mut self.drive
+            && let Some(copy) = disk.copy.take()
+        {
+            disk.device.set_image(&copy);
+            self.knowledge.clear();
+        }
     }
 
     /// Destroys the disk.

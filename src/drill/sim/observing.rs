@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::finish::{Allergies, Lost};
 use super::world::World;
 use crate::base::RecordId;
-use crate::drill::invariants::Looked;
+use crate::drill::invariants::ClinicalSeen;
 use crate::drill::judge::{Damage, Observations, SimSeen};
 use crate::drill::ledger::{Disk, ResourceKey};
 use crate::drill::observer::RecordSeen;
@@ -45,7 +45,7 @@ pub(super) fn observations(
         let name = world.scenario.replicas[node].name.clone();
         seen.at_end.insert(name.clone(), status(world, node, &replica));
         if world.is_small() {
-            match look_into(world, (node, &replica), &seen.ledger.typed_records(), &mut clinical.notes) {
+            match look_into(world, (node, &replica), &seen.ledger.typed_records(), &mut clinical) {
                 Ok((disk, views)) => {
                     seen.disks.insert(name.clone(), disk);
                     seen.views.insert(name, views);
@@ -113,15 +113,13 @@ fn look_into(
     world: &World<'_>,
     (node, replica): (usize, &Replica),
     charts: &BTreeSet<RecordId>,
-    notes: &mut Looked,
+    clinical: &mut ClinicalSeen,
 ) -> Result<(Disk, BTreeMap<RecordId, RecordSeen>), String> {
     let mut disk = Disk::default();
     let mut unread = None;
     let exported = replica.export_each(&mut |_, resource| match serde_json::from_str::<Value>(resource) {
         Ok(value) => {
-            let field = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
-            let key = ResourceKey { resource_type: field("resourceType"), id: field("id") };
-            disk.resources.entry(key).or_default().push(value);
+            disk.resources.entry(ResourceKey::of(&value)).or_default().push(value);
         }
         Err(error) => unread = Some(error.to_string()),
     });
@@ -132,6 +130,7 @@ fn look_into(
     for versions in disk.resources.values_mut() {
         versions.sort_by_key(Value::to_string);
     }
+    world.look_at_imports(node, replica, &disk, &mut clinical.imports);
     let mut views = BTreeMap::new();
     for (record, person) in world.people.all() {
         let Ok(shown) = replica.show(&record) else { continue };
@@ -140,7 +139,8 @@ fn look_into(
         if charts.contains(&record) {
             disk.handovers.insert(record, handover.clone());
         }
-        world.look_at_charts(node, (person, record), &shown.charts, notes);
+        world.look_at_charts(node, (person, record), &shown.charts, &mut clinical.notes);
+        world.look_at_handover(node, (person, record), &handover, &mut clinical.handovers);
         views.insert(record, RecordSeen { view: shown.view, handover });
     }
     Ok((disk, views))

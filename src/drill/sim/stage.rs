@@ -45,6 +45,7 @@ impl World<'_> {
     fn act(&mut self, deed: &Deed) -> Result<(), StepFailure> {
         match deed {
             Deed::Import { at, files } => self.import(*at, files),
+            Deed::ImportList { at, list, alias } => self.import_list(*at, list, alias.as_ref()),
             Deed::WaitConverged { within } => self.wait(*within),
             Deed::Backup => self.back_up(),
             Deed::Register { at, alias, patient } => {
@@ -144,6 +145,11 @@ impl World<'_> {
                 }
                 Ok(())
             }
+            Deed::CopyDisk { at } => {
+                self.copy_disk(*at);
+                Ok(())
+            }
+            Deed::SetBack { at } => self.set_back(*at),
             Deed::Clock { at, change } => {
                 let environment = &self.nodes[*at].environment;
                 environment.set_skew_ms(match change {
@@ -270,11 +276,13 @@ impl World<'_> {
         self.grid.nodes[at].up = false;
         self.hang_up_all(at);
         self.recorder.faults.disks_lost += 1;
-        let (nodes, bucket) = (&self.nodes, &self.bucket_sizes);
+        let (nodes, bucket, forkable) = (&self.nodes, &self.bucket_sizes, &self.forkable);
         let elsewhere = |lane: &LaneId, seq: u64| {
             let others = nodes.iter().enumerate().filter(|(number, _)| *number != at);
             let mut others = others.map(|(_, node)| node.knowledge.size(lane));
-            others.any(|size| size > seq) || bucket.get(lane).is_some_and(|size| *size > seq)
+            // Where two histories may stand, sizes do not tell who holds which.
+            !forkable.is_at(lane, seq)
+                && (others.any(|size| size > seq) || bucket.get(lane).is_some_and(|size| *size > seq))
         };
         let here = |lane: &LaneId, seq: u64| nodes[at].knowledge.size(lane) > seq;
         let behind =
@@ -363,6 +371,7 @@ pub(super) fn failed(error: ReplicaError) -> StepFailure {
 pub(super) fn deed_name(deed: &Deed) -> &'static str {
     match deed {
         Deed::Import { .. } => "import",
+        Deed::ImportList { .. } => "import list",
         Deed::WaitConverged { .. } => "wait",
         Deed::Backup => "backup",
         Deed::Register { .. } => "register",
@@ -381,6 +390,8 @@ pub(super) fn deed_name(deed: &Deed) -> &'static str {
         Deed::Freeze { .. } => "freeze",
         Deed::DiskFull { .. } => "disk full",
         Deed::DiskCorrupt { .. } => "rot",
+        Deed::CopyDisk { .. } => "copy disk",
+        Deed::SetBack { .. } => "set back",
         Deed::Clock { .. } => "clock",
         Deed::Lie { .. } => "lie",
     }

@@ -22,6 +22,8 @@ pub(super) struct Knowledge {
 #[derive(Debug, Default)]
 struct Growth {
     size: u64,
+    /// Of a forked lane, what tells its histories from others; 0 of a straight one.
+    fork: u64,
     /// When the lane came to have so many entries.
     steps: Vec<(Duration, u64)>,
 }
@@ -30,18 +32,18 @@ impl Knowledge {
     /// Learns the head of a lane; returns how many entries are new.
     pub(super) fn learn(&mut self, now: Duration, name: &LaneName, head: &Head) -> u64 {
         let id = name.id();
-        let size = match head {
-            Head::Straight { size, .. } => *size,
-            Head::Forked { at, .. } => *at,
+        let (size, fork) = match head {
+            Head::Straight { size, .. } => (*size, 0),
+            Head::Forked { at, .. } => (*at, first_64(&head.digest(&id).0)),
         };
         let growth = self.lanes.entry(id).or_default();
         let before = growth.size;
-        if size == before {
+        if (size, fork) == (before, growth.fork) {
             return 0;
         }
         let sum = self.sums.entry(name.area.clone()).or_default();
-        *sum ^= mixed(&id, before) ^ mixed(&id, size);
-        growth.size = size;
+        *sum ^= mixed(&id, before) ^ mixed(&id, size) ^ growth.fork ^ fork;
+        (growth.size, growth.fork) = (size, fork);
         growth.steps.push((now, size));
         self.entries = (self.entries + size).saturating_sub(before);
         size.saturating_sub(before)
@@ -109,13 +111,16 @@ impl Hasher for FirstBytes {
     }
 }
 
+fn first_64(hash: &[u8; 32]) -> u64 {
+    hash.first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
+}
+
 /// Mixes a lane and its size into 64 bits (the finaliser of MurmurHash3, Appleby 2011); 0 for a lane without entries.
 fn mixed(lane: &LaneId, size: u64) -> u64 {
     if size == 0 {
         return 0;
     }
-    let (first, _) = lane.0.split_first_chunk::<8>().expect("a lane's id has 32 bytes");
-    let mut x = u64::from_be_bytes(*first) ^ size.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut x = first_64(&lane.0) ^ size.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     x ^= x >> 33;
     x = x.wrapping_mul(0xff51_afd7_ed55_8ccd);
     x ^= x >> 33;

@@ -7,15 +7,17 @@ use std::time::Duration;
 use super::connections::Line;
 use super::environment::TrueTime;
 use super::grid::Grid;
+use super::importing::Imports;
 use super::ledger::SimLedger;
 use super::node::Node;
-use super::oracle::TieMade;
+use super::oracle::{HandedOver, TieMade};
 use super::people::People;
 use super::queue::Queue;
 use super::recorder::Recorder;
+use super::setting_back::Forkable;
 use super::trace::Trace;
 use crate::backup::memory::MemoryBucket;
-use crate::base::{Area, LaneId};
+use crate::base::{Area, LaneId, RecordId};
 use crate::drill::chance::Chance;
 use crate::drill::deed::Deed;
 use crate::drill::invariants::ClinicalSeen;
@@ -88,6 +90,14 @@ pub(super) struct World<'s> {
     pub(super) registered: Vec<u64>,
     /// What was said of who is who, in order.
     pub(super) ties: Vec<TieMade>,
+    /// What was imported of invented lists.
+    pub(super) imports: Imports,
+    /// What was written into hand-over texts.
+    pub(super) handed: Vec<HandedOver>,
+    /// Where devices may have signed two histories.
+    pub(super) forkable: Forkable,
+    /// Records of which something stands at such a place.
+    pub(super) doubtful: BTreeSet<RecordId>,
     /// What was compared with the ledger.
     pub(super) clinical: ClinicalSeen,
     /// What went wrong.
@@ -131,6 +141,10 @@ impl<'s> World<'s> {
             last_heard: (Duration::ZERO, None),
             registered: Vec::new(),
             ties: Vec::new(),
+            imports: Imports::default(),
+            handed: Vec::new(),
+            forkable: Forkable::default(),
+            doubtful: BTreeSet::new(),
             clinical: ClinicalSeen::default(),
             failures: Vec::new(),
             before_heal: BTreeMap::new(),

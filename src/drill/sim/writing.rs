@@ -13,9 +13,9 @@ use crate::drill::course::Act;
 use crate::drill::deed::OVERRIDE;
 use crate::drill::error::StepFailure;
 use crate::drill::scenario::{Acts, HandoverEdit, PatientAlias};
+use crate::lane::AppendError;
 use crate::record::{Author, Position};
 use crate::replica::answer::Written;
-use crate::replica::importing::ImportCall;
 use crate::replica::request::Write;
 use crate::replica::{Replica, ReplicaError};
 
@@ -40,21 +40,6 @@ impl Saying {
 }
 
 impl World<'_> {
-    /// Lets a machine import files by itself.
-    pub(super) fn import(&mut self, at: usize, files: &[std::path::PathBuf]) -> Result<(), StepFailure> {
-        let (replica, author) = (self.running(at)?, self.author(at));
-        let call = ImportCall { paths: files.to_vec(), source: None, area: None, author };
-        let imported = replica.import(&call, &mut |_| {}).map_err(failed)?;
-        self.acknowledge(at, None, Saying::of(Act::Other), None);
-        match imported.problems.first() {
-            None => Ok(()),
-            Some(problem) => Err(StepFailure(format!(
-                "{} resources were skipped, first: {}",
-                imported.skipped, problem.reason
-            ))),
-        }
-    }
-
     /// Edits the hand-over text of a person.
     pub(super) fn hand_over(
         &mut self,
@@ -113,6 +98,14 @@ impl World<'_> {
         })?;
         let said = self.said(at, person, record, &write);
         let wrote = self.wrote(at, person, record, Content::Write(write.clone()), None);
+        let read = match &write {
+            Write::Handover { text } => Some((text.clone(), self.handover_text(at, person)?)),
+            _ => None,
+        };
+        let denied = match &write {
+            Write::Allergy { substance, refute: Some(_), .. } => Some(substance.clone()),
+            _ => None,
+        };
         let (written, refused) = self.asked(&replica, at, &record, write.clone());
         let written = match written {
             Ok(written) => written,
@@ -125,6 +118,7 @@ impl World<'_> {
         };
         let wrote = wrote.map(|wrote| Wrote { refused, ..wrote });
         if let (Some(refused), Some(wrote)) = (refused, &wrote)
+            && !self.is_doubtful(&record)
             && self.ties.iter().all(|tie| tie.pair.other(&record).is_none())
             && Held::of(self, at, person, record).forbids(&wrote.content)
         {
@@ -132,6 +126,12 @@ impl World<'_> {
             self.clinical.alerts.note(refused, || format!("{name} took a harmful order without a reason"));
         }
         self.acknowledge(at, Some(person), Saying { act: act_of(&write), said, wrote }, Some(&written));
+        if let Some((text, read)) = read {
+            self.handed_over(&text, &read);
+        }
+        if let Some(substance) = denied {
+            self.refuted(at, record, &substance);
+        }
         Ok(written)
     }
 
@@ -158,7 +158,8 @@ impl World<'_> {
     fn is_taken(&mut self, at: usize, error: &ReplicaError) {
         let has_reason = matches!(
             error,
-            ReplicaError::Store(_)
+            ReplicaError::Append(AppendError::Forked(_))
+                | ReplicaError::Store(_)
                 | ReplicaError::File(_)
                 | ReplicaError::Chart(ChartError::NothingChanges)
                 | ReplicaError::NotAllowed { .. }
@@ -237,9 +238,7 @@ impl World<'_> {
     pub(super) fn annotate(&mut self, at: usize, person: PersonNo, text: String) -> Result<(), StepFailure> {
         let record = self.record_at(at, person);
         let is_held = |write: &&Acknowledged| {
-            write.record == record
-                && write.resource_id.is_some()
-                && self.nodes[at].knowledge.size(&write.lane) > write.seq
+            write.record == record && write.resource_id.is_some() && self.holds(at, &write.lane, write.seq)
         };
         let first = self.ledger.about(person).map(|(_, write)| write).find(is_held);
         let first = first.map(|write| Position { lane: write.lane, seq: write.seq, index: 0 });
@@ -281,7 +280,7 @@ impl World<'_> {
         let known = self.ledger.about(person).filter(|(_, said)| {
             matches!(&said.said, Said::Allergic(other) if other == substance)
                 && said.record == Some(record)
-                && self.nodes[at].knowledge.size(&said.lane) > said.seq
+                && self.holds(at, &said.lane, said.seq)
         });
         Said::NotAllergic(substance.clone(), known.map(|(number, _)| number).collect())
     }
@@ -316,6 +315,11 @@ impl World<'_> {
             }
         }
         let last = grown.len().saturating_sub(1);
+        if let Some(record) =
+            record.filter(|_| grown.iter().any(|(lane, seq, _)| self.forkable.is_at(lane, *seq)))
+        {
+            self.doubtful.insert(record);
+        }
         for (place, (lane, seq, area)) in grown.into_iter().enumerate() {
             let leaf = replica.store().entry(&lane, seq).ok().flatten().map(|entry| entry.leaf());
             self.trace.note(self.now, "acknowledged", at as u64, &leaf.map_or([0; 32], |leaf| leaf.0));
@@ -335,6 +339,7 @@ impl World<'_> {
                 seq,
                 leaf,
                 resource_id,
+                again: self.forkable.is_at(&lane, seq),
                 forgiven: false,
             });
         }

@@ -1,5 +1,6 @@
 //! What a sweep found.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -41,7 +42,9 @@ pub struct SweepReport {
     pub failures: Vec<Failure>,
     /// What was done to all regions together.
     pub faults: Faults,
-    /// Kinds of faults that never had an effect in the whole sweep.
+    /// How much was compared with what was written, in all regions together.
+    pub compared: BTreeMap<&'static str, u64>,
+    /// Kinds of faults that never had an effect in the whole sweep, and kinds of things that were never compared.
     pub without_effect: Vec<&'static str>,
     /// Seeds that were run twice, and whose traces were compared.
     pub run_twice: u64,
@@ -157,6 +160,10 @@ impl fmt::Display for SweepReport {
         )?;
         writeln!(f, "what was done to them:")?;
         for (name, count) in kinds(&self.faults) {
+            writeln!(f, "  {count:>12}  {name}")?;
+        }
+        writeln!(f, "what was compared with what people wrote:")?;
+        for (name, count) in &self.compared {
             writeln!(f, "  {count:>12}  {name}")?;
         }
         if !self.without_effect.is_empty() {

@@ -103,6 +103,9 @@ pub fn sweep(options: &SweepOptions, progress: &mut dyn FnMut(SweepProgress)) ->
             report.events += verdict.events;
             report.acknowledged += verdict.acknowledged;
             add(&mut report.faults, &verdict.faults);
+            for (name, count) in verdict.clinical.counts() {
+                *report.compared.entry(name).or_default() += count;
+            }
             if !verdict.broken.is_empty() {
                 failed.push((seed, verdict.broken));
             }
@@ -115,7 +118,8 @@ pub fn sweep(options: &SweepOptions, progress: &mut dyn FnMut(SweepProgress)) ->
         report.failures.push(failure(seed, broken, options.plant, shrinks, progress));
     }
     if options.seeds >= TRIED_ALL_MIN && options.plant.is_none() {
-        let never = kinds(&report.faults).into_iter().filter(|(_, count)| *count == 0);
+        let compared = report.compared.iter().map(|(name, count)| (*name, *count));
+        let never = kinds(&report.faults).into_iter().chain(compared).filter(|(_, count)| *count == 0);
         report.without_effect = never.map(|(name, _)| name).collect();
     }
     report.seconds = begun.elapsed().as_secs_f64();

@@ -6,7 +6,7 @@ use super::quiet::quietly;
 use crate::base::Digest;
 use crate::base::planted::Plant;
 use crate::drill::course::Faults;
-use crate::drill::invariants::{self, Evidence};
+use crate::drill::invariants::{self, ClinicalSeen, Evidence};
 use crate::drill::scenario::Scenario;
 use crate::drill::sim::{SimOptions, SimRun, simulate};
 
@@ -32,6 +32,8 @@ pub struct Verdict {
     pub broken: Vec<Broken>,
     /// What was done to the region.
     pub faults: Faults,
+    /// What was compared with what was written.
+    pub clinical: ClinicalSeen,
     /// The hash over everything that happened; none after a panic.
     pub trace: Option<Digest>,
     /// How many things happened.
@@ -63,6 +65,7 @@ pub fn judge(scenario: &Scenario, seed: u64, plant: Option<Plant>) -> Verdict {
         Ok(Ok((broken, run))) => Verdict {
             broken,
             faults: run.course.faults,
+            clinical: run.seen.sim.map(|sim| sim.clinical).unwrap_or_default(),
             trace: Some(run.trace),
             events: run.events,
             acknowledged: run.course.acknowledged,

@@ -211,10 +211,8 @@ fn tied(pair: Pair, mut nodes: Vec<Node<'_>>) -> Tied {
     // Statements that follow each other in a circle hide none of each other; a hash makes such impossible to write.
     let mut tips = if tips.is_empty() { nodes.iter().collect() } else { tips };
     tips.sort_by_key(|node| std::cmp::Reverse((node.copies[0].time, node.copies[0].position)));
-    let mut follows: Vec<FollowRef> =
-        tips.iter().flat_map(|node| &node.copies).map(|fact| fact.follow_ref()).collect();
-    follows.sort();
-    follows.dedup();
+    let follows = tips.iter().flat_map(|node| &node.copies).map(|fact| fact.follow_ref());
+    let follows = FollowRef::in_order(follows.collect());
     let has = |kind| tips.iter().any(|node| verified(node) && node.kind == kind);
     let state = match (has(TieKind::Link), has(TieKind::NotSame), has(TieKind::Unlink)) {
         (true, false, false) => PairState::Joined,

@@ -1,6 +1,6 @@
 //! A device that was cloned writes two histories of one lane: all replicas learn it and agree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::replica::Replica;
 use super::world::{Profile, World};
@@ -123,6 +123,23 @@ fn a_fork_shows_in_open_sessions_without_a_new_meeting() {
     let digest = digests(&world.replicas[0]);
     assert!(world.replicas.iter().all(|replica| digests(replica) == digest));
     assert!(world.links.iter().all(|link| link.gave_up.is_empty() && link.closed == [None, None]));
+}
+
+#[test]
+fn who_knows_of_a_fork_still_gets_the_rest_of_a_branch() {
+    let (mut world, lane) = cloned(10, 2, 1, 2);
+    // Replica 2 hears the beginning of what 0 writes, replica 3 all of it.
+    meet(&mut world, 0, 2);
+    world.replicas[0].write("shared/a", Part::Card, 3, 103);
+    meet(&mut world, 0, 3);
+    meet(&mut world, 1, 2);
+    meet(&mut world, 1, 3);
+    meet(&mut world, 2, 3);
+    meet(&mut world, 0, 1);
+    let Some(Head::Forked { branches, .. }) = world.replicas[3].head(&lane) else { panic!() };
+    let ends: BTreeSet<u64> = branches.iter().map(|(_, end)| *end).collect();
+    assert_eq!(ends, BTreeSet::from([12, 16]), "one entry of the clone, five of the other");
+    assert!(world.replicas.iter().all(|replica| replica.head(&lane) == world.replicas[3].head(&lane)));
 }
 
 #[test]

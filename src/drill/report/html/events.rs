@@ -135,7 +135,11 @@ mod tests {
     fn every_event_has_its_class_and_only_a_few_are_steps() {
         let steps: Vec<&str> =
             EVENTS.iter().map(|kind| kind.name).filter(|name| Class::of(name) == Class::Step).collect();
-        assert_eq!(steps, ["import", "wait-converged", "stop", "backup"], "a new event is given its class");
+        assert_eq!(
+            steps,
+            ["import", "import-list", "wait-converged", "stop", "backup"],
+            "a new event is given its class"
+        );
         assert!(EVENTS.iter().all(|kind| Class::of(kind.name) != Class::Story));
     }
 }

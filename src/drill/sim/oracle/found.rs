@@ -10,11 +10,10 @@ const LIMIT: usize = 100;
 
 /// Searches a machine for everybody of whom it holds the registration.
 pub(super) fn compare(world: &World<'_>, node: usize, replica: &Replica, seen: &mut Looked) {
-    let knowledge = &world.nodes[node].knowledge;
     for (number, write) in world.ledger.writes().iter().enumerate() {
         let (Some(record), Some(wrote)) = (write.record, write.wrote.as_deref()) else { continue };
         let Content::Patient(patient) = &wrote.content else { continue };
-        if knowledge.size(&write.lane) <= write.seq {
+        if !world.holds(node, &write.lane, write.seq) || world.is_doubtful(&record) {
             continue;
         }
         let texts = [Some(&patient.name), patient.kana.as_ref(), patient.birth_date.as_ref()];

@@ -85,11 +85,10 @@ impl<'l> Held<'l> {
         person: PersonNo,
         record: RecordId,
     ) -> Self {
-        let knowledge = &world.nodes[node].knowledge;
         let here = world
             .ledger
             .about(person)
-            .filter(|(_, write)| write.record == Some(record) && knowledge.size(&write.lane) > write.seq);
+            .filter(|(_, write)| write.record == Some(record) && world.holds(node, &write.lane, write.seq));
         let one = |(number, at): (usize, &'l Acknowledged)| {
             at.wrote.as_deref().map(|wrote| One { number, at, wrote })
         };
@@ -221,6 +220,7 @@ mod tests {
                 seq: number as u64,
                 leaf: None,
                 resource_id: None,
+                again: false,
                 forgiven: false,
             });
         }

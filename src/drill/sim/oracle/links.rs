@@ -26,11 +26,10 @@ pub(in crate::drill::sim) struct TieMade {
 impl World<'_> {
     /// Returns the ties of two records that a machine knows and that none which it knows answers.
     pub(in crate::drill::sim) fn ties_standing(&self, node: usize, pair: Pair) -> Vec<usize> {
-        let knowledge = &self.nodes[node].knowledge;
         let known: Vec<usize> = (0..self.ties.len())
             .filter(|place| {
                 let tie = &self.ties[*place];
-                tie.pair == pair && tie.places.iter().any(|(lane, seq)| knowledge.size(lane) > *seq)
+                tie.pair == pair && tie.places.iter().any(|(lane, seq)| self.holds(node, lane, *seq))
             })
             .collect();
         let answered: BTreeSet<usize> =
@@ -54,6 +53,11 @@ impl World<'_> {
     pub(in crate::drill::sim) fn look_at_links(&self, seen: &mut Looked) {
         let pairs: BTreeSet<Pair> = self.ties.iter().map(|tie| tie.pair).collect();
         for pair in &pairs {
+            let places = self.ties.iter().filter(|tie| tie.pair == *pair).flat_map(|tie| &tie.places);
+            let doubtful = places.clone().any(|(lane, seq)| self.forkable.is_at(lane, *seq));
+            if doubtful || self.is_doubtful(&pair.0) || self.is_doubtful(&pair.1) {
+                continue;
+            }
             let apart = |other: &Pair| [pair.0, pair.1].iter().all(|record| other.other(record).is_none());
             if !pairs.iter().filter(|other| *other != pair).all(apart) {
                 // Joined through a third record, perhaps: too much for an oracle that must be right at a glance.

@@ -50,6 +50,9 @@ impl World<'_> {
         (facts, view): (&Facts, &RecordView),
         seen: &mut ClinicalSeen,
     ) {
+        if self.is_doubtful(&record) {
+            return;
+        }
         let unknown = facts.iter().filter(|fact| {
             let place = (fact.position.lane, fact.position.seq);
             self.ledger.at(place.0, place.1).is_none_or(|write| write.wrote.is_none())

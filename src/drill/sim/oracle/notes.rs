@@ -38,6 +38,9 @@ impl World<'_> {
         charts: &[ChartShown],
         seen: &mut Looked,
     ) {
+        if self.is_doubtful(&record) {
+            return;
+        }
         let held = Held::of(self, node, person, record);
         for one in &held.all {
             let Some(Write::Annotation { anchor, text }) = one.write() else { continue };

@@ -1,0 +1,190 @@
+//! Lists that are imported again and from two sources, and machines that are set back to an older copy.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::run::{SimOptions, SimRun, simulate};
+use crate::drill::invariants::{self, ClinicalSeen, Evidence};
+use crate::drill::people::InventedList;
+use crate::drill::scenario::Scenario;
+
+/// Three machines in a row; the first two have disks.
+fn region(events: &str) -> Scenario {
+    let replica = |name: &str, store: &str| {
+        format!(
+            "[[replica]]\nname = \"{name}\"\nsite = \"Site {name}\"\nkind = \"clinic\"\nrole = \"hospital\"\n\
+             areas = [\"shared/miura\"]\nauthor = {{ name = \"当直 {name}\", role = \"doctor\" }}\nstore = \"{store}\"\n"
+        )
+    };
+    let text = format!(
+        "realm = \"copies\"\n[title]\nen = \"copies\"\n[story]\nen = \"copies\"\n[clock]\nlasts = \"6h\"\n{}{}{}\
+         [[link]]\nbetween = [\"one\", \"two\"]\n[[link]]\nbetween = [\"two\", \"three\"]\n{events}\n\
+         [[expect]]\nname = \"no-acknowledged-write-lost\"\n",
+        replica("one", "disk"),
+        replica("two", "disk"),
+        replica("three", "memory"),
+    );
+    Scenario::parse(Path::new("copies.toml"), &text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn run(scenario: &Scenario) -> SimRun {
+    simulate(scenario, SimOptions { seed: 1, plant: None }, &mut |_, _| {}).unwrap()
+}
+
+fn looked(scenario: &Scenario, run: &SimRun) -> ClinicalSeen {
+    let evidence = Evidence { scenario, course: &run.course, seen: &run.seen };
+    let broken: Vec<String> = invariants::all(&evidence)
+        .into_iter()
+        .chain(run.seen.failures.clone())
+        .filter(|judged| !judged.ok)
+        .map(|judged| format!("{}: {}", judged.name, judged.detail.en))
+        .collect();
+    assert_eq!(broken, [""; 0]);
+    let failed: Vec<_> = run.course.happenings.iter().filter_map(|it| it.failed.clone()).collect();
+    assert_eq!(failed, [""; 0]);
+    run.seen.sim.as_ref().unwrap().clinical.clone()
+}
+
+#[test]
+fn a_list_is_imported_once_and_whom_two_sources_know_is_suggested() {
+    let import = |time: &str, at: &str, source: &str, version: u64| {
+        format!(
+            "[[event]]\ntime = \"{time}\"\ndo = \"import-list\"\nat = \"{at}\"\nlist = \"町\"\nsource = \"{source}\"\n\
+             people = 6\nversion = {version}\n"
+        )
+    };
+    let events = [
+        import("5m", "one", "hospital-p", 1),
+        import("6m", "two", "hospital-q", 1),
+        import("20m", "three", "hospital-p", 1),
+        import("30m", "one", "hospital-p", 2),
+        import("40m", "two", "hospital-p", 1),
+        // Nobody can know of the other: both write the same, and it is one.
+        "[[event]]\ntime = \"50m\"\ndo = \"cut\"\nbetween = [\"one\", \"two\"]\n".to_owned(),
+        import("51m", "one", "hospital-q", 3),
+        import("52m", "three", "hospital-q", 3),
+        "[[event]]\ntime = \"60m\"\ndo = \"heal\"\nbetween = [\"one\", \"two\"]\n".to_owned(),
+    ];
+    let scenario = region(&events.concat());
+    let run = run(&scenario);
+    let seen = looked(&scenario, &run);
+    // Seven imports; 31 resources of each source, six people with seven questions, at each of three machines.
+    assert!(seen.imports.count > 7 + 3 * (2 * 31 + 2 * 6 * 6), "{}", seen.imports.count);
+    assert!(seen.doubles.count > 20, "{}", seen.doubles.count);
+}
+
+#[test]
+fn an_imported_allergy_is_hidden_by_those_who_knew_what_they_refuted_only() {
+    let import = |time: &str, at: &str, version: u64, more: &str| {
+        format!(
+            "[[event]]\ntime = \"{time}\"\ndo = \"import-list\"\nat = \"{at}\"\nlist = \"町\"\n\
+             source = \"hospital-p\"\npeople = 1\nversion = {version}\n{more}"
+        )
+    };
+    let list =
+        InventedList { name: "町".to_owned(), source: "hospital-p".to_owned(), people: 1, version: 1 };
+    let listed = list.people().remove(0);
+    let refute = |time: &str, at: &str| {
+        let substance = listed.allergy;
+        format!(
+            "[[event]]\ntime = \"{time}\"\ndo = \"allergy\"\nat = \"{at}\"\npatient = \"oka\"\n\
+             substance = \"{substance}\"\nrefute = \"負荷試験は陰性\"\n"
+        )
+    };
+    let cut = |time: &str, what: &str| {
+        format!("[[event]]\ntime = \"{time}\"\ndo = \"{what}\"\nbetween = [\"one\", \"two\"]\n")
+    };
+    let first = import("5m", "one", 1, "as = \"oka\"\n");
+    let known = region(&[first.clone(), refute("10m", "two")].concat());
+    let seen = run(&known);
+    looked(&known, &seen);
+    let active = |run: &SimRun| -> BTreeSet<bool> {
+        let shown = run
+            .seen
+            .views
+            .values()
+            .map(|views| views[&listed.record].view["allergies"]["active"].to_string());
+        shown.map(|shown| shown.contains(listed.allergy)).collect()
+    };
+    assert_eq!(active(&seen), BTreeSet::from([false]));
+    let apart = [
+        first,
+        cut("9m", "cut"),
+        refute("10m", "three"),
+        refute("10m", "one"),
+        import("11m", "one", 2, ""),
+        cut("20m", "heal"),
+    ];
+    let apart = region(&apart.concat());
+    let seen = run(&apart);
+    looked(&apart, &seen);
+    assert_eq!(active(&seen), BTreeSet::from([true]), "nobody has refuted the second version");
+}
+
+const SET_BACK: &str = r#"
+[[event]]
+do = "register"
+at = "one"
+as = "oka"
+name = "岡 昭"
+[[event]]
+time = "10m"
+do = "set-back"
+at = "one"
+after = "20m"
+[[event]]
+time = "20m"
+do = "note"
+at = "one"
+patient = "oka"
+text = "写しの後。"
+[[event]]
+do = "handover"
+at = "one"
+patient = "oka"
+text = "写しの後の申し送り。"
+[[event]]
+time = "29m"
+do = "cut"
+between = ["one", "two"]
+[[event]]
+time = "31m"
+do = "note"
+at = "one"
+patient = "oka"
+text = "戻された後。"
+[[event]]
+do = "handover"
+at = "one"
+patient = "oka"
+text = "戻された後の申し送り。"
+[[event]]
+time = "40m"
+do = "heal"
+between = ["one", "two"]
+[[event]]
+time = "50m"
+do = "note"
+at = "three"
+patient = "oka"
+text = "続く。"
+"#;
+
+#[test]
+fn a_machine_that_is_set_back_and_writes_forks_its_lanes_and_both_histories_are_kept() {
+    let scenario = region(SET_BACK);
+    let run = run(&scenario);
+    let seen = looked(&scenario, &run);
+    assert!(seen.forks.count >= 4, "{}", seen.forks.count);
+    assert!(run.seen.at_end.values().all(|status| status.forked > 0));
+}
+
+#[test]
+fn a_machine_that_is_set_back_hears_what_it_had_written_before_it_writes() {
+    let (before, _) = SET_BACK.split_once("[[event]]\ntime = \"29m\"").unwrap();
+    let after = "[[event]]\ntime = \"31m\"\ndo = \"note\"\nat = \"one\"\npatient = \"oka\"\ntext = \"戻された後。\"\n";
+    let scenario = region(&format!("{before}{after}"));
+    let run = run(&scenario);
+    assert_eq!(looked(&scenario, &run).forks.count, 0);
+    assert!(run.seen.at_end.values().all(|status| status.forked == 0));
+}

@@ -211,3 +211,19 @@ each_is_caught! {
 
 /// A seed with a region that takes little time.
 const CHEAP: u64 = 3;
+
+#[test]
+fn temp_seeds() {
+    let Ok(range) = std::env::var("SEEDS") else { return };
+    for seed in range.split(',') {
+        let seed = seed.parse::<u64>().unwrap();
+        let begun = std::time::Instant::now();
+        let Some((region, scenario)) = invent(seed) else {
+            println!("{seed} refused");
+            continue;
+        };
+        let verdict = judge(&scenario, seed, None);
+        let counts = verdict.clinical.counts().map(|(_, count)| count);
+        println!("{seed} {:?} {} {counts:?} {:?}", begun.elapsed(), region.events.len(), verdict.broken);
+    }
+}

@@ -277,6 +277,10 @@ impl Replica {
         if !is_heard(name.part) || entries.iter().all(|entry| entry.kind != EntryKind::FACTS) {
             return None;
         }
+        // A fork has cut off the places along which this is counted; nothing is appended to such a lane.
+        if state.is_some_and(|state| state.fork.is_some()) {
+            return None;
+        }
         let (own, size) = (name.id(), state.map_or(0, LaneState::size));
         let ruling = state.and_then(|state| state.certificates.last()).map(|(_, hash)| hash);
         let opening = u64::from(ruling != Some(&self.me().certificate));

@@ -131,7 +131,13 @@ impl World<'_> {
             let stepped = connection.exchanges[end].step();
             liar.sending(false);
             match stepped {
-                Ok(None) => return,
+                Ok(None) => {
+                    // What is merged of a fork is no run received, and must be told to the other sessions all the same.
+                    if self.nodes[node].changes.as_ref().is_some_and(|changes| !changes.is_empty()) {
+                        self.has_changed(node);
+                    }
+                    return;
+                }
                 Ok(Some(effects)) => effects.into_iter().for_each(|effect| self.carry(line, end, effect)),
                 Err(error) => {
                     tracing::debug!(%error, node, "a session ended because its own store failed");

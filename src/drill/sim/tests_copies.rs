@@ -188,3 +188,21 @@ fn a_machine_that_is_set_back_hears_what_it_had_written_before_it_writes() {
     assert_eq!(looked(&scenario, &run).forks.count, 0);
     assert!(run.seen.at_end.values().all(|status| status.forked == 0));
 }
+
+/// Region 583: the horizon before an entry was counted along a lane that the fork had cut off, and the replica died of it.
+#[test]
+fn a_machine_that_has_forked_its_lane_refuses_to_write_and_lives() {
+    let note = |time: &str, text: &str| {
+        format!(
+            "[[event]]\ntime = \"{time}\"\ndo = \"note\"\nat = \"one\"\npatient = \"oka\"\ntext = \"{text}\"\n"
+        )
+    };
+    let (before, after) = SET_BACK.split_once("[[event]]\ntime = \"40m\"").unwrap();
+    let more = [note("33m", "もう一度。"), note("34m", "さらに。")].concat();
+    let late = note("55m", "枝分かれの後。");
+    let scenario = region(&format!("{before}{more}[[event]]\ntime = \"40m\"{after}{late}"));
+    let run = run(&scenario);
+    let failed: Vec<String> = run.course.happenings.iter().filter_map(|it| it.failed.clone()).collect();
+    assert!(matches!(failed.as_slice(), [told] if told.contains("is forked")), "{failed:?}");
+    assert!(run.seen.at_end.len() == 3 && run.seen.sim.as_ref().is_some_and(|sim| sim.lost == 0));
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::arguments::argument;
 use super::class::Class;
 use super::invent::{Inventor, minutes};
-use super::region::{Happens, name_of};
+use super::region::{Happens, Site, name_of};
 use crate::drill::chance::Chance;
 use crate::drill::scenario::write_span;
 
@@ -25,8 +25,9 @@ impl Inventor {
         if !chance.share(SHARE) || self.has(Class::DiskCorrupt) {
             return;
         }
-        let disks: Vec<usize> =
-            self.region.replicas.iter().filter(|site| site.disk).map(|site| site.number).collect();
+        // The gateway is the first. One that is set back writes two histories into the bucket, and nothing is restored.
+        let may = |site: &&Site| site.disk && (site.number != 1 || self.region.backup_every.is_none());
+        let disks: Vec<usize> = self.region.replicas.iter().filter(may).map(|site| site.number).collect();
         let Some(at) = chance.pick(&disks).copied() else { return };
         let after = Duration::from_secs(AFTER.0 + chance.below(AFTER.1 - AFTER.0));
         let room = self.region.ends.saturating_sub(after + minutes(15));

@@ -16,7 +16,8 @@
 //! Threads with concurrent sides that mean different things come of lists: a later version of an imported allergy, and
 //! those who refute the earlier one without knowing of it.
 //!
-//! Known limits: nothing is carried from one area into another, because no command does it yet; of records of which
+//! Known limits: the gateway is never set back (a bucket into which two histories of a lane were written is not restored,
+//! region 562); nothing is carried from one area into another, because no command does it yet; of records of which
 //! something stands where a device that was set back may have signed two histories, it is only judged that nothing is
 //! lost and that all show the same.
 //!

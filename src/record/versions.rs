@@ -12,13 +12,15 @@ use super::sections::Section;
 use super::statement::FollowRef;
 use super::threads::Thread;
 use crate::base::Digest;
+use crate::base::limits::FOLLOWS_MAX;
 
 /// What a record knows about an origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {
     /// This version is not known: write it, following these statements (none for a new resource).
     New(
-        /// The current versions in ascending order; every lane is named.
+        /// All copies of the current versions in ascending order, at most as many as a statement may follow; every lane is
+        /// named. A reader may hold any one of the copies only: another was filed in an area that it does not hold.
         Vec<FollowRef>,
     ),
     /// This version is known and current: nothing to write.
@@ -34,7 +36,8 @@ pub struct Versions {
 
 #[derive(Default)]
 struct Resource {
-    versions: BTreeMap<Digest, FollowRef>,
+    /// The copies of each version, the representative first.
+    versions: BTreeMap<Digest, Vec<FollowRef>>,
     superseded: BTreeSet<Digest>,
 }
 
@@ -56,15 +59,19 @@ impl Versions {
         if resource.versions.contains_key(&origin.digest) {
             return if is_current(&origin.digest) { Known::Current } else { Known::Superseded };
         }
-        let current = resource.versions.iter().filter(|(digest, _)| is_current(digest));
-        Known::New(FollowRef::in_order(current.map(|(_, version)| *version).collect()))
+        let current =
+            || resource.versions.iter().filter(|(digest, _)| is_current(digest)).map(|(_, copies)| copies);
+        let first = current().filter_map(|copies| copies.first());
+        let others = current().flat_map(|copies| copies.iter().skip(1));
+        Known::New(FollowRef::in_order(first.chain(others).copied().take(FOLLOWS_MAX).collect()))
     }
 
     fn learn(&mut self, thread: &Thread<'_>) {
         for node in &thread.nodes {
             let Some(origin) = &node.first().origin else { continue };
             let resource = self.resources.entry(key(origin)).or_default();
-            resource.versions.insert(origin.digest, node.first().follow_ref());
+            let copies = node.facts.iter().map(|fact| fact.follow_ref());
+            resource.versions.entry(origin.digest).or_default().extend(copies);
             let followed = node.follows.iter().filter_map(|f| thread.nodes[*f].first().origin.as_ref());
             let earlier = followed.filter(|earlier| earlier.same_resource(origin));
             resource.superseded.extend(earlier.map(|earlier| earlier.digest));

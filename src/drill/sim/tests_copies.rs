@@ -27,6 +27,27 @@ fn region(events: &str) -> Scenario {
     Scenario::parse(Path::new("copies.toml"), &text).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// Four machines in a row: "west" and "east" hold one area each, the two between them both.
+fn two_areas(events: &str) -> Scenario {
+    let replica = |name: &str, areas: &str| {
+        format!(
+            "[[replica]]\nname = \"{name}\"\nsite = \"Site {name}\"\nkind = \"clinic\"\nrole = \"hospital\"\n\
+             areas = [{areas}]\nauthor = {{ name = \"当直 {name}\", role = \"doctor\" }}\nstore = \"memory\"\n"
+        )
+    };
+    let text = format!(
+        "realm = \"areas\"\n[title]\nen = \"areas\"\n[story]\nen = \"areas\"\n[clock]\nlasts = \"6h\"\n{}{}{}{}\
+         [[link]]\nbetween = [\"west\", \"one\"]\n[[link]]\nbetween = [\"one\", \"two\"]\n\
+         [[link]]\nbetween = [\"two\", \"east\"]\n{events}\n\
+         [[expect]]\nname = \"no-acknowledged-write-lost\"\n",
+        replica("west", "\"shared/west\""),
+        replica("one", "\"shared/east\", \"shared/west\""),
+        replica("two", "\"shared/east\", \"shared/west\""),
+        replica("east", "\"shared/east\""),
+    );
+    Scenario::parse(Path::new("areas.toml"), &text).unwrap_or_else(|error| panic!("{error}"))
+}
+
 fn run(scenario: &Scenario) -> SimRun {
     simulate(scenario, SimOptions { seed: 1, plant: None }, &mut |_, _| {}).unwrap()
 }
@@ -119,6 +140,37 @@ fn an_imported_allergy_is_hidden_by_those_who_knew_what_they_refuted_only() {
     let seen = run(&apart);
     looked(&apart, &seen);
     assert_eq!(active(&seen), BTreeSet::from([true]), "nobody has refuted the second version");
+}
+
+/// Region 680: the same list was imported on both sides of a cut, into two areas.
+#[test]
+fn a_version_replaces_the_copies_that_its_importer_held() {
+    let import = |time: &str, at: &str, version: u64| {
+        format!(
+            "[[event]]\ntime = \"{time}\"\ndo = \"import-list\"\nat = \"{at}\"\nlist = \"町\"\n\
+             source = \"hospital-p\"\npeople = 1\nversion = {version}\n"
+        )
+    };
+    let cut = |time: &str, what: &str| {
+        format!("[[event]]\ntime = \"{time}\"\ndo = \"{what}\"\nbetween = [\"one\", \"two\"]\n")
+    };
+    let first = import("5m", "west", 1) + "as = \"oka\"\n";
+    let apart = [cut("4m", "cut"), first, import("5m", "east", 1)].concat();
+    let versions = |events: String| {
+        let scenario = two_areas(&events);
+        let run = run(&scenario);
+        looked(&scenario, &run);
+        ["two", "east"].map(|name| {
+            let seen = run.seen.views.iter().find(|(replica, _)| replica.0 == name).unwrap().1;
+            let view = &seen.values().next().unwrap().view;
+            view["allergies"]["active"][0]["sides"].as_array().map_or(0, Vec::len)
+        })
+    };
+    // Who holds both copies replaces both. Who has heard of one replaces that: where only the other is held, both
+    // versions stand.
+    let known = format!("{apart}{}{}", cut("10m", "heal"), import("20m", "one", 3));
+    let unknown = format!("{apart}{}{}", import("9m", "one", 3), cut("10m", "heal"));
+    assert_eq!((versions(known), versions(unknown)), ([1, 1], [1, 2]));
 }
 
 const SET_BACK: &str = r#"

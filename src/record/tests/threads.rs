@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::base::limits::FOLLOWS_MAX;
 use crate::record::facts::{Facts, FactsError};
 use crate::record::fixtures::{self, RECORD, Story, allergy, facts_of, order};
 use crate::record::statement::{Act, LeafCheck};
@@ -48,6 +49,40 @@ fn a_later_version_follows_and_versions_imported_apart_are_two_tips() {
     let threads = facts.threads(Section::Allergies);
     assert_eq!(threads.len(), 1);
     assert_eq!(threads[0].tips, [1, 2]);
+}
+
+/// Region 680: who held the copy of another area only showed the earlier version beside the later one.
+#[test]
+fn a_later_version_names_all_copies_of_the_earlier_one() {
+    let mut story = Story::default();
+    let north = story.import(1, "urn:emr", &[], &versioned("a", 1));
+    let south = story.import(2, "urn:emr", &[], &versioned("a", 1));
+    let resource = crate::record::json::canonical(&versioned("a", 2).to_string()).unwrap();
+    let known = Versions::of(&story.facts()).known(&origin_of("urn:emr", &resource).unwrap());
+    let Known::New(follows) = known else { panic!("{known:?}") };
+    assert_eq!(follows.len(), 2);
+    story.push(1, Act::Assert, Some("urn:emr"), follows, &versioned("a", 2));
+    for copy in [north, south] {
+        let mut here = Story { entries: story.entries.clone() };
+        here.entries.remove(copy);
+        let facts = here.facts();
+        let threads = facts.threads(Section::Allergies);
+        assert_eq!((threads.len(), threads[0].nodes.len()), (1, 2));
+        assert_eq!(threads[0].tips, [1], "without copy {copy}");
+    }
+}
+
+#[test]
+fn a_version_with_more_copies_than_a_statement_may_follow_is_followed_all_the_same() {
+    let mut story = Story::default();
+    for _ in 0..=FOLLOWS_MAX {
+        story.import(1, "urn:emr", &[], &versioned("a", 1));
+    }
+    let resource = crate::record::json::canonical(&versioned("a", 2).to_string()).unwrap();
+    let known = Versions::of(&story.facts()).known(&origin_of("urn:emr", &resource).unwrap());
+    let Known::New(follows) = known else { panic!("{known:?}") };
+    assert_eq!(follows.len(), FOLLOWS_MAX);
+    assert_eq!(follows[0], story.entries[0].follow_ref(), "the representative is among them");
 }
 
 #[test]

@@ -43,7 +43,8 @@ impl World<'_> {
     }
 
     /// Returns the versions of a resource that a machine must export: those that it holds and that no other which it
-    /// holds has replaced.
+    /// holds has replaced. A version names the copies that its writer held. Who holds another copy only (filed in another
+    /// area) cannot know of it, and shows both versions (region 680).
     fn versions_standing(&self, node: usize, key: &ResourceKey) -> Vec<String> {
         let versions = &self.imports.resources[key];
         let held = self.versions_held(node, key);
@@ -52,6 +53,7 @@ impl World<'_> {
         let replaced: BTreeSet<String> = held
             .iter()
             .flat_map(|place| versions[*place].saw.iter().map(move |saw| (place, saw)))
+            .filter(|(_, saw)| held.contains(saw))
             .filter(|(place, saw)| versions[**place].value != versions[**saw].value)
             .map(|(_, saw)| text(saw))
             .collect();
@@ -70,11 +72,13 @@ impl World<'_> {
         let refuted = self.imports.refuted.iter();
         let refuted = refuted.filter(|one| one.key == *key && self.holds(node, &one.place.0, one.place.1));
         let value = |place: &usize| versions[*place].value.to_string();
-        let mut answered: BTreeSet<String> = refuted.flat_map(|one| one.saw.iter().map(value)).collect();
+        let known = |saw: &&usize| held.contains(saw);
+        let mut answered: BTreeSet<String> =
+            refuted.flat_map(|one| one.saw.iter().filter(known).map(value)).collect();
         loop {
             let replaced = held.iter().filter(|place| answered.contains(&value(place)));
             let more: BTreeSet<String> =
-                replaced.flat_map(|place| versions[*place].saw.iter().map(value)).collect();
+                replaced.flat_map(|place| versions[*place].saw.iter().filter(known).map(value)).collect();
             if more.is_subset(&answered) {
                 break;
             }

@@ -34,8 +34,10 @@ pub struct Failure {
 pub struct SweepReport {
     /// The first seed.
     pub first_seed: u64,
-    /// How many seeds were run.
+    /// How many seeds were run, `also` among them.
     pub seeds: u64,
+    /// Seeds beyond the range that have found a bug once, and are run again.
+    pub also: Vec<u64>,
     /// The name of the planted bug, if there was one.
     pub plant: Option<&'static str>,
     /// The seeds that failed, in order.
@@ -147,8 +149,9 @@ pub(super) fn add(all: &mut Faults, one: &Faults) {
 impl fmt::Display for SweepReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let planted = self.plant.map(|plant| format!(" with the bug '{plant}' planted")).unwrap_or_default();
-        let last = self.first_seed + self.seeds.saturating_sub(1);
-        writeln!(f, "{} random regions{planted}, seeds {} to {last}", self.seeds, self.first_seed)?;
+        let last = (self.first_seed + self.seeds).saturating_sub(1 + self.also.len() as u64);
+        let also: String = self.also.iter().map(|seed| format!(", and {seed}")).collect();
+        writeln!(f, "{} random regions{planted}, seeds {} to {last}{also}", self.seeds, self.first_seed)?;
         writeln!(
             f,
             "{:.1} s, {:.1} regions a second; {} events, {} writes acknowledged; {} regions run twice",

@@ -75,6 +75,7 @@ pub fn sweep(options: &SweepOptions, progress: &mut dyn FnMut(SweepProgress)) ->
     let found: Vec<u64> = found.collect();
     let mut report = SweepReport {
         first_seed: options.first_seed,
+        also: found.clone(),
         plant: options.plant.map(Plant::name),
         ..SweepReport::default()
     };

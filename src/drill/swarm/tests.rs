@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::invent::invent;
 use super::region::{Happens, Line, QUIET, QUIET_ROT, Region, Shift, Site, name_of};
+use super::report::SweepReport;
 use super::shrink::{ShrinkOptions, remarks, shrink};
 use super::sweep::{SweepOptions, SweepProgress, sweep};
 use super::verdict::judge;
@@ -170,6 +171,8 @@ fn a_sweep_runs_its_seeds_once_and_tells_how_far_it_is() {
     assert_eq!(heard, [SweepProgress::Ran { done: 1, failed: 0 }]);
     assert_eq!((report.seeds, report.run_twice), (1, 1));
     assert!(report.events > 0 && report.to_string().contains("everything held"));
+    let report = SweepReport { first_seed: 1, seeds: 301, also: vec![1_209], ..report };
+    assert!(report.to_string().starts_with("301 random regions, seeds 1 to 300, and 1209\n"), "{report}");
 }
 
 /// Says which of the first 200 regions catches a planted bug; without the bug all is well in that region.

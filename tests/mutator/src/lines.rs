@@ -39,7 +39,7 @@ pub fn add(copy: &Path, kept: &Path, mistakes: &mut Vec<Mistake>) -> Result<()> 
 
 /// Finds the lines that can be deleted in a file; those of its tests are left.
 pub fn find(file: &Path, source: &str) -> syn::Result<Vec<Mistake>> {
-    let mut finder = Finder { file, source, found: Vec::new() };
+    let mut finder = Finder { file, source, leaving: BTreeSet::new(), found: Vec::new() };
     finder.visit_file(&syn::parse_file(source)?);
     Ok(finder.found)
 }
@@ -47,6 +47,8 @@ pub fn find(file: &Path, source: &str) -> syn::Result<Vec<Mistake>> {
 struct Finder<'a> {
     file: &'a Path,
     source: &'a str,
+    /// Where statements begin that must leave a block.
+    leaving: BTreeSet<usize>,
     found: Vec<Mistake>,
 }
 
@@ -90,9 +92,22 @@ impl<'ast> Visit<'ast> for Finder<'_> {
     fn visit_item_const(&mut self, _: &'ast syn::ItemConst) {}
     fn visit_item_static(&mut self, _: &'ast syn::ItemStatic) {}
 
+    /// What a `let … else` ends with must leave: nothing compiles without.
+    fn visit_local(&mut self, local: &'ast syn::Local) {
+        if let Some((_, diverge)) = local.init.as_ref().and_then(|init| init.diverge.as_ref())
+            && let Expr::Block(it) = &**diverge
+        {
+            self.leaving.extend(it.block.stmts.last().map(|last| last.span().byte_range().start));
+        }
+        visit::visit_local(self, local);
+    }
+
     fn visit_block(&mut self, block: &'ast syn::Block) {
         for (place, statement) in block.stmts.iter().enumerate() {
             let is_last = place + 1 == block.stmts.len();
+            if self.leaving.contains(&statement.span().byte_range().start) {
+                continue;
+            }
             let stands_alone = match statement {
                 Stmt::Expr(_, Some(_)) => true,
                 Stmt::Expr(Expr::If(it), None) => it.else_branch.is_none(),

@@ -220,12 +220,13 @@ mod tests {
 
     #[test]
     fn a_statement_is_left_out_and_an_operand_is_not_asked() {
-        let source = "fn f() { g(); if a && b { h() } }";
+        let source = "fn f() { g(); if a && b { h() } let Some(c) = d else { e(); return; }; }";
         let mistakes = crate::lines::find("a.rs".as_ref(), source).unwrap();
         let (text, lost) = switched(source, &mistakes);
         assert_eq!(
             text.replace(ON, "on"),
-            "fn f() { if !on(1) { g(); } if !on(2) { if (if on(3) { a } else if on(4) { b } else { a && b }) { h() } } }"
+            "fn f() { if !on(1) { g(); } if !on(2) { if (if on(3) { a } else if on(4) { b } else { a && b }) { h() } } \
+             let Some(c) = d else { if !on(5) { e(); } return; }; }"
         );
         assert!(lost.is_empty());
     }

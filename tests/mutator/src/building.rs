@@ -150,7 +150,12 @@ impl Mishap {
     fn guilty(&self, written: &BTreeMap<PathBuf, Switched>) -> Option<Vec<u32>> {
         let numbers =
             |(file, byte): &(PathBuf, usize)| written.get(file).map(|switched| switched.around(*byte));
-        self.places.iter().filter_map(numbers).find(|numbers| !numbers.is_empty())
+        self.places.iter().filter_map(numbers).find(|numbers| !numbers.is_empty()).or_else(|| {
+            let (file, _) = self.places.first()?;
+            let bytes = || self.places.iter().filter(|(other, _)| other == file).map(|(_, byte)| *byte);
+            let stays = written.get(file)?.stays_in(bytes().min()?..bytes().max()?);
+            (!stays.is_empty()).then_some(stays)
+        })
     }
 }
 

@@ -22,6 +22,18 @@ impl Switched {
         let around = self.made.iter().filter(|(range, _)| range.contains(&byte));
         around.min_by_key(|(range, _)| range.len()).map(|(_, numbers)| numbers.clone()).unwrap_or_default()
     }
+
+    /// Returns the mistakes by which a piece of text is not left any more: without it, what follows is reached in a state in
+    /// which the compiler refuses it, and it tells of that place.
+    pub fn stays_in(&self, piece: Range<usize>) -> Vec<u32> {
+        let leaves = |range: &Range<usize>| {
+            let inside = self.text[range.clone()].split_once("{ ").map_or("", |(_, inside)| inside);
+            ["continue", "break", "return"].into_iter().any(|word| inside.starts_with(word))
+        };
+        let within = |range: &Range<usize>| piece.start <= range.start && range.end <= piece.end;
+        let stays = self.made.iter().filter(|(range, _)| within(range) && leaves(range));
+        stays.flat_map(|(_, numbers)| numbers.iter().copied()).collect()
+    }
 }
 
 /// Writes the switches of a file; `changes` are in their order, and mistakes in `left_out` are not made.
@@ -229,6 +241,19 @@ mod tests {
              let Some(c) = d else { if !on(5) { e(); } return; }; }"
         );
         assert!(lost.is_empty());
+    }
+
+    #[test]
+    fn who_does_not_leave_is_guilty_of_what_is_behind() {
+        let source = "fn f() { if a { g(b); return; } h(b); }";
+        let mistakes = crate::lines::find("a.rs".as_ref(), source).unwrap();
+        let numbered: Vec<(u32, &Mistake)> = (1..).zip(&mistakes).collect();
+        let (changes, _) = places::find(source, &numbered).unwrap();
+        let made = switch(source, &changes, &BTreeSet::new());
+        let at = |text: &str| made.text.find(text).unwrap();
+        let returns = mistakes.iter().position(|one| one.name.ends_with("return;")).unwrap() as u32 + 1;
+        assert_eq!(made.stays_in(at("g(b)")..at("h(b)")), [returns]);
+        assert_eq!(made.stays_in(at("h(b)")..made.text.len()), [0; 0]);
     }
 
     #[test]

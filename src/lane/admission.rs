@@ -184,23 +184,21 @@ pub fn admit<L: LaneLog>(
     ended(lane, try_admit(state, log, run, certificates))
 }
 
-/// Judges a peer's evidence of a fork, whole or in pieces, against what is held of the lane.
+/// Judges a peer's evidence that a lane is forked, whole or in pieces, against what is held of this lane. `lane` is what the
+/// evidence was sent for: evidence of another lane is refused, or it would be judged against nothing and cut off what is held.
 ///
 /// Branches that cannot be judged yet do not hinder the others.
 ///
 /// # Errors
 /// Only when the log cannot be read.
 pub fn admit_fork<L: LaneLog>(
+    lane: &LaneId,
     state: Option<&LaneState>,
     log: &L,
     theirs: &ForkState,
     certificates: &Certificates,
 ) -> Result<Admission, L::Error> {
-    let lane = state.map(LaneState::id).or_else(|| theirs.branches.first().map(|branch| branch.lane));
-    match lane {
-        None => Ok(Admission::Waiting(Wait::Gap { have: 0 })),
-        Some(lane) => ended(lane, try_admit_fork(state, log, theirs, certificates)),
-    }
+    ended(*lane, try_admit_fork(lane, state, log, theirs, certificates))
 }
 
 fn ended<E>(lane: LaneId, end: Result<Admission, Stop<E>>) -> Result<Admission, E> {
@@ -249,12 +247,17 @@ fn try_admit<L: LaneLog>(
 }
 
 fn try_admit_fork<L: LaneLog>(
+    lane: &LaneId,
     state: Option<&LaneState>,
     log: &L,
     theirs: &ForkState,
     certificates: &Certificates,
 ) -> Result<Admission, Stop<L::Error>> {
     check_branches(theirs)?;
+    let elsewhere = theirs.branches.iter().find(|branch| branch.lane != *lane);
+    if let Some(branch) = elsewhere {
+        return Err(RefusalReason::OtherLane { seq: branch.start }.into());
+    }
     let fresh;
     let state = match (state, theirs.branches.first()) {
         (Some(state), _) => state,

@@ -84,7 +84,7 @@ impl Source {
                 .map_or("native".to_owned(), |o| format!("{} {}/{}", o.source, o.resource_type, o.id)),
             positions,
             unverified: fact.standing == Standing::Disputed,
-            waiting: !node.missing.is_empty(),
+            waiting: node.is_waiting(),
             mismatched: !node.mismatched.is_empty(),
         }
     }
@@ -97,7 +97,7 @@ impl Marks {
             concurrent: thread.is_concurrent(),
             disputed,
             unverified: thread.tip_nodes().any(Node::is_disputed),
-            waiting: thread.nodes.iter().any(|node| !node.missing.is_empty()),
+            waiting: thread.nodes.iter().any(Node::is_waiting),
         }
     }
 }

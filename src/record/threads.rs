@@ -70,6 +70,13 @@ impl<'a> Node<'a> {
         self.first().standing == Standing::Disputed
     }
 
+    /// Says whether it follows something that may still arrive. A version that was imported follows every copy of the one
+    /// before, wherever it was filed: one of them is enough.
+    pub fn is_waiting(&self) -> bool {
+        let has_predecessor = self.first().origin.is_some() && !self.follows.is_empty();
+        !self.missing.is_empty() && !has_predecessor
+    }
+
     /// Returns the position of the representative.
     pub fn position(&self) -> Position {
         self.first().position

@@ -63,7 +63,10 @@ impl Versions {
             || resource.versions.iter().filter(|(digest, _)| is_current(digest)).map(|(_, copies)| copies);
         let first = current().filter_map(|copies| copies.first());
         let others = current().flat_map(|copies| copies.iter().skip(1));
-        Known::New(FollowRef::in_order(first.chain(others).copied().take(FOLLOWS_MAX).collect()))
+        // In a forked lane two stand at one place, and one of them can be named there.
+        let mut places = BTreeSet::new();
+        let all = first.chain(others).filter(|it| places.insert((it.lane, it.seq, it.index)));
+        Known::New(FollowRef::in_order(all.copied().take(FOLLOWS_MAX).collect()))
     }
 
     fn learn(&mut self, thread: &Thread<'_>) {

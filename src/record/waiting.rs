@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::facts::Facts;
-use super::statement::Position;
+use super::statement::{FollowRef, Position};
 
 /// A statement that follows one which is not known here.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -21,10 +21,18 @@ pub struct Waiting {
     pub waits_for: Position,
 }
 
-/// Lists what waits, in the order of positions.
+/// Lists what waits, in the order of positions. A version that was imported follows every copy of the one before, wherever it
+/// was filed: with one of them here it waits for nothing.
 pub fn waiting(facts: &Facts) -> Vec<Waiting> {
     let mut found = Vec::new();
+    let is_here = |follow: &FollowRef| {
+        let place = |lane| Position { lane, seq: follow.seq, index: follow.index };
+        follow.lane.is_some_and(|lane| facts.at(place(lane)).next().is_some())
+    };
     for fact in facts.iter() {
+        if fact.origin.is_some() && fact.statement.follows.iter().any(is_here) {
+            continue;
+        }
         for follow in &fact.statement.follows {
             let Some(lane) = follow.lane else { continue };
             let waits_for = Position { lane, seq: follow.seq, index: follow.index };

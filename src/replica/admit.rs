@@ -80,8 +80,12 @@ impl Replica {
         let mut batch = Batch::default();
         let state = inner.lanes.get(lane);
         let held = state.map(LaneState::head);
-        let decided = admit_fork(state, &StoreLog(&*self.store), theirs, &inner.roster.certificates)?;
-        let outcome = self.take_admission(&mut inner, &mut batch, decided, held)?;
+        let decided = admit_fork(lane, state, &StoreLog(&*self.store), theirs, &inner.roster.certificates);
+        let outcome = match decided {
+            // Only this lane stands still, until it is healed.
+            Err(StoreError::DamagedRun { lane, start }) => self.is_unreadable(&mut inner, lane, start)?,
+            decided => self.take_admission(&mut inner, &mut batch, decided?, held)?,
+        };
         if !batch.is_empty() {
             self.commit(&mut inner, batch)?;
         }

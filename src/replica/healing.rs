@@ -118,12 +118,16 @@ impl Replica {
         start: u64,
     ) -> Result<Outcome, ReplicaError> {
         tracing::error!(lane = %lane.short(), from = start, "entries cannot be read; the next peer is asked for them");
-        let end = inner.lanes.get(&lane).map_or(u64::MAX, LaneState::size);
-        if inner.damaged.len() < DAMAGED_MAX {
-            inner.damaged.push(DamagedRun { lane, start, end });
+        let is_known = |run: &DamagedRun| run.lane == lane && run.start <= start && start < run.end;
+        // Each session that began when this was known tells of it: none need begin anew for it.
+        if !inner.damaged.iter().any(is_known) {
+            let end = inner.lanes.get(&lane).map_or(u64::MAX, LaneState::size);
+            if inner.damaged.len() < DAMAGED_MAX {
+                inner.damaged.push(DamagedRun { lane, start, end });
+            }
+            inner.damage_found += 1;
+            self.note_damage(true)?;
         }
-        inner.damage_found += 1;
-        self.note_damage(true)?;
         let unknown = Head::Straight { size: 0, root: Frontier::default().root() };
         Ok(self.stands(inner, &lane).unwrap_or(Outcome::Stored(unknown)))
     }

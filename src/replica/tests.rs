@@ -18,7 +18,7 @@ use super::syncing::{self, SessionState, Until};
 use super::{Replica, ReplicaError, heads};
 use crate::base::{Area, Digest, Part, RecordId};
 use crate::identity::{DeviceRole, SiteKind};
-use crate::lane::Head;
+use crate::lane::{Head, LaneState};
 use crate::record::{Author, Harm, RecordView, json};
 use crate::store::DamagedRun;
 use crate::store::keys::KeySource;
@@ -471,6 +471,45 @@ async fn rot_that_admission_meets_is_noted_and_healed() {
 
     meet(&north, &south).await;
     assert_eq!((north.scrub().unwrap(), digest(&north)), (vec![], heads));
+}
+
+/// A run that cannot be read lies where a fork must be judged: that lane stands still, and the session goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rot_that_evidence_of_a_fork_meets_is_noted_and_ends_nothing() {
+    let mut region = Region::new();
+    let ((north, _), (south, _)) = (region.enrol("north"), region.enrol("south"));
+    let patient = NewPatient { name: "三浦 花子".into(), kana: None, birth_date: None, sex: None };
+    let record = north.register(&patient, None, author()).unwrap().record;
+    let note = |text: String| Write::Note { text, title: None };
+    north.write(&record, note("診察所見".repeat(400)), author()).unwrap();
+    drop(north);
+    let (home, copy) = (region.dir.path().join("north"), region.dir.path().join("copy"));
+    std::fs::create_dir(&copy).unwrap();
+    for file in std::fs::read_dir(&home).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+    }
+    let open = |home: &Path| Home::open(home, &Region::key(home), Arc::new(SystemEnvironment)).unwrap();
+    for (home, text) in [(&home, "原本で書いた。"), (&copy, "複製で書いた。")] {
+        let replica = Arc::new(open(home));
+        replica.write(&record, note(text.into()), author()).unwrap();
+        meet(&replica, &south).await;
+    }
+    let forked = |state: &&LaneState| state.fork.is_some() && state.name.part == Part::Notes;
+    let lanes = south.lanes();
+    let state = lanes.values().find(forked).expect("two wrote at one place");
+    let file = std::fs::read(home.join("store.redb")).unwrap();
+    let (_, rotten, damaged) = flip(&file, &home, 0, |damaged| {
+        damaged.len() == 1 && damaged[0].lane == state.id() && damaged[0].start > 0
+    });
+    drop(rotten);
+    let north = open(&home);
+    for _ in 0..2 {
+        let outcome = north.admit_fork(&state.id(), state.fork.as_ref().unwrap()).unwrap();
+        assert!(matches!(outcome, Outcome::Stored(Head::Straight { .. })), "{outcome:?}");
+        assert_eq!((north.damaged().len(), north.damaged()[0].lane), (1, damaged[0].lane));
+        assert_eq!(north.damage_found(), 1, "what is known is told once");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

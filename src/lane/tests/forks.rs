@@ -118,6 +118,27 @@ fn a_fork_at_entry_0_keeps_the_name_and_a_certificate() {
     );
 }
 
+/// Judged under a name of which nothing is held, it would begin the lane anew, and what is held would be cut off.
+#[test]
+fn evidence_that_comes_under_the_name_of_another_lane_is_refused() {
+    let story = story();
+    let mut witness = story.replica();
+    story.offer_all(&mut witness, &story.history("abcd", &[]));
+    witness.offer(&story.history("X", &[])[0]);
+    let evidence = witness.state(story.lane).fork.clone().unwrap();
+    let mut replica = story.replica();
+    story.offer_all(&mut replica, &story.history("abcdefgh", &[]));
+    let other = story.device.name("shared/b", Part::Card).id();
+    for named in [other, LaneId([9; 32])] {
+        let Admission::Refused(refusal) = replica.offer_fork(named, &evidence) else { panic!("not refused") };
+        assert!(matches!(refusal.reason, RefusalReason::OtherLane { .. }), "{refusal}");
+        assert_eq!(refusal.lane, named);
+    }
+    assert_eq!(replica.state(story.lane).size(), 9);
+    let admission = replica.offer_fork(story.lane, &evidence);
+    assert!(matches!(admission, Admission::Forked(_)), "under its own name it counts: {admission:?}");
+}
+
 #[test]
 fn a_shorter_prefix_is_no_fork() {
     let story = story();

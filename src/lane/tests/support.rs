@@ -168,7 +168,7 @@ impl Replica {
     }
 
     pub fn offer_fork(&mut self, lane: LaneId, fork: &ForkState) -> Admission {
-        let Ok(admission) = admit_fork(self.lanes.get(&lane), self, fork, &self.certificates);
+        let Ok(admission) = admit_fork(&lane, self.lanes.get(&lane), self, fork, &self.certificates);
         self.apply(lane, &admission);
         admission
     }

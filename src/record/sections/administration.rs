@@ -150,11 +150,7 @@ fn dose(node: &Node<'_>) -> Dose {
             (_, _) => DoseState::Given,
         },
         twins: Vec::new(),
-        marks: Marks {
-            unverified: node.is_disputed(),
-            waiting: !node.missing.is_empty(),
-            ..Marks::default()
-        },
+        marks: Marks { unverified: node.is_disputed(), waiting: node.is_waiting(), ..Marks::default() },
         source: Source::of(node),
         matching: Substance::of_concept(drug),
     }

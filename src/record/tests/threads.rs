@@ -49,6 +49,11 @@ fn a_later_version_follows_and_versions_imported_apart_are_two_tips() {
     let threads = facts.threads(Section::Allergies);
     assert_eq!(threads.len(), 1);
     assert_eq!(threads[0].tips, [1, 2]);
+    // Without any copy of the first, the second waits for it.
+    let mut here = Story { entries: story.entries[1..2].to_vec() };
+    assert!(here.view().waiting.len() == 1 && here.view().allergies.active[0].marks.waiting);
+    here.entries = story.entries[..2].to_vec();
+    assert!(here.view().waiting.is_empty() && !here.view().allergies.active[0].marks.waiting);
 }
 
 /// Region 680: who held the copy of another area only showed the earlier version beside the later one.
@@ -69,6 +74,8 @@ fn a_later_version_names_all_copies_of_the_earlier_one() {
         let threads = facts.threads(Section::Allergies);
         assert_eq!((threads.len(), threads[0].nodes.len()), (1, 2));
         assert_eq!(threads[0].tips, [1], "without copy {copy}");
+        let view = here.view();
+        assert_eq!((view.waiting.len(), view.allergies.active[0].marks.waiting), (0, false));
     }
 }
 

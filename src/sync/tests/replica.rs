@@ -274,7 +274,7 @@ impl Replica {
     pub fn admit_fork(&mut self, lane: LaneId, bytes: &[u8]) -> Option<Input> {
         let theirs: ForkState = cbor::from_canonical(bytes).ok()?;
         let state = self.lanes.get(&lane).map(|lane| lane.state.clone());
-        let Ok(admission) = admit_fork(state.as_ref(), self, &theirs, &self.certificates);
+        let Ok(admission) = admit_fork(&lane, state.as_ref(), self, &theirs, &self.certificates);
         Some(self.apply(lane, admission))
     }
 

@@ -112,7 +112,7 @@ impl RecordView {
         let mut conflicts: Vec<Conflict> = old.chain(new).flatten().collect();
         // Open ones first; within a kind the order of the statements is that of the threads.
         conflicts.sort_by(|a, b| (!a.open, a.section, a.kind).cmp(&(!b.open, b.section, b.kind)));
-        let evidence = Evidence::of(facts, &allergies, &medication, now);
+        let evidence = Evidence::of(facts, &allergies, &medication, &administrations, now);
         let checked = safety::check(&evidence, checker, now);
         let mut alerts = whereabouts::alerts(&whereabouts);
         alerts.extend(checked.alerts);

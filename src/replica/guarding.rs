@@ -20,11 +20,14 @@ use super::subject::Subject;
 use super::writing::Target;
 use crate::base::{Digest, Hlc, LaneId};
 use crate::record::facts::{Facts, Standing};
-use crate::record::safety::{Alert, Checker, Evidence, check, overriding};
-use crate::record::sections::{allergies, medication};
+use crate::record::fhir;
+use crate::record::safety::{Alert, Checker, Evidence, Severity, check, overriding};
+use crate::record::sections::{administration, allergies, medication};
 use crate::record::statement::Salt;
 use crate::record::{Act, FactsBody, Informant, Position, RecordView, Statement};
 
+/// What is answered to a reason for which there was no contraindication.
+const NOT_NEEDED: &str = "理由は不要だったため記録していない / no contraindication was found: the reason was not needed, and is not written";
 /// The name of a table of rules in a store's folder.
 pub const RULES_FILE: &str = "interactions.csv";
 
@@ -39,7 +42,7 @@ pub(super) struct Guarded {
 /// Which possible harm stops what is about to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stops {
-    /// What it brings: who orders a further dose is not stopped by what was known before.
+    /// What it brings: who goes on with a drug at another dose is not stopped by what was known before. Who starts one is.
     New,
     /// What it brings or goes on with: who decides takes it upon themselves.
     Any,
@@ -100,23 +103,27 @@ impl Replica {
             .map_err(|error| call(&error))?;
         let view = self.view(&after);
         let known = match stops {
-            Stops::New => self.interrupting(&before, view.latest),
-            Stops::Any => BTreeSet::new(),
+            Stops::New if !order.follows.is_empty() => self.interrupting(&before, view.latest),
+            Stops::New | Stops::Any => BTreeSet::new(),
         };
-        let touches = |alert: &&Alert| alert.statements.contains(&position);
-        let brought: Vec<&Alert> = view
-            .alerts
-            .iter()
-            .filter(touches)
-            .filter(|alert| alert.interrupts() && !known.contains(&alert.pair))
-            .collect();
+        // Also where a reason was given before: it holds for the order beside which it stands.
+        let touches = |alert: &&Alert| {
+            alert.severity == Severity::Contraindicated && alert.statements.contains(&position)
+        };
+        let touched: Vec<&Alert> = view.alerts.iter().filter(touches).collect();
+        let goes_on =
+            |alert: &Alert| stops == Stops::New && !order.follows.is_empty() && !alert.overrides.is_empty();
+        let is_brought = |alert: &&&Alert| !known.contains(&alert.pair) && !goes_on(alert);
+        let brought: Vec<&&Alert> = touched.iter().filter(is_brought).collect();
+        let mut warnings = warnings(&view, &position);
+        warnings.extend(unchecked(&view, order));
         let Some(reason) = reason.map(str::trim).filter(|reason| !reason.is_empty()) else {
             if !brought.is_empty() {
                 let blocked = brought.iter().map(|alert| alert.why.line()).collect();
                 let rules = brought.iter().flat_map(|alert| alert.rules.iter().cloned()).collect();
                 return Err(ReplicaError::Contraindicated(Box::new(Blocked { record, blocked, rules })));
             }
-            return Ok(Guarded { issues: Vec::new(), warnings: warnings(&view, &position) });
+            return Ok(Guarded { issues: Vec::new(), warnings });
         };
         let [kind, id] =
             crate::record::json::top_strings(&order.resource, ["resourceType", "id"]).unwrap_or_default();
@@ -128,16 +135,33 @@ impl Replica {
             reason: Some(reason.to_owned()),
             resource: overriding::issue(&record, now, &target.author, alert, &reference, reason),
         };
-        Ok(Guarded { issues: brought.iter().map(issue).collect(), warnings: warnings(&view, &position) })
+        if touched.is_empty() {
+            warnings.push(NOT_NEEDED.to_owned());
+        }
+        Ok(Guarded { issues: touched.iter().map(issue).collect(), warnings })
     }
 
     /// The pairs that interrupt already.
     fn interrupting(&self, facts: &Facts, latest: Hlc) -> BTreeSet<String> {
         let ((allergies, _), (medication, _)) = (allergies::view(facts), medication::view(facts));
-        let evidence = Evidence::of_drugs(facts, &allergies, &medication, latest.wall());
+        let (doses, _) = administration::view(facts);
+        let evidence = Evidence::of_drugs(facts, &allergies, &medication, &doses, latest.wall());
         let alerts = check(&evidence, &self.checker, latest.wall()).alerts;
         alerts.into_iter().filter(Alert::interrupts).map(|alert| alert.pair).collect()
     }
+}
+
+/// Says that the drug of an order could not be checked, if the tables do not know it.
+fn unchecked(view: &RecordView, order: &Statement) -> Option<String> {
+    let json: serde_json::Value = serde_json::from_str(&order.resource).ok()?;
+    let name = fhir::concept(fhir::at(&json, &["medicationCodeableConcept"]))?;
+    let is_unknown = view.checked.drugs_unresolved.contains(&name);
+    is_unknown.then(|| {
+        format!(
+            "未確認：この薬は表になく、アレルギーや相互作用を確認できていない / NOT CHECKED: the tables do not know '{name}'; \
+             give its YJ code or another name"
+        )
+    })
 }
 
 /// The conflicts and alerts that a statement takes part in.

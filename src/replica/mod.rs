@@ -52,6 +52,8 @@ pub mod local;
 mod looking_back;
 mod naming;
 pub mod neighbours;
+#[cfg(test)]
+mod ordering_tests;
 pub mod realm;
 pub mod records;
 pub mod request;

@@ -13,7 +13,9 @@ use crate::base::{Area, Hlc, Part, RecordId, WallMs};
 use crate::lane::{Entry, EntryKind};
 use crate::record::build::{self, AllergyInput, Coding, MedicationChange, MedicationInput, PatientInput};
 use crate::record::facts::Facts;
+use crate::record::sections::Section;
 use crate::record::sections::allergies::Criticality;
+use crate::record::sections::medication::Medication;
 use crate::record::statement::Salt;
 use crate::record::{
     Act, Author, FactsBody, FollowRef, Informant, Position, RecordView, Statement, json, kana,
@@ -122,14 +124,16 @@ impl Replica {
             }
             Write::Medication { action, drug, code, dose, reason: why } => {
                 let input = MedicationInput { drug, yj: yj(code)?, dose, change: change_of(action) };
-                let draft = medication(&subject, now, &author, action, &input, why)?;
+                let (draft, told) = medication(&subject, now, &author, action, &input, why)?;
                 let target = Target { record: *record, area: self.area_of(record)?, author };
-                return match action {
+                let mut written = match action {
                     MedicationAction::Start | MedicationAction::Change => {
                         self.order(&subject, target, draft, Stops::New, reason)
                     }
                     MedicationAction::Hold | MedicationAction::Stop => self.state(&subject, target, draft),
-                };
+                }?;
+                written.warnings.extend(told);
+                return Ok(written);
             }
         };
         let area = self.area_of(record)?;
@@ -308,31 +312,54 @@ fn medication(
     action: MedicationAction,
     input: &MedicationInput,
     reason: Option<String>,
-) -> Result<Draft, ReplicaError> {
+) -> Result<(Draft, Vec<String>), ReplicaError> {
     let act = match action {
         MedicationAction::Start => Act::Assert,
         MedicationAction::Change => Act::Change,
         MedicationAction::Hold => Act::Hold,
         MedicationAction::Stop => Act::Stop,
     };
+    let facts = subject.facts()?.own();
+    let view = RecordView::of(facts);
+    let wanted = kana::fold(&input.drug);
+    let is_same = |medication: &&Medication| kana::fold(&medication.name) == wanted;
+    let mut told = Vec::new();
     let follows = if action == MedicationAction::Start {
+        let again = view.medication.active.iter().filter(is_same);
+        told.extend(again.map(|one| {
+            format!(
+                "この薬はすでに処方中 / this drug is active already: {} {}",
+                one.name,
+                one.doses.join("、")
+            )
+            .trim_end()
+            .to_owned()
+        }));
         Vec::new()
     } else {
-        let facts = subject.facts()?.own();
-        let view = RecordView::of(facts);
-        let wanted = kana::fold(&input.drug);
         let given = view.medication.active.iter().chain(&view.medication.recorded);
-        let same = given.filter(|medication| kana::fold(&medication.name) == wanted);
-        let sources = same.flat_map(|medication| &medication.sides).flat_map(|side| &side.source.positions);
+        let same = given.filter(is_same);
+        let sources: Vec<&Position> =
+            same.flat_map(|medication| &medication.sides).flat_map(|side| &side.source.positions).collect();
+        let open =
+            view.conflicts.iter().filter(|conflict| conflict.open && conflict.section == Section::Medication);
+        let settled = open.filter(|conflict| conflict.statements.iter().any(|one| sources.contains(&one)));
+        told.extend(settled.map(|conflict| {
+            format!(
+                "これにより矛盾に決着をつけた / this settles what contradicted each other: {}",
+                conflict.summary
+            )
+        }));
         follow(facts, sources, || format!("current medication '{}'", input.drug))?
     };
-    Ok(Draft {
+    let draft = Draft {
         act,
         informant: Informant::Clinician,
         follows,
         reason,
         resource: build::medication(subject.record(), now, &author.name, input),
-    })
+    };
+    Ok((draft, told))
 }
 
 /// Makes the references to the tips that a statement follows.

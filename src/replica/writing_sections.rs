@@ -14,6 +14,7 @@ use crate::record::build::nursing;
 use crate::record::build::observations::{self, VitalSign};
 use crate::record::build::{YJ_SYSTEM, consents};
 use crate::record::facts::Facts;
+use crate::record::sections::blood_type;
 use crate::record::sections::care_level::CareLevel;
 use crate::record::sections::consent::{ConsentKind, ConsentLevel};
 use crate::record::sections::resuscitation::Order;
@@ -50,6 +51,9 @@ pub(super) fn draft(
             observed((Act::Assert, Vec::new()), built)
         }
         SectionWrite::BloodType { group, confirm } => {
+            if !blood_type::is_readable(group) {
+                return Err(unknown("a blood type", group, "A, B, AB or O, with + or - where RhD is known"));
+            }
             let decided = decided(facts, &view.blood_type.sides, *confirm);
             observed(decided, observations::blood_type(record, now, name, group))
         }

@@ -18,7 +18,7 @@ use super::resolve::{self, INGREDIENT_CHARS, Resolved, Route};
 use super::table::{Party, Rule, Table, TableError};
 use crate::base::WallMs;
 use crate::record::facts::Facts;
-use crate::record::sections::{allergies, medication};
+use crate::record::sections::{administration, allergies, medication};
 
 /// A table of rules with the names by which its drugs are found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +67,8 @@ pub fn check_together(records: &[&Facts], checker: &Checker, now: WallMs) -> Che
     for facts in records {
         let (allergies, _) = allergies::view(facts);
         let (medication, _) = medication::view(facts);
-        joined.join(Evidence::of(facts, &allergies, &medication, now));
+        let (doses, _) = administration::view(facts);
+        joined.join(Evidence::of(facts, &allergies, &medication, &doses, now));
     }
     check(&joined, checker, now)
 }

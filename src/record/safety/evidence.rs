@@ -7,7 +7,8 @@
 //!    is renewed anywhere: [`RENEWAL_DAYS`].
 //! 3. Recorded only (`completed` says nothing in Japan, see `sections::medication`) while its own dates cover the
 //!    day.
-//! 4. Nothing that is stopped, prohibited, planned or entered in error.
+//! 4. Doses that were given within [`LEFTOVER_DAYS`], ordered or not: of each drug the latest.
+//! 5. Nothing that is stopped, prohibited, planned or entered in error.
 //!
 //! Allergies: active ones, so also the disputed; not the refuted or resolved.
 //!
@@ -26,9 +27,10 @@ use crate::base::WallMs;
 use crate::record::build;
 use crate::record::facts::Facts;
 use crate::record::fhir::{self, Code};
+use crate::record::sections::administration::{Dose, DoseState};
 use crate::record::sections::allergies::Allergies;
 use crate::record::sections::medication::{Medication, MedicationList, MedicationState};
-use crate::record::source::Side;
+use crate::record::source::{Side, Source};
 use crate::record::statement::Position;
 
 /// For how many days after its last day a drug still counts as being taken.
@@ -114,22 +116,33 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Gathers what counts on the day of `now`, from a record's facts and the two sections of them.
-    pub fn of(facts: &Facts, allergies: &Allergies, medication: &MedicationList, now: WallMs) -> Self {
-        let mut evidence = Self::of_drugs(facts, allergies, medication, now);
+    /// Gathers what counts on the day of `now`, from a record's facts and three sections of them; the doses are in the order
+    /// of their section, the latest first.
+    pub fn of(
+        facts: &Facts,
+        allergies: &Allergies,
+        medication: &MedicationList,
+        doses: &[Dose],
+        now: WallMs,
+    ) -> Self {
+        let mut evidence = Self::of_drugs(facts, allergies, medication, doses, now);
         evidence.tests = lab::gather(facts, day_of(now));
         evidence
     }
 
     /// Gathers all but tests: what is asked before an order is written.
-    pub fn of_drugs(facts: &Facts, allergies: &Allergies, medication: &MedicationList, now: WallMs) -> Self {
+    pub fn of_drugs(
+        facts: &Facts,
+        allergies: &Allergies,
+        medication: &MedicationList,
+        doses: &[Dose],
+        now: WallMs,
+    ) -> Self {
         let today = day_of(now);
-        let given = medication.active.iter().chain(&medication.recorded);
+        let taken = medication.active.iter().chain(&medication.recorded);
+        let taken = taken.filter(|drug| counts(facts, drug, today)).filter_map(|one| drug(facts, one));
         Self {
-            drugs: given
-                .filter(|drug| counts(facts, drug, today))
-                .filter_map(|one| drug(facts, one))
-                .collect(),
+            drugs: taken.chain(given(facts, doses, today)).collect(),
             allergens: allergies
                 .active
                 .iter()
@@ -225,9 +238,41 @@ fn drug(facts: &Facts, drug: &Medication) -> Option<Drug> {
     })
 }
 
+/// Makes drugs of the latest doses that were given.
+fn given(facts: &Facts, doses: &[Dose], today: Date) -> Vec<Drug> {
+    let mut known = BTreeSet::new();
+    let is_recent = |dose: &&Dose| {
+        let when = dose.when.clone().unwrap_or_else(|| build::fhir_time(dose.source.time_ms));
+        let day = fhir::day(&when).parse::<Date>().ok();
+        let over = day.and_then(|day| day.checked_add(LEFTOVER_DAYS.days()).ok());
+        dose.state == DoseState::Given && over.is_some_and(|over| today <= over)
+    };
+    let codes = |dose: &Dose| dose.codes.iter().map(|code| code.code.clone()).collect::<Vec<_>>();
+    let latest = doses.iter().filter(is_recent).filter(|dose| known.insert((dose.drug.clone(), codes(dose))));
+    let drug = |dose: &Dose| {
+        Some(Drug {
+            name: dose.drug.clone(),
+            codes: dose.codes.clone(),
+            products: dose.matching.names().iter().cloned().collect(),
+            institutions: BTreeSet::from([dose.source.device.to_string()]),
+            is_order: false,
+            is_on_hold: false,
+            needs_decision: false,
+            is_unverified: dose.marks.unverified,
+            witness: witness_of(facts, &dose.drug, &dose.source)?,
+            statements: BTreeSet::from([dose.position]),
+            current: vec![dose.position],
+        })
+    };
+    latest.filter_map(drug).collect()
+}
+
 /// Tells who wrote the latest current statement.
 fn witness(facts: &Facts, what: &str, sides: &[Side]) -> Option<Witness> {
-    let source = &sides.first()?.source;
+    witness_of(facts, what, &sides.first()?.source)
+}
+
+fn witness_of(facts: &Facts, what: &str, source: &Source) -> Option<Witness> {
     let position = *source.positions.first()?;
     let json = facts.at(position).next()?.json();
     let dated: [&[&str]; 5] =

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::alert::Words;
+use super::resolve::INGREDIENT_CHARS;
 use super::table::{Party, Table};
 use crate::record::kana;
 
@@ -23,8 +24,6 @@ const CLASSES: &[u8] = include_bytes!("data/classes.csv");
 const TEXT_CHARS_MAX: usize = 400;
 /// Most pieces of which one name is made.
 const NAME_PIECES_MAX: usize = 16;
-/// Characters of a YJ code that name the ingredient and its route.
-const INGREDIENT_CHARS: usize = 7;
 
 /// Words that end a run of katakana and belong to no ingredient's name: forms, salts, and what is said of allergies.
 const ENDINGS: [&str; 34] = [

@@ -1,6 +1,7 @@
 //! Which ingredients a drug or an allergen is: codes first, then names.
 //!
-//! - A YJ code (12 characters, or its first 7) says the ingredient **and its route**: a name beside it adds nothing.
+//! - A YJ code (12 characters, or its first 7) says the ingredient **and its route**: a name beside it adds nothing, unless
+//!   the tables know both and they have no ingredient in common. One of the two is a slip then, and both count.
 //! - Seven characters that claim to be HOT7 are, in what systems really send, a cut YJ code; a true HOT7 number may
 //!   look the same. So the name is read too, and both count: in doubt there is one substance more to check.
 //! - Without a code, names decide, and the form in the text says the route (`クリーム` is no tablet). A text without a
@@ -133,7 +134,7 @@ impl Route {
 pub fn drug(lexicon: &Lexicon, codes: &[Code], texts: &[&str]) -> Resolved {
     let mut resolved = Resolved::default();
     let certain = of_codes(lexicon, codes, &mut resolved);
-    if certain {
+    if certain && !contradicts(lexicon, &resolved, texts) {
         return resolved;
     }
     let route = texts
@@ -161,6 +162,19 @@ pub fn drug(lexicon: &Lexicon, codes: &[Code], texts: &[&str]) -> Resolved {
         }
     }
     resolved
+}
+
+/// Says whether the first text that names an ingredient names none of those that codes have given.
+fn contradicts(lexicon: &Lexicon, coded: &Resolved, texts: &[&str]) -> bool {
+    let ingredients = |text: &&str| -> BTreeSet<IngredientId> {
+        let ingredient = |meaning| match meaning {
+            Meaning::Ingredient(id) => Some(id),
+            Meaning::Class(_) | Meaning::Food(_) | Meaning::NoDrug(_) => None,
+        };
+        lexicon.find(text).into_iter().filter_map(ingredient).collect()
+    };
+    let named = texts.iter().map(ingredients).find(|found| !found.is_empty()).unwrap_or_default();
+    !coded.ingredients.is_empty() && !named.is_empty() && named.is_disjoint(&coded.ingredients)
 }
 
 /// Resolves what somebody is allergic to, by its codes and all that it is called.
@@ -235,6 +249,22 @@ mod tests {
         assert_eq!(Route::of_code("2649735S1028"), Some(Route::Skin));
         for wrong in [code("YJ-code", "26497"), code("YJ-code", "26497X5S1028"), code("99XYZ", "2649735")] {
             assert!(!drug(&lexicon(), &[wrong], &[]).is_known());
+        }
+    }
+
+    #[test]
+    fn a_code_and_a_name_of_different_ingredients_both_count() {
+        let amlodipine = [code("YJ-code", "2171022F1010")];
+        let slip = drug(&lexicon(), &amlodipine, &["サワシリン"]);
+        assert!(slip.shares_ingredient(&drug(&lexicon(), &[], &["アモキシシリン"])));
+        assert!(slip.shares_ingredient(&drug(&lexicon(), &[], &["アムロジピン"])));
+        // A name of the same ingredient, one that the tables do not know, and a code that they do not know add nothing.
+        for (code, name) in [
+            (&amlodipine, "ノルバスク錠5mg"),
+            (&amlodipine, "薬Ｂ"),
+            (&[self::code("YJ-code", "6290009X1020")], "ミコナゾール"),
+        ] {
+            assert_eq!(drug(&lexicon(), code, &[name]).codes.len(), 1, "{name}");
         }
     }
 

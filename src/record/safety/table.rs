@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 
 use super::alert::{AlertKind, Severity, Words};
+use super::resolve::INGREDIENT_CHARS;
 
 /// The demonstration table, NOT for clinical use.
 const DEMONSTRATION: &[u8] = include_bytes!("data/demonstration.csv");
@@ -231,9 +232,16 @@ impl Row<'_> {
 
     fn party(&self, column: usize, may_be_food: bool) -> Result<Party, TableError> {
         let prefix = self.field(column)?;
-        let good = PREFIX_CHARS.contains(&prefix.len()) && prefix.bytes().all(|b| b.is_ascii_alphanumeric());
+        // The ingredient is in digits: a letter among them is a slip, and such a rule would never match.
+        let (ingredient, product) = prefix.split_at_checked(INGREDIENT_CHARS).unwrap_or((prefix, ""));
+        let good = PREFIX_CHARS.contains(&prefix.len())
+            && ingredient.bytes().all(|b| b.is_ascii_digit())
+            && product.bytes().all(|b| b.is_ascii_alphanumeric());
         if !(good || (prefix.is_empty() && may_be_food)) {
-            let why = format!("'{}' is not the beginning of a YJ code, 3 to 12 characters", shown(prefix));
+            let why = format!(
+                "'{}' is not the beginning of a YJ code: 3 to 12 characters, the first {INGREDIENT_CHARS} of them digits",
+                shown(prefix)
+            );
             return Err(self.wrong(column, why));
         }
         Ok(Party { prefix: prefix.to_owned(), name: self.words(column + 1)? })
@@ -309,6 +317,7 @@ mod tests {
         let wrong = [
             ("R2,drug-food,1,a,a,2,b,b,caution,r,r\n", 3, "kind", "drug-food"),
             ("R2,drug-drug,33x!,a,a,6290004,b,b,caution,r,r\n", 3, "a_yj_prefix", "33x!"),
+            ("R2,drug-drug,33O2001,a,a,6290004,b,b,caution,r,r\n", 3, "a_yj_prefix", "33O2001"),
             ("R2,drug-drug,,a,a,6290004,b,b,caution,r,r\n", 3, "a_yj_prefix", "beginning"),
             ("R2,drug-allergy,,a,a,,b,b,caution,r,r\n", 3, "b_yj_prefix", "beginning"),
             ("R2,drug-drug,3332001,,a,6290004,b,b,caution,r,r\n", 3, "a_name_ja", "empty"),

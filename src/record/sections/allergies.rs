@@ -49,7 +49,13 @@ const NONE_KNOWN_CODES: [&str; 12] = [
 const UNKNOWN_CODES: [&str; 1] = ["no-allergy-info"];
 
 /// Whole texts that say that no allergy is known, folded.
-const NONE_KNOWN_TEXTS: [&str; 8] = [
+const NONE_KNOWN_TEXTS: [&str; 14] = [
+    "なし",
+    "無し",
+    "特になし",
+    "none",
+    "none known",
+    "nka",
     "アレルギー歴なし",
     "アレルギーなし",
     "アレルギー無し",

@@ -194,6 +194,11 @@ fn text(json: &Value) -> String {
     plain.or_else(|| fhir::concept(fhir::at(json, &["valueCodeableConcept"]))).unwrap_or_default()
 }
 
+/// Says whether a text names a group of the ABO system, RhD or both.
+pub fn is_readable(text: &str) -> bool {
+    parse(text.to_owned()) != Says::Unreadable
+}
+
 /// Reads a group from words; words that are not wholly understood are unreadable.
 fn parse(text: String) -> Says {
     let normal: String = text.nfkc().flat_map(char::to_uppercase).collect();

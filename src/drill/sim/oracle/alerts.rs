@@ -44,12 +44,12 @@ fn is_start(one: &One<'_>) -> bool {
 }
 
 impl Held<'_> {
-    /// Says whether an order must be refused until a reason is given: its drug is one to which an allergy stands here,
-    /// and nobody has given it yet.
+    /// Says whether an order must be refused until a reason is given: its drug is one to which an allergy stands here, and it
+    /// is started, or nobody has given it yet.
     pub(in crate::drill::sim) fn forbids(&self, content: &Content) -> bool {
         let Content::Write(Write::Medication { action, drug, .. }) = content else { return false };
         matches!(action, MedicationAction::Start | MedicationAction::Change)
             && !self.standing(&Topic::Allergy(drug)).is_empty()
-            && self.standing(&Topic::Drug(drug)).is_empty()
+            && (*action == MedicationAction::Start || self.standing(&Topic::Drug(drug)).is_empty())
     }
 }

@@ -20,6 +20,7 @@ use super::subject::Subject;
 use super::writing::Target;
 use crate::base::{Digest, Hlc, LaneId};
 use crate::record::facts::{Facts, Standing};
+use crate::record::linking::told;
 use crate::record::safety::{Alert, Checker, Evidence, check, overriding};
 use crate::record::sections::{allergies, medication};
 use crate::record::statement::Salt;
@@ -78,7 +79,8 @@ impl Replica {
         stops: Stops,
         reason: Option<&str>,
     ) -> Result<Guarded, ReplicaError> {
-        let before = subject.facts()?.joined();
+        let person = subject.facts()?;
+        let before = person.joined();
         let (mut after, record, now) = (before.clone(), target.record, self.environment().now());
         let body = FactsBody {
             version: FactsBody::VERSION,
@@ -110,13 +112,15 @@ impl Replica {
             .filter(touches)
             .filter(|alert| alert.interrupts() && !known.contains(&alert.pair))
             .collect();
+        let mut warnings = warnings(&view, &position);
+        warnings.extend(told::left_out(person.left_out()));
         let Some(reason) = reason.map(str::trim).filter(|reason| !reason.is_empty()) else {
             if !brought.is_empty() {
                 let blocked = brought.iter().map(|alert| alert.why.line()).collect();
                 let rules = brought.iter().flat_map(|alert| alert.rules.iter().cloned()).collect();
                 return Err(ReplicaError::Contraindicated(Box::new(Blocked { record, blocked, rules })));
             }
-            return Ok(Guarded { issues: Vec::new(), warnings: warnings(&view, &position) });
+            return Ok(Guarded { issues: Vec::new(), warnings });
         };
         let [kind, id] =
             crate::record::json::top_strings(&order.resource, ["resourceType", "id"]).unwrap_or_default();
@@ -128,7 +132,7 @@ impl Replica {
             reason: Some(reason.to_owned()),
             resource: overriding::issue(&record, now, &target.author, alert, &reference, reason),
         };
-        Ok(Guarded { issues: brought.iter().map(issue).collect(), warnings: warnings(&view, &position) })
+        Ok(Guarded { issues: brought.iter().map(issue).collect(), warnings })
     }
 
     /// The pairs that interrupt already.

@@ -452,7 +452,8 @@ fn of_many_unknown_lanes_each_is_told_once() {
     let statement = north.write(&record, allergy("海老"), author()).unwrap().statement.unwrap();
     let fact = north.facts(&record).unwrap().0;
     let statements = vec![fact.iter().last().unwrap().statement.clone()];
-    let entry = facts_entry(north, record, Hlc::at(WallMs(1_800_000_000_000)), author(), None, statements).unwrap();
+    let entry =
+        facts_entry(north, record, Hlc::at(WallMs(1_800_000_000_000)), author(), None, statements).unwrap();
     let unknown = |number: usize| NewLane { mark: LaneMark((number as u64).to_be_bytes()), size: 2 };
     let horizon = |new: Vec<NewLane>| {
         let (version, check) = (HorizonBody::VERSION, HorizonCheck([0; 8]));

@@ -192,9 +192,6 @@ fn written_together(records: &BTreeSet<RecordId>, parts: &[&Facts]) -> Vec<Writt
 }
 
 fn listed(fact: &Fact, with: RecordId) -> WrittenTogether {
-    let json = fact.json();
-    let concepts: [&[&str]; 3] = [&["code"], &["medicationCodeableConcept"], &["type"]];
-    let what = concepts.into_iter().find_map(|path| fhir::concept(fhir::at(&json, path)));
     WrittenTogether {
         time: fact.time,
         position: fact.position,
@@ -203,6 +200,6 @@ fn listed(fact: &Fact, with: RecordId) -> WrittenTogether {
         who: fact.author.name.clone(),
         role: fact.author.role.clone(),
         resource_type: fact.resource_type.clone(),
-        what: what.unwrap_or_default(),
+        what: fact.named().unwrap_or_default(),
     }
 }

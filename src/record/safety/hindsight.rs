@@ -140,7 +140,7 @@ pub fn look_back<'f, E>(
         untold |= knew == Knew::Unknown;
         writings.push(Writing {
             fact,
-            what: what(fact),
+            what: fact.named().unwrap_or_else(|| fact.resource_type.clone()),
             is_order: fact.section == Section::Medication,
             knew,
             overrode: reasons.contains(&(fact.position.lane, fact.position.seq)),
@@ -278,11 +278,4 @@ fn first_knowing<'f, E>(
         }
     }
     Ok(first)
-}
-
-fn what(fact: &Fact) -> String {
-    let json = fact.json();
-    let paths = ["medicationCodeableConcept", "code", "type"];
-    let named = paths.into_iter().find_map(|path| fhir::concept(fhir::at(&json, &[path])));
-    named.unwrap_or_else(|| fact.resource_type.clone())
 }

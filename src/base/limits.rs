@@ -56,6 +56,10 @@ pub const CARRIED_PER_ENTRY_MAX: usize = 4_096;
 pub const HORIZON_LANES_MAX: usize = 65_536;
 /// A whole horizon entry follows at the latest after so many that tell only what has changed.
 pub const HORIZON_CHANGES_MAX: u32 = 1_024;
+/// Most lanes that the entries of one horizon name together. What this program writes stays below: the entries that tell
+/// what has changed are together about four times as large as the whole one, with 12 bytes for a lane in that and at least
+/// 2 in these.
+pub const HORIZON_NAMED_MAX: usize = 32 * HORIZON_LANES_MAX;
 /// A horizon entry is repeated when this many entries were written since the last one in its lane.
 pub const HORIZON_GAP_MAX: u64 = 1_024;
 /// How many entries a reader goes back in a lane to find the horizon of a statement: an import may append many at once.

@@ -7,6 +7,8 @@
 //! last whole entry; each pair skips so many of them and says how many entries the next one has gained. Lanes that are
 //! new are named by the beginning of their id. A horizon tells nothing about a person, and has no salt.
 
+use std::collections::BTreeSet;
+
 use minicbor::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
 
@@ -116,6 +118,7 @@ impl HorizonBody {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Horizon {
     lanes: Vec<NewLane>,
+    marks: BTreeSet<LaneMark>,
 }
 
 impl Horizon {
@@ -127,14 +130,18 @@ impl Horizon {
     /// Goes on by one entry; returns the numbers of the lanes that it names, in its order.
     ///
     /// # Errors
-    /// [`HorizonError::Form`] when it names no lane of the table or grows one beyond reason; then the horizon is of no
-    /// more use.
+    /// [`HorizonError::Form`] when it names no lane of the table, one twice, one that has not grown, or one that has grown
+    /// beyond reason; then the horizon is of no more use.
     pub fn apply(&mut self, body: &HorizonBody) -> Result<Vec<usize>, HorizonError> {
         if body.back.is_none() {
             self.lanes.clear();
+            self.marks.clear();
         }
         let (mut named, mut next) = (Vec::with_capacity(body.grown.len() / 2 + body.new.len()), 0_usize);
         for pair in body.grown.chunks_exact(2) {
+            if pair[1] == 0 {
+                return Err(HorizonError::Form("a lane has not grown"));
+            }
             let number = usize::try_from(pair[0]).ok().and_then(|skip| next.checked_add(skip));
             let lane = number.and_then(|number| Some((number, self.lanes.get_mut(number)?)));
             let (number, lane) = lane.ok_or(HorizonError::Form("it names a lane beyond its table"))?;
@@ -149,6 +156,9 @@ impl Horizon {
         for lane in &body.new {
             if lane.size > TREE_SIZE_MAX {
                 return Err(HorizonError::Form("a lane is longer than lanes can be"));
+            }
+            if !self.marks.insert(lane.mark) {
+                return Err(HorizonError::Form("it names a lane twice"));
             }
             named.push(self.lanes.len());
             self.lanes.push(*lane);
@@ -216,6 +226,12 @@ mod tests {
         assert!(horizon.apply(&body(None, &[], &[lane(1, u64::MAX)])).is_err());
         horizon.apply(&body(None, &[], &[lane(1, 1)])).unwrap();
         assert!(horizon.apply(&body(Some(1), &[0, u64::MAX], &[])).is_err());
+        assert!(horizon.apply(&body(Some(1), &[0, 0], &[])).is_err(), "it has not grown");
+        assert!(horizon.apply(&body(Some(1), &[], &[lane(1, 1)])).is_err(), "it is in the table");
+        assert!(
+            horizon.apply(&body(None, &[], &[lane(1, 1), lane(2, 1), lane(1, 2)])).is_err(),
+            "named twice"
+        );
         for wrong in [
             body(Some(0), &[], &[]),
             body(Some(1), &[1], &[]),

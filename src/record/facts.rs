@@ -16,7 +16,7 @@ use super::json::{self, JsonError};
 use super::origin::Origin;
 use super::statement::{Author, FactsBody, FollowRef, LeafCheck, Position, Statement};
 use super::threads::{self, Thread};
-use super::{Section, place_of};
+use super::{Section, fhir, place_of};
 use crate::base::{Area, DeviceId, Digest, Hlc, LaneId, RecordId};
 
 /// Whether a statement stands on undisputed ground.
@@ -234,6 +234,13 @@ impl Fact {
         FollowRef { lane: Some(lane), seq, index, check: self.check() }
     }
 
+    /// Says in few words what the statement is about, by its resource's own words; none when it has none.
+    pub fn named(&self) -> Option<String> {
+        let json = self.json();
+        let paths = ["medicationCodeableConcept", "vaccineCode", "code", "type"];
+        paths.into_iter().find_map(|path| fhir::concept(fhir::at(&json, &[path])))
+    }
+
     /// Reads the resource; canonical JSON always reads.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.statement.resource).unwrap_or_default()
@@ -251,5 +258,25 @@ impl fmt::Debug for Fact {
 impl fmt::Debug for Facts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Facts({:?}, {} statements)", self.record, self.facts.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::record::Act;
+    use crate::record::fixtures::{Story, allergy, order};
+
+    #[test]
+    fn a_statement_is_about_what_its_resource_names() {
+        let mut story = Story::default();
+        story.write(1, Act::Assert, &[], &order("ワーファリン錠1mg", "active", "1錠"));
+        story.write(1, Act::Assert, &[], &allergy("海老"));
+        let vaccine = serde_json::json!({"resourceType": "Immunization", "vaccineCode": {"text": "破傷風"}});
+        story.write(1, Act::Assert, &[], &vaccine);
+        let plain = serde_json::json!({"resourceType": "Observation", "status": "final"});
+        story.write(1, Act::Assert, &[], &plain);
+        let named: Vec<Option<String>> = story.facts().iter().map(super::Fact::named).collect();
+        let words = |text: &str| Some(text.to_owned());
+        assert_eq!(named, [words("ワーファリン錠1mg"), words("海老"), words("破傷風"), None]);
     }
 }

@@ -21,6 +21,7 @@ use super::writing::Target;
 use crate::base::{Digest, Hlc, LaneId};
 use crate::record::facts::{Facts, Standing};
 use crate::record::fhir;
+use crate::record::linking::told;
 use crate::record::safety::{Alert, Checker, Evidence, Severity, check, overriding};
 use crate::record::sections::{administration, allergies, medication};
 use crate::record::statement::Salt;
@@ -81,7 +82,8 @@ impl Replica {
         stops: Stops,
         reason: Option<&str>,
     ) -> Result<Guarded, ReplicaError> {
-        let before = subject.facts()?.joined();
+        let person = subject.facts()?;
+        let before = person.joined();
         let (mut after, record, now) = (before.clone(), target.record, self.environment().now());
         let body = FactsBody {
             version: FactsBody::VERSION,
@@ -117,6 +119,7 @@ impl Replica {
         let brought: Vec<&&Alert> = touched.iter().filter(is_brought).collect();
         let mut warnings = warnings(&view, &position);
         warnings.extend(unchecked(&view, order));
+        warnings.extend(told::left_out(person.left_out()));
         let Some(reason) = reason.map(str::trim).filter(|reason| !reason.is_empty()) else {
             if !brought.is_empty() {
                 let blocked = brought.iter().map(|alert| alert.why.line()).collect();

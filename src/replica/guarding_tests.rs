@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
+use super::core::Append;
 use super::knowing_tests::{hear_all, region, register};
 use super::request::{MedicationAction, Write};
 use super::sealed_world_tests::{World, author};
+use super::writing::{facts_entry, with_id};
 use super::{Replica, ReplicaError};
-use crate::base::RecordId;
-use crate::record::linking::TieKind;
+use crate::base::{Area, Hlc, Part, RecordId, WallMs};
+use crate::record::linking::group::GROUP_MAX;
+use crate::record::linking::tie::linkage;
+use crate::record::linking::{Pair, TieKind};
+use crate::record::{Informant, Statement};
 
 const AREA: &str = "shared/miura";
 const WARFARIN: &str = "ワーファリン錠1mg";
@@ -143,4 +148,64 @@ fn a_decision_is_the_joined_person_s() {
         seen.iter().any(|one| Replica::statement_name(&one.position) == statement),
         "listed to look through"
     );
+}
+
+/// Writes ties of a record with as many records as nobody has ever heard of, into that record alone.
+fn tie_with_nobody(replica: &Replica, record: &RecordId, kind: TieKind, count: usize) {
+    let statement = |number: usize| {
+        let mut nobody = RecordId([0; 16]);
+        nobody.0[..8].copy_from_slice(&(number as u64 + 1).to_be_bytes());
+        let resource = linkage(kind, Pair::new(*record, nobody).unwrap(), "nobody");
+        Statement {
+            act: kind.act(),
+            informant: Informant::Clinician,
+            follows: Vec::new(),
+            reason: Some("r".to_owned()),
+            resource: with_id(&resource, &format!("tie-{number}")).unwrap(),
+        }
+    };
+    let (time, statements) = (Hlc::at(WallMs(1_800_000_000_000)), (0..count).map(statement).collect());
+    let entry = facts_entry(replica, *record, time, author(), None, statements).unwrap();
+    let (area, part) = (Area::new(AREA).unwrap(), Part::Card);
+    replica.append(vec![Append { area, part, entries: vec![entry], knowing: [].into() }]).unwrap();
+}
+
+#[test]
+fn no_number_of_other_ties_hides_what_a_linked_record_knows() {
+    let world = World::new(13);
+    let mut replicas: Vec<Arc<Replica>> = region(&world).into_iter().take(2).collect();
+    for replica in &replicas {
+        register(replica, "他人", AREA);
+    }
+    let card = |replica: &Replica| {
+        let lanes = replica.lanes().into_values();
+        let own =
+            |name: &crate::lane::LaneName| name.device == replica.me().device && name.part == Part::Card;
+        lanes.filter(|state| own(&state.name)).map(|state| state.id()).max()
+    };
+    // What floods the record stands before what links it.
+    replicas.sort_by_key(|replica| card(replica));
+    let [flood, honest] = [&replicas[0], &replicas[1]];
+    let record = register(honest, "田中 幸雄", AREA);
+    let other = register(honest, "田中 幸男", AREA);
+    honest.write(&other, allergy(WARFARIN, None), author()).unwrap();
+    honest.tie(TieKind::Link, [record, other], "家族の確認", author()).unwrap();
+    hear_all(&replicas);
+    let order_of = |drug: &str| honest.write(&record, order(MedicationAction::Start, drug, "1錠"), author());
+    let left_out = || honest.person(&record).unwrap().0.left_out;
+
+    tie_with_nobody(flood, &record, TieKind::Unlink, GROUP_MAX - 2);
+    hear_all(&replicas);
+    assert!(!honest.show(&record).unwrap().text.contains("NOT ALL LINKED RECORDS READ"));
+    assert!(order_of("アムロジピン錠5mg").unwrap().warnings.is_empty(), "all were read");
+
+    tie_with_nobody(flood, &record, TieKind::Unlink, GROUP_MAX + 6);
+    hear_all(&replicas);
+    let shown = honest.show(&record).unwrap();
+    assert!(shown.view.to_string().contains(WARFARIN), "the allergy is hidden");
+    assert!(matches!(order_of(WARFARIN), Err(ReplicaError::Contraindicated(_))));
+    assert_eq!((left_out(), shown.person["left_out"].as_u64()), (8, Some(8)), "two are read besides");
+    assert!(shown.text.contains("NOT ALL LINKED RECORDS READ: 8 records"), "{}", shown.text);
+    let warned = order_of("ファモチジン錠20mg").unwrap().warnings;
+    assert!(warned.iter().any(|line| line.contains("NOT ALL LINKED RECORDS READ")), "{warned:?}");
 }

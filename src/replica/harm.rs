@@ -63,6 +63,9 @@ pub struct LastHeard {
     pub site: Option<String>,
     /// When it wrote the last that had been heard, by its own clock; none when nothing had been.
     pub time: Option<WallMs>,
+    /// What had been heard of it is damaged here: the time is unknown.
+    #[serde(default)]
+    pub unread: bool,
 }
 
 /// The first statement that was written with both sides heard.
@@ -103,6 +106,9 @@ impl HarmShown {
             ),
         };
         let hidden = self.hidden_ms.map_or_else(String::new, |ms| format!(" ({} min)", ms / 60_000));
+        if self.untold && self.known_since.is_some() {
+            lines.push("これより前に知り得た可能性あり / somebody may have known earlier".to_owned());
+        }
         lines.push(format!("害は {since} から可能、{ja} / possible since {since}, {en}{hidden}"));
         lines
     }
@@ -127,6 +133,10 @@ impl WritingShown {
                         Some(time) => {
                             (format!("{place} は {time} まで"), format!("{place} only up to {time}"))
                         }
+                        None if heard.unread => (
+                            format!("{place} は不明（ここで破損）"),
+                            format!("{place} up to an unknown time (damaged here)"),
+                        ),
                         None => (format!("{place} は未受信"), format!("nothing from {place}")),
                     }
                 };
@@ -175,6 +185,7 @@ mod tests {
             device: "north".into(),
             site: site.map(str::to_owned),
             time,
+            unread: false,
         };
         let last_heard = vec![heard(Some("北病院"), Some(WallMs(1_795_281_240_000))), heard(None, None)];
         let apart = WritingShown { last_heard, ..writing(Knew::NotHeard) }.line();
@@ -187,6 +198,8 @@ mod tests {
             )
         );
         let overrode = WritingShown { overrode: true, ..writing(Knew::Known) };
+        let damaged = LastHeard { unread: true, ..heard(None, None) };
+        let damaged = WritingShown { last_heard: vec![damaged], ..writing(Knew::NotHeard) };
         let warned = WritingShown { is_order: false, ..writing(Knew::Known) };
         for (writing, words) in [
             (overrode, ["理由を記載", "gave a reason"]),
@@ -195,6 +208,7 @@ mod tests {
             (writing(Knew::First), ["先に記載", "written first"]),
             (writing(Knew::NotLinked), ["未連結", "not linked then"]),
             (writing(Knew::Unknown), ["不明", "unknown"]),
+            (damaged, ["は不明", "up to an unknown time"]),
         ] {
             let line = writing.line();
             assert!(line.starts_with(begin) && words.iter().all(|word| line.contains(word)), "{line}");
@@ -216,10 +230,14 @@ mod tests {
         let unknown = last(harm(None, true));
         assert!(unknown.contains("不明") && unknown.contains("unknown since when"), "{unknown}");
         assert!(last(harm(None, false)).contains("nobody has written yet"));
+        let earlier = "somebody may have known earlier";
         let (time, device) = (WallMs(1_795_327_800_000), "north".to_owned());
         let known = Some(KnownSince { time, device, site: None, statement: "cd:2:0".into() });
         let known = HarmShown { hidden_ms: Some(3_600_000), ..harm(known, true) };
         assert!(known.lines().contains(&"… and 1 more".to_owned()));
+        assert!(known.lines().iter().any(|line| line.contains(earlier)));
+        let sure = HarmShown { untold: false, ..known.clone() };
+        assert!(!sure.lines().iter().any(|line| line.contains(earlier)));
         assert!(last(known).ends_with("with both heard 2026-11-22 15:10:00 at north (60 min)"));
     }
 }

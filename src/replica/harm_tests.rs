@@ -6,12 +6,13 @@ use super::Replica;
 use super::answer::Shown;
 use super::harm::HarmShown;
 use super::importing::ImportCall;
-use super::knowing_tests::{hear_all, note, region, register};
+use super::knowing_tests::{hear_all, note, region, region_on, register};
 use super::request::{MedicationAction, Write};
 use super::sealed_world_tests::{World, author};
-use crate::base::RecordId;
+use crate::base::{Part, RecordId};
 use crate::record::linking::TieKind;
 use crate::record::safety::hindsight::Knew;
+use crate::store::MemoryStore;
 
 const AREA: &str = "shared/miura";
 const WARFARIN: &str = "ワーファリン錠1mg";
@@ -166,4 +167,49 @@ fn of_an_import_it_is_unknown_what_its_author_knew() {
         "{}",
         shown.text
     );
+}
+
+#[test]
+fn what_is_damaged_tells_nothing_and_the_alert_is_shown_all_the_same() {
+    let stores = [(); 2].map(|()| Arc::new(MemoryStore::new()));
+    let replicas = region_on(&World::new(14), &stores);
+    let [north, south] = [&replicas[0], &replicas[1]];
+    let record = register(north, "田中 幸雄", AREA);
+    let other = register(south, "他人", AREA);
+    south.write(&other, note("南"), author()).unwrap();
+    hear_all(&replicas);
+    let lane = |part| {
+        let is_meant = |name: &crate::lane::LaneName| name.device == south.me().device && name.part == part;
+        let lanes = north.lanes().into_values();
+        lanes.filter(|state| is_meant(&state.name)).map(|state| (state.id(), state.size())).max().unwrap()
+    };
+    let (card, notes) = (lane(Part::Card), lane(Part::Notes));
+    north.write(&record, start(WARFARIN), author()).unwrap();
+    south.write(&record, start(MICONAZOLE), author()).unwrap();
+    south.write(&other, note("南再び"), author()).unwrap();
+    hear_all(&replicas);
+    let (whole, _) = harm(&replicas, &record);
+    assert_eq!(whole.writings[0].knew, Knew::NotHeard);
+    assert!(whole.writings[0].last_heard[0].time.is_some());
+
+    // The last that north had heard of south is about somebody else.
+    stores[0].lose(&card.0, card.1 - 1);
+    let shown = north.show(&record).unwrap();
+    let writing = &shown.harms[0].writings[0];
+    assert_eq!((writing.knew, writing.last_heard[0].unread), (Knew::NotHeard, true));
+    assert!(
+        writing.last_heard[0].time.is_none() && shown.text.contains("up to an unknown time (damaged here)")
+    );
+
+    // Here stands the tree by which what north had heard of these notes is checked.
+    stores[0].lose(&notes.0, notes.1);
+    let shown = north.show(&record).unwrap();
+    assert_eq!(shown.view, south.show(&record).unwrap().view);
+    assert_eq!((shown.harms[0].writings[0].knew, shown.harms[0].untold), (Knew::Unknown, true));
+    let statement = shown.harms[0].writings[0].statement.clone();
+    let as_of = super::knowledge::Moment::AsOf { statement };
+    let then = north.show_at(&record, Some(&as_of)).unwrap();
+    let knowledge = then.knowledge.unwrap();
+    assert!(knowledge.unreadable == 1 && knowledge.is_incomplete() && then.text.contains("UNCHECKED"));
+    assert_eq!(south.show(&record).unwrap().harms, [whole], "elsewhere nothing is damaged");
 }

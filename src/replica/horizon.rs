@@ -4,13 +4,14 @@
 //! A write costs what was heard since the last one, never all lanes: lanes that grow are kept in the order in which they
 //! last did, and each own lane remembers how far in that order its last horizon entry reaches.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::core::{Inner, Replica};
 use super::error::ReplicaError;
 use super::subject::Subject;
 use crate::base::limits::{
-    HORIZON_CHANGES_MAX, HORIZON_GAP_MAX, HORIZON_LANES_MAX, HORIZON_SEARCH_MAX, RUN_BYTES_MAX,
+    HORIZON_CHANGES_MAX, HORIZON_GAP_MAX, HORIZON_LANES_MAX, HORIZON_NAMED_MAX, HORIZON_SEARCH_MAX,
+    RUN_BYTES_MAX,
 };
 use crate::base::{Area, LaneId, Part, RecordId};
 use crate::lane::horizon::{NewLane, check_of};
@@ -52,6 +53,8 @@ struct Chain {
     /// Lanes by their numbers, with how much of them is named.
     lanes: Vec<(LaneId, u64)>,
     numbers: HashMap<LaneId, usize>,
+    /// A mark stands for one lane: another with the same mark is not named.
+    marks: HashSet<LaneMark>,
     /// Up to which stamp growth is named; none when all lanes must be compared.
     seen: Option<u64>,
     /// The last horizon entry.
@@ -129,6 +132,7 @@ impl Horizons {
                 }
                 Some(_) => {}
                 None if state.size() == 0 || chain.lanes.len() + new.len() >= HORIZON_LANES_MAX => {}
+                None if !chain.marks.insert(LaneMark::of(&lane)) => {}
                 None => new.push((lane, state.size())),
             }
         }
@@ -207,6 +211,7 @@ impl Chain {
             let Some(lane) = marks.get(mark) else { return Self::default() };
             chain.areas.extend(held.get(lane).map(|state| state.name.area.clone()));
             chain.numbers.insert(*lane, chain.lanes.len());
+            chain.marks.insert(*mark);
             chain.lanes.push((*lane, *size));
         }
         chain
@@ -214,7 +219,7 @@ impl Chain {
 }
 
 /// Reads the horizon that the last horizon entry before `before` gives; none when there is none among the last
-/// `search` entries, or it cannot be read as one.
+/// `search` entries, it cannot be read as one, or it names more than [`HORIZON_NAMED_MAX`].
 ///
 /// # Errors
 /// When the store fails.
@@ -240,10 +245,14 @@ pub(super) fn read_before(
         (to, step) = (from, (2 * step).min(HORIZON_GAP_MAX));
     }
     let Some(seq) = last else { return Ok(None) };
-    let (mut at, mut bodies) = (seq, Vec::new());
+    let (mut at, mut bodies, mut named) = (seq, Vec::new(), 0);
     loop {
         let entry = store.entry(lane, at)?.filter(|entry| entry.kind == EntryKind::HORIZON);
         let Some(body) = entry.and_then(|entry| HorizonBody::read(&entry.body).ok()) else { return Ok(None) };
+        named += body.grown.len() / 2 + body.new.len();
+        if named > HORIZON_NAMED_MAX {
+            return Ok(None);
+        }
         let back = body.back;
         bodies.push(body);
         match back.map(|back| at.checked_sub(back)) {
@@ -359,5 +368,26 @@ mod tests {
         assert!(whole <= 300 * WHOLE_LANE_BYTES + EMPTY_BYTES, "{whole} bytes for all lanes");
         assert!(one <= 20 && ten <= 50 && all <= 620, "{one}, {ten}, {all} bytes");
         assert!(horizons.entry(&held, &own, &none, 9).is_none(), "nothing was heard");
+    }
+
+    /// Hashes collide for whoever looks long enough: what is written must be read all the same.
+    #[test]
+    fn of_two_lanes_with_one_mark_one_is_named() {
+        let (mut horizons, mut held, none) = (Horizons::default(), BTreeMap::new(), BTreeSet::new());
+        let (own, mut read) = (name(0, Part::Card), Horizon::default());
+        for (last, at) in [(1, 1), (2, 2), (3, 4)] {
+            let state =
+                held.entry(LaneId([last; 32])).or_insert_with(|| LaneState::new(name(last, Part::Card)));
+            state.frontier.push(&Digest([7; 32]));
+            let mut twin = LaneId([last; 32]);
+            twin.0[31] = 0;
+            held.insert(twin, held[&LaneId([last; 32])].clone());
+            for lane in [LaneId([last; 32]), twin] {
+                horizons.grew(lane, Part::Card);
+            }
+            let entry = horizons.entry(&held, &own, &none, at).unwrap();
+            read.apply(&HorizonBody::read(&entry.body).unwrap()).unwrap();
+            assert_eq!(read.lanes().len(), usize::from(last));
+        }
     }
 }

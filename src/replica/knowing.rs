@@ -1,17 +1,20 @@
 //! Reading knowledge at a time: from the horizon of a statement, from this store's arrivals, or from what another
 //! device had last written; and what waits for statements that have not arrived.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::core::Replica;
 use super::error::ReplicaError;
+use super::held_lanes::{ENTRY_WORK, HeldLane, HeldLanes, unless_lost};
 use super::horizon::{ReadHorizon, is_heard, read_before};
 use super::knowledge::{Basis, KnowledgeShown, MissingLane, Moment, WaitShown};
 use super::naming::statement_in;
 use crate::base::limits::HORIZON_SEARCH_MAX;
 use crate::base::{DeviceId, LaneId, RecordId, WallMs};
 use crate::lane::horizon::check_of;
-use crate::lane::{Frontier, Horizon, LaneMark, LaneState};
+use crate::lane::{Frontier, Horizon, LaneMark};
+use crate::store::StoreError;
 
 /// Fewest digits of a lane's or device's beginning.
 const DIGITS_MIN: usize = 8;
@@ -28,6 +31,17 @@ pub(crate) struct Known {
 pub(super) struct Knowledge {
     pub(super) known: Known,
     pub(super) shown: KnowledgeShown,
+}
+
+/// What horizons say, put together.
+#[derive(Default)]
+struct HeardLanes {
+    known: Known,
+    /// Lanes of which less is held here: how many entries are missing, and whose they are.
+    missing: BTreeMap<LaneMark, (u64, Option<DeviceId>)>,
+    contradicted: u64,
+    unreadable: u64,
+    untold: bool,
 }
 
 impl Known {
@@ -76,98 +90,126 @@ impl Replica {
         let facts = self.person_facts(record, None)?.joined();
         let place = statement_in(&facts, name)?;
         let fact = facts.at(place).next().expect("a statement that was found is there");
-        let mut known = Known::default();
+        let (mut held, mut heard) = (self.held_lanes(), HeardLanes::default());
         let mut shown = self.told(Basis::Statement, fact.device, Some(fact.time.wall()));
         shown.who = Some((fact.author.name.clone(), fact.author.role.clone()));
         shown.statement = Some(Self::statement_name(&place));
         match read_before(&*self.store, &place.lane, place.seq, HORIZON_SEARCH_MAX)? {
-            Some(read) => self.add(&read, &mut known, &mut shown)?,
-            None => shown.untold = true,
+            Some(read) => self.add(&read, &mut held, &mut heard)?,
+            None => heard.untold = true,
         }
-        known.raise(place.lane, place.seq + 1);
-        Ok(Knowledge { known, shown })
+        heard.known.raise(place.lane, place.seq + 1);
+        Ok(self.knowledge_told(heard, shown))
     }
 
-    /// What a replica had heard when it wrote an entry, that entry included; none where nothing tells, or the lane tells of
-    /// other histories than are held here.
+    /// What a replica had heard when it wrote an entry, that entry included; none where nothing tells, the lane tells of
+    /// other histories than are held here, or what it tells cannot be read or checked here.
     ///
     /// # Errors
     /// When the store fails.
     pub(super) fn heard_before(
         &self,
-        device: &DeviceId,
+        held: &mut HeldLanes,
         lane: &LaneId,
         seq: u64,
     ) -> Result<Option<Known>, ReplicaError> {
-        let (mut known, mut shown) = (Known::default(), self.told(Basis::Statement, *device, None));
-        let Some(read) = read_before(&*self.store, lane, seq, HORIZON_SEARCH_MAX)? else { return Ok(None) };
-        self.add(&read, &mut known, &mut shown)?;
-        known.raise(*lane, seq + 1);
-        Ok((!shown.untold && shown.contradicted == 0).then_some(known))
+        if held.is_spent() {
+            return Ok(None);
+        }
+        let read = unless_lost(read_before(&*self.store, lane, seq, HORIZON_SEARCH_MAX))?.flatten();
+        let Some(read) = read else {
+            held.spend(seq.min(HORIZON_SEARCH_MAX));
+            return Ok(None);
+        };
+        held.spend(seq - read.seq);
+        let mut heard = HeardLanes::default();
+        self.add(&read, held, &mut heard)?;
+        heard.known.raise(*lane, seq + 1);
+        let is_told = !heard.untold && heard.contradicted == 0 && heard.unreadable == 0;
+        Ok(is_told.then_some(heard.known))
     }
 
     /// What a device knew when it last wrote before a time.
     fn knowledge_by(&self, device: &DeviceId, time: WallMs) -> Result<Knowledge, ReplicaError> {
-        let (mut known, mut shown) = (Known::default(), self.told(Basis::LastWriting, *device, None));
+        let mut shown = self.told(Basis::LastWriting, *device, None);
+        let (mut held, mut heard) = (self.held_lanes(), HeardLanes::default());
         shown.asked = Some(time);
-        let lanes = self.lanes().into_values();
-        for state in lanes.filter(|state| state.name.device == *device && is_heard(state.name.part)) {
-            let lane = state.id();
-            let Some((seq, written)) = self.last_written(&lane, state.size(), time)? else { continue };
+        for lane in held.of_device(device).into_iter().filter(|lane| is_heard(lane.part)) {
+            let Some((seq, written)) = self.last_written(&lane.id, lane.size, time)? else { continue };
             shown.time = shown.time.max(Some(written));
-            known.raise(lane, seq + 1);
-            match read_before(&*self.store, &lane, seq, HORIZON_SEARCH_MAX)? {
-                Some(read) => self.add(&read, &mut known, &mut shown)?,
-                None => shown.untold = true,
+            heard.known.raise(lane.id, seq + 1);
+            match read_before(&*self.store, &lane.id, seq, HORIZON_SEARCH_MAX)? {
+                Some(read) => self.add(&read, &mut held, &mut heard)?,
+                None => heard.untold = true,
             }
         }
-        Ok(Knowledge { known, shown })
+        Ok(self.knowledge_told(heard, shown))
     }
 
     /// Adds what a horizon says, and notes what of it is not held here.
     fn add(
         &self,
         read: &ReadHorizon,
-        known: &mut Known,
-        shown: &mut KnowledgeShown,
+        held: &mut HeldLanes,
+        heard: &mut HeardLanes,
     ) -> Result<(), ReplicaError> {
-        let lanes = self.lanes();
-        let marks: HashMap<LaneMark, &LaneState> =
-            lanes.iter().map(|(lane, state)| (LaneMark::of(lane), state)).collect();
         let mut horizon = Horizon::default();
         for body in &read.bodies {
-            let Ok(named) = horizon.apply(body) else {
-                shown.untold = true;
+            let named = horizon.apply(body).ok();
+            let Some(named) = named.filter(|named| held.spend(ENTRY_WORK + named.len() as u64)) else {
+                heard.untold = true;
                 return Ok(());
             };
-            let mut edges: Vec<(LaneMark, Frontier)> = Vec::with_capacity(named.len());
-            for number in &named {
-                let lane = horizon.lanes()[*number];
-                let state = marks.get(&lane.mark).filter(|state| state.size() >= lane.size);
-                let Some(state) = state else { break };
-                edges.push((lane.mark, self.store.frontier_at(&state.id(), lane.size)?));
+            let lanes = || named.iter().map(|number| horizon.lanes()[*number]);
+            let found: Vec<(LaneMark, u64, HeldLane)> =
+                lanes().filter_map(|lane| Some((lane.mark, lane.size, held.lane(&lane.mark)?))).collect();
+            // What is not held here cannot be checked.
+            if found.len() < named.len() || found.iter().any(|(_, size, state)| *size > state.size) {
+                continue;
             }
-            let checked = check_of(edges.iter().map(|(mark, frontier)| (*mark, frontier)));
-            shown.contradicted += u64::from(edges.len() == named.len() && checked != body.check);
+            let mut trees: Vec<(LaneMark, Rc<Frontier>)> = Vec::with_capacity(found.len());
+            for (mark, size, state) in found {
+                let Some(tree) = held.tree(&*self.store, &state, size)? else { break };
+                trees.push((mark, tree));
+            }
+            if trees.len() < named.len() {
+                heard.unreadable += 1;
+            } else {
+                let checked = check_of(trees.iter().map(|(mark, tree)| (*mark, &**tree)));
+                heard.contradicted += u64::from(checked != body.check);
+            }
+        }
+        if !held.spend(horizon.lanes().len() as u64) {
+            heard.untold = true;
+            return Ok(());
         }
         for lane in horizon.lanes() {
-            let state = marks.get(&lane.mark);
+            let state = held.lane(&lane.mark);
             if let Some(state) = state {
-                known.raise(state.id(), lane.size);
+                heard.known.raise(state.id, lane.size);
             }
-            let entries = lane.size.saturating_sub(state.map_or(0, |state| state.size()));
-            let mark = lane.mark.to_string();
-            match shown.missing.iter_mut().find(|missing| missing.lane == mark) {
-                Some(missing) => missing.entries = missing.entries.max(entries),
-                None if entries > 0 => {
-                    let device = state.map(|state| self.device_told(&state.name.device).0);
-                    shown.missing.push(MissingLane { lane: mark, device, entries });
-                }
-                None => {}
+            let entries = lane.size.saturating_sub(state.map_or(0, |state| state.size));
+            if entries > 0 {
+                let (missing, device) = heard.missing.entry(lane.mark).or_default();
+                *missing = entries.max(*missing);
+                *device = state.map(|state| state.device);
             }
         }
-        shown.missing_entries = shown.missing.iter().map(|missing| missing.entries).sum();
         Ok(())
+    }
+
+    /// Tells of what was put together, with the devices' names.
+    fn knowledge_told(&self, heard: HeardLanes, shown: KnowledgeShown) -> Knowledge {
+        let HeardLanes { known, missing, contradicted, unreadable, untold } = heard;
+        let missing_entries = missing.values().map(|(entries, _)| *entries).sum();
+        let named = missing.into_iter().map(|(mark, (entries, device))| MissingLane {
+            lane: mark.to_string(),
+            device: device.map(|device| self.device_told(&device).0),
+            entries,
+        });
+        let missing = named.collect();
+        let shown = KnowledgeShown { missing, missing_entries, contradicted, unreadable, untold, ..shown };
+        Knowledge { known, shown }
     }
 
     /// How far this store reached in each lane at a time of its own clock; none when it kept no times then.
@@ -197,7 +239,7 @@ impl Replica {
             after.extend(timed.map(|arrival| (arrival.lane, arrival.start)));
             next = end;
         }
-        let heights = self.lanes().into_iter().map(|(lane, state)| (lane, state.size())).collect();
+        let heights = self.lock().lanes.iter().map(|(lane, state)| (*lane, state.size())).collect();
         let mut known = Known { heights };
         for (lane, start) in after.into_iter().rev() {
             if let Some(height) = known.heights.get_mut(&lane) {
@@ -224,7 +266,7 @@ impl Replica {
         lane: &LaneId,
         size: u64,
         time: WallMs,
-    ) -> Result<Option<(u64, WallMs)>, ReplicaError> {
+    ) -> Result<Option<(u64, WallMs)>, StoreError> {
         let (mut low, mut high, mut best) = (0, size, None);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -247,7 +289,7 @@ impl Replica {
 
     /// Finds a device by its name or the beginning of its id, among those whose lanes are held.
     fn device_named(&self, text: &str) -> Result<DeviceId, ReplicaError> {
-        let mut devices: Vec<DeviceId> = self.lanes().into_values().map(|state| state.name.device).collect();
+        let mut devices: Vec<DeviceId> = self.lock().lanes.values().map(|state| state.name.device).collect();
         devices.push(self.me().device);
         devices.sort_unstable();
         devices.dedup();
@@ -291,6 +333,7 @@ impl Replica {
             missing_entries: 0,
             missing: Vec::new(),
             contradicted: 0,
+            unreadable: 0,
             untold: false,
         }
     }

@@ -7,16 +7,19 @@ use proptest::prelude::*;
 
 use super::Replica;
 use super::answer::Shown;
-use super::core::Beginning;
+use super::core::{Append, Beginning};
 use super::environment::{Environment as _, EnvironmentRng};
 use super::knowledge::{Basis, Moment};
 use super::realm::{Enrolment, NewDevice, Realm};
 use super::request::{MedicationAction, NewPatient, Write};
 use super::sealed_world_tests::{World, author};
 use super::section_write::SectionWrite;
-use crate::base::{Area, Part, RecordId, WallMs};
+use super::writing::facts_entry;
+use crate::base::limits::HORIZON_LANES_MAX;
+use crate::base::{Area, Hlc, Part, RecordId, WallMs};
 use crate::identity::{DeviceRole, SiteKind};
-use crate::lane::{EntryKind, HorizonBody};
+use crate::lane::horizon::{HorizonCheck, NewLane};
+use crate::lane::{EntryKind, HorizonBody, LaneMark};
 use crate::record::linking::TieKind;
 use crate::store::MemoryStore;
 
@@ -42,12 +45,17 @@ static DEVICES: LazyLock<Vec<NewDevice>> = LazyLock::new(|| {
 });
 
 pub(super) fn region(world: &Arc<World>) -> Vec<Arc<Replica>> {
-    let begin = |new: &NewDevice| {
+    region_on(world, &[(); REPLICAS].map(|()| Arc::new(MemoryStore::new())))
+}
+
+/// The region with these stores, one for each replica.
+pub(super) fn region_on(world: &Arc<World>, stores: &[Arc<MemoryStore>]) -> Vec<Arc<Replica>> {
+    let begin = |(new, store): (&NewDevice, &Arc<MemoryStore>)| {
         let (seed, genesis, certificate, items) = (&new.seed, &*new.genesis, new.certificate, &*new.items);
         let beginning = Beginning { seed, genesis, certificate, items };
-        Arc::new(Replica::begin(Arc::new(MemoryStore::new()), world.clone(), &beginning).unwrap())
+        Arc::new(Replica::begin(store.clone(), world.clone(), &beginning).unwrap())
     };
-    DEVICES.iter().map(begin).collect()
+    DEVICES.iter().zip(stores).map(begin).collect()
 }
 
 /// Lets `to` hear of some lanes of `from`, of each at most so many runs; says whether anything was new.
@@ -433,4 +441,34 @@ fn the_hand_over_is_shown_as_it_stood_at_whoever_had_typed_it() {
         let knowledge = shown.knowledge.unwrap();
         assert!(knowledge.basis == Basis::LastWriting && !knowledge.is_incomplete(), "{knowledge:?}");
     }
+}
+
+/// A device says that it had heard of lanes that nobody else has heard of, as many as it may: all are told, at once.
+#[test]
+fn of_many_unknown_lanes_each_is_told_once() {
+    let replicas = region(&World::new(15));
+    let north = &replicas[0];
+    let record = register(north, "佐藤 花子", AREAS[0]);
+    let statement = north.write(&record, allergy("海老"), author()).unwrap().statement.unwrap();
+    let fact = north.facts(&record).unwrap().0;
+    let statements = vec![fact.iter().last().unwrap().statement.clone()];
+    let entry =
+        facts_entry(north, record, Hlc::at(WallMs(1_800_000_000_000)), author(), None, statements).unwrap();
+    let unknown = |number: usize| NewLane { mark: LaneMark((number as u64).to_be_bytes()), size: 2 };
+    let horizon = |new: Vec<NewLane>| {
+        let (version, check) = (HorizonBody::VERSION, HorizonCheck([0; 8]));
+        HorizonBody { version, back: None, check, grown: Vec::new(), new }.entry()
+    };
+    let says = |new: Vec<NewLane>| {
+        let (area, part) = (Area::new(AREAS[0]).unwrap(), Part::Card);
+        let entries = vec![horizon(new), entry.clone()];
+        let places = north.append(vec![Append { area, part, entries, knowing: [].into() }]).unwrap();
+        let (lane, _) = statement.split_once(':').unwrap();
+        let statement = format!("{lane}:{}:0", places[0].seq + 1);
+        north.show_at(&record, Some(&Moment::AsOf { statement })).unwrap().knowledge.unwrap()
+    };
+    let told = says((0..HORIZON_LANES_MAX).map(unknown).collect());
+    assert_eq!((told.missing.len(), told.untold), (HORIZON_LANES_MAX, false));
+    assert_eq!(told.missing_entries, 2 * HORIZON_LANES_MAX as u64);
+    assert!(says(vec![unknown(1), unknown(1)]).untold, "it names a lane twice");
 }

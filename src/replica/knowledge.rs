@@ -67,7 +67,11 @@ pub struct KnowledgeShown {
     pub missing: Vec<MissingLane>,
     /// Horizon entries whose check is not that of the histories held here: a lane has forked, or the device lies.
     pub contradicted: u64,
-    /// It was written by a program that told no horizon: only its own lane and what it follows are known.
+    /// Horizon entries that cannot be checked because what they name is damaged here, or is too much.
+    #[serde(default)]
+    pub unreadable: u64,
+    /// It was written by a program that told no horizon, or told one that cannot be read: only its own lane and what it
+    /// follows are known.
     pub untold: bool,
 }
 
@@ -100,7 +104,7 @@ pub struct WaitShown {
 impl KnowledgeShown {
     /// Says whether a part of what was known then is not held here.
     pub fn is_incomplete(&self) -> bool {
-        self.missing_entries > 0 || self.contradicted > 0 || self.untold
+        self.missing_entries > 0 || self.contradicted > 0 || self.unreadable > 0 || self.untold
     }
 
     /// Writes it for people, in Japanese and English.
@@ -156,6 +160,9 @@ impl KnowledgeShown {
         }
         if self.contradicted > 0 {
             line("不一致：その端末の見た履歴はここにあるものと違う / CONTRADICTED: that device had heard other histories than are held here (a forked lane)".to_owned());
+        }
+        if self.unreadable > 0 {
+            line("照合できない：ここの記憶装置が損傷している / UNCHECKED: what that device had heard is damaged here and cannot be compared".to_owned());
         }
         out
     }

@@ -1,4 +1,6 @@
 //! Looking back at possible harm: what each author's replica had heard, read from the horizons of their lanes.
+//!
+//! What is damaged here tells nothing: then it is unknown who knew, and the alert is shown all the same.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -6,19 +8,25 @@ use std::collections::hash_map::Entry;
 use super::core::Replica;
 use super::error::ReplicaError;
 use super::harm::{HarmShown, KnownSince, LastHeard, WritingShown};
+use super::held_lanes::{HeldLane, HeldLanes, unless_lost};
 use super::knowing::Known;
 use super::subject::PersonFacts;
-use crate::base::{DeviceId, LaneId, WallMs};
+use crate::base::{LaneId, WallMs};
 use crate::record::facts::{Fact, Standing};
 use crate::record::linking::person::joined_when_written;
 use crate::record::safety::Alert;
 use crate::record::safety::hindsight::{Heard, Hindsight, Writing, look_back};
+use crate::store::StoreError;
 
 /// Most alerts of one person that are looked back at, the most severe first.
 const ALERTS_MAX: usize = 50;
 
-/// What the authors of entries had heard, each read once; none where nothing tells.
-type Horizons = HashMap<(LaneId, u64), Option<Known>>;
+/// What is read for one answer.
+struct Readings {
+    lanes: HeldLanes,
+    /// What the authors of entries had heard, each read once; none where nothing tells.
+    horizons: HashMap<(LaneId, u64), Option<Known>>,
+}
 
 impl Replica {
     /// Looks back at each alert of a person; none where one device wrote all of it.
@@ -33,22 +41,23 @@ impl Replica {
         if alerts.is_empty() {
             return Ok(Vec::new());
         }
-        let (facts, mut horizons) = (person.joined(), Horizons::new());
+        let facts = person.joined();
+        let mut read = Readings { lanes: self.held_lanes(), horizons: HashMap::new() };
         let mut shown = Vec::with_capacity(alerts.len());
         for (place, alert) in alerts.iter().enumerate() {
             if place >= ALERTS_MAX {
                 shown.push(None);
                 continue;
             }
-            let mut heard = |by: &Fact, of: &Fact| self.could_know(&mut horizons, by, of);
+            let mut heard = |by: &Fact, of: &Fact| self.could_know(&mut read, by, of);
             let found = look_back(&facts, alert, &mut heard)?;
-            shown.push(found.map(|found| self.harm_shown(&mut horizons, alert, &found)).transpose()?);
+            shown.push(found.map(|found| self.harm_shown(&mut read, alert, &found)).transpose()?);
         }
         Ok(shown)
     }
 
     /// Tells whether the author of a statement could know of another one.
-    fn could_know(&self, horizons: &mut Horizons, by: &Fact, of: &Fact) -> Result<Heard, ReplicaError> {
+    fn could_know(&self, read: &mut Readings, by: &Fact, of: &Fact) -> Result<Heard, ReplicaError> {
         // Of what was imported the author was elsewhere; above a fork heights do not tell branches apart.
         if by.origin.is_some() || by.standing == Standing::Disputed || of.standing == Standing::Disputed {
             return Ok(Heard::Unknown);
@@ -61,7 +70,7 @@ impl Replica {
                 false => Heard::Unlinked,
             });
         }
-        let Some(known) = self.horizon_of(horizons, by)? else { return Ok(Heard::Unknown) };
+        let Some(known) = self.horizon_of(read, by)? else { return Ok(Heard::Unknown) };
         Ok(match known.holds(&of.position.lane, of.position.seq) {
             _ if !is_linked => Heard::Unlinked,
             true => Heard::Yes,
@@ -71,28 +80,24 @@ impl Replica {
         })
     }
 
-    fn horizon_of<'h>(
-        &self,
-        horizons: &'h mut Horizons,
-        fact: &Fact,
-    ) -> Result<Option<&'h Known>, ReplicaError> {
+    fn horizon_of<'h>(&self, read: &'h mut Readings, fact: &Fact) -> Result<Option<&'h Known>, ReplicaError> {
         let (lane, seq) = (fact.position.lane, fact.position.seq);
-        let read = match horizons.entry((lane, seq)) {
-            Entry::Occupied(read) => read.into_mut(),
-            Entry::Vacant(unread) => unread.insert(self.heard_before(&fact.device, &lane, seq)?),
+        let known = match read.horizons.entry((lane, seq)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unread) => unread.insert(self.heard_before(&mut read.lanes, &lane, seq)?),
         };
-        Ok(read.as_ref())
+        Ok(known.as_ref())
     }
 
     fn harm_shown(
         &self,
-        horizons: &mut Horizons,
+        read: &mut Readings,
         alert: &Alert,
         found: &Hindsight<'_>,
     ) -> Result<HarmShown, ReplicaError> {
         let mut writings = Vec::with_capacity(found.writings.len());
         for writing in &found.writings {
-            writings.push(self.writing_shown(horizons, writing)?);
+            writings.push(self.writing_shown(read, writing)?);
         }
         let possible_since = found.possible_since.time.wall();
         let known_since = found.known_since.map(|fact| {
@@ -114,18 +119,20 @@ impl Replica {
 
     fn writing_shown(
         &self,
-        horizons: &mut Horizons,
+        read: &mut Readings,
         writing: &Writing<'_>,
     ) -> Result<WritingShown, ReplicaError> {
         let fact = writing.fact;
         let mut last_heard = Vec::new();
         for other in &writing.unheard {
-            let time = match self.horizon_of(horizons, fact)? {
-                Some(known) => self.last_heard(known, other)?,
-                None => None,
+            let lanes = read.lanes.of_device(other);
+            let heard = match self.horizon_of(read, fact)? {
+                Some(known) => unless_lost(self.last_heard(known, &lanes))?,
+                None => Some(None),
             };
             let (device, site) = self.device_told(other);
-            last_heard.push(LastHeard { device, site, time });
+            let (time, unread) = (heard.flatten(), heard.is_none());
+            last_heard.push(LastHeard { device, site, time, unread });
         }
         let (device, site) = self.device_told(&fact.device);
         Ok(WritingShown {
@@ -142,12 +149,12 @@ impl Replica {
         })
     }
 
-    /// When a device wrote the last that was heard of it, by its own clock.
-    fn last_heard(&self, known: &Known, device: &DeviceId) -> Result<Option<WallMs>, ReplicaError> {
+    /// When a device wrote the last that was heard of its lanes, by its own clock.
+    fn last_heard(&self, known: &Known, lanes: &[HeldLane]) -> Result<Option<WallMs>, StoreError> {
         let mut last = None;
-        for (lane, state) in self.lanes().into_iter().filter(|(_, state)| state.name.device == *device) {
-            let height = known.height(&lane).min(state.size());
-            let written = self.last_written(&lane, height, WallMs(u64::MAX))?;
+        for lane in lanes {
+            let height = known.height(&lane.id).min(lane.size);
+            let written = self.last_written(&lane.id, height, WallMs(u64::MAX))?;
             last = last.max(written.map(|(_, time)| time));
         }
         Ok(last)

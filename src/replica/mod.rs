@@ -37,6 +37,7 @@ pub mod harm;
 mod harm_tests;
 pub mod heads;
 pub mod healing;
+mod held_lanes;
 pub mod home;
 mod horizon;
 pub mod importing;

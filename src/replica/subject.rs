@@ -9,9 +9,10 @@ use super::knowing::Known;
 use crate::base::RecordId;
 use crate::record::facts::Facts;
 use crate::record::linking::group::GROUP_MAX;
-use crate::record::linking::{PersonView, tie};
+use crate::record::linking::{PersonView, order, tie};
 
-/// The facts of a record and of all that ties name, from record to record.
+/// The facts of a record and of those that ties name, from record to record: the linked ones first, and no more than
+/// [`GROUP_MAX`].
 pub(super) struct PersonFacts {
     asked: RecordId,
     held: BTreeMap<RecordId, Facts>,
@@ -40,6 +41,11 @@ impl PersonFacts {
     /// Joins the facts of the records that are linked with the asked one; they go by its id.
     pub(super) fn joined(&self) -> Facts {
         PersonView::joined(self.asked, &self.held)
+    }
+
+    /// Counts the records that ties name and that were not loaded: there were too many.
+    pub(super) fn left_out(&self) -> u64 {
+        order::left_out(tie::ties(self.held.values()).values(), &self.held)
     }
 
     /// Returns the records that are linked with the asked one, itself among them.
@@ -84,7 +90,7 @@ impl<'r> Subject<'r> {
 }
 
 impl Replica {
-    /// Loads the facts of a record and of all that ties name, as they were known at a time, or all.
+    /// Loads the facts of a record and of those that ties name, as they were known at a time, or all.
     ///
     /// # Errors
     /// When the store fails.
@@ -94,17 +100,15 @@ impl Replica {
         known: Option<&Known>,
     ) -> Result<PersonFacts, ReplicaError> {
         let (mut held, mut quarantined) = (BTreeMap::new(), 0);
-        let (mut met, mut open) = (BTreeSet::from([*record]), vec![*record]);
-        while let Some(record) = open.pop() {
-            let (facts, unread) = self.facts_known(&record, None, known)?;
-            quarantined += unread;
-            let named = facts.iter().filter_map(tie::read).flat_map(|(_, pair)| [pair.0, pair.1]);
-            for other in named {
-                if met.len() < GROUP_MAX && met.insert(other) {
-                    open.push(other);
-                }
+        let mut next = vec![*record];
+        while !next.is_empty() && held.len() < GROUP_MAX {
+            next.truncate(GROUP_MAX - held.len());
+            for other in next {
+                let (facts, unread) = self.facts_known(&other, None, known)?;
+                quarantined += unread;
+                held.insert(other, facts);
             }
-            held.insert(record, facts);
+            next = order::next(*record, &held);
         }
         Ok(PersonFacts { asked: *record, held, quarantined })
     }

@@ -123,6 +123,27 @@ impl Lane {
     fn covering(&self, seq: u64) -> Option<&(Run, Frontier)> {
         self.runs.range(..=seq).next_back().map(|(_, stored)| stored).filter(|(run, _)| run.end() > seq)
     }
+
+    /// As [`Self::covering`]; what the lane held once and holds no more is damaged.
+    fn readable(&self, seq: u64) -> Result<Option<&(Run, Frontier)>, StoreError> {
+        match self.covering(seq) {
+            None if seq < self.state.size() => {
+                Err(StoreError::DamagedRun { lane: self.state.id(), start: seq })
+            }
+            stored => Ok(stored),
+        }
+    }
+}
+
+#[cfg(test)]
+impl MemoryStore {
+    /// Damages the run that holds an entry.
+    pub(crate) fn lose(&self, lane: &LaneId, seq: u64) {
+        let mut inner = self.lock();
+        let lane = inner.lanes.get_mut(lane).expect("a lane that is held");
+        let start = lane.covering(seq).expect("an entry that is held").0.start;
+        lane.runs.remove(&start);
+    }
 }
 
 impl Store for MemoryStore {
@@ -157,12 +178,12 @@ impl Store for MemoryStore {
     fn runs(&self, id: &LaneId, from: u64, limit_bytes: usize) -> Result<Vec<Run>, StoreError> {
         let inner = self.lock();
         let Some(lane) = inner.lanes.get(id) else { return Ok(Vec::new()) };
-        let Some((first, _)) = lane.covering(from) else { return Ok(Vec::new()) };
+        let Some((first, _)) = lane.readable(from)? else { return Ok(Vec::new()) };
         let mut runs: Vec<Run> = Vec::new();
         let mut bytes = 0_usize;
         for (run, _) in lane.runs.range(first.start..).map(|(_, stored)| stored) {
             bytes = bytes.saturating_add(run.body_bytes());
-            if !runs.is_empty() && bytes > limit_bytes {
+            if runs.last().is_some_and(|before| bytes > limit_bytes || before.end() < run.start) {
                 break;
             }
             runs.push(run.clone());
@@ -187,7 +208,8 @@ impl Store for MemoryStore {
 
     fn entry(&self, id: &LaneId, seq: u64) -> Result<Option<Entry>, StoreError> {
         let inner = self.lock();
-        let stored = inner.lanes.get(id).and_then(|lane| lane.covering(seq));
+        let Some(lane) = inner.lanes.get(id) else { return Ok(None) };
+        let stored = lane.readable(seq)?;
         Ok(stored.and_then(|(run, _)| run.entries.get((seq - run.start) as usize).cloned()))
     }
 

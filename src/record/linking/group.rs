@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::tie::{Pair, PairState, TieKind, Tied};
 use crate::base::RecordId;
 
-/// Most records that are looked into for one person; links beyond are named and not followed.
+/// Most records that are looked into for one person, the linked ones first ([`super::order`]); how many are left out is
+/// said.
 pub const GROUP_MAX: usize = 64;
 
 /// How records stand together.

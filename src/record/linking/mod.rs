@@ -15,6 +15,7 @@ pub mod commonness;
 pub mod compare;
 pub mod group;
 pub mod normal;
+pub mod order;
 pub mod person;
 pub mod quality;
 pub mod score;

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::group::Groups;
+use super::order;
 use super::tie::{self, Pair, PairState, Tied};
 use super::unnamed;
 use crate::base::{Hlc, RecordId};
@@ -43,6 +44,8 @@ pub struct PersonView {
     pub cautions: Vec<Caution>,
     /// What is seen of a person who could not say who they are, in words.
     pub seen: Vec<String>,
+    /// How many records that ties name were not looked into: a linked one may be among them.
+    pub left_out: u64,
     /// What was written while the asked record was joined with one that is not joined any more.
     pub written_together: Vec<WrittenTogether>,
 }
@@ -108,6 +111,7 @@ impl PersonView {
         let records = groups.of_record(asked);
         let parts: Vec<&Facts> = records.iter().filter_map(|record| held.get(record)).collect();
         let view = view(&Facts::joined(asked, &parts));
+        let left_out = order::left_out(ties.values(), held);
         let touches = |pair: &Pair| records.contains(&pair.0) || records.contains(&pair.1);
         let near: Vec<Tied> = ties.into_values().filter(|tied| touches(&tied.pair)).collect();
         let decide: BTreeSet<Pair> = near
@@ -124,6 +128,7 @@ impl PersonView {
         Self {
             asked,
             cautions: doubtful.iter().filter_map(|record| caution(held.get(record)?)).collect(),
+            left_out,
             seen: parts.iter().flat_map(|facts| unnamed::seen(facts)).collect(),
             written_together: written_together(&records, &parts),
             records: records.into_iter().collect(),
@@ -187,9 +192,6 @@ fn written_together(records: &BTreeSet<RecordId>, parts: &[&Facts]) -> Vec<Writt
 }
 
 fn listed(fact: &Fact, with: RecordId) -> WrittenTogether {
-    let json = fact.json();
-    let concepts: [&[&str]; 3] = [&["code"], &["medicationCodeableConcept"], &["type"]];
-    let what = concepts.into_iter().find_map(|path| fhir::concept(fhir::at(&json, path)));
     WrittenTogether {
         time: fact.time,
         position: fact.position,
@@ -198,6 +200,6 @@ fn listed(fact: &Fact, with: RecordId) -> WrittenTogether {
         who: fact.author.name.clone(),
         role: fact.author.role.clone(),
         resource_type: fact.resource_type.clone(),
-        what: what.unwrap_or_default(),
+        what: fact.named().unwrap_or_default(),
     }
 }

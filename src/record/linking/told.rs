@@ -25,6 +25,9 @@ pub fn text(person: &PersonView, now: WallMs) -> String {
         line(&format!("  統合表示 / joined: {}", records.join(" + ")));
     }
     person.seen.iter().for_each(|seen| line(&format!("  {seen}")));
+    if let Some(left_out) = left_out(person.left_out) {
+        line(&format!("  !! {left_out}"));
+    }
     for pair in &person.decide {
         line(&format!(
             "  ‖ 判断が必要 / DECISION NEEDED: {} = {} ? 統合していません / not joined",
@@ -79,6 +82,16 @@ pub fn text(person: &PersonView, now: WallMs) -> String {
     }
     out.push('\n');
     out
+}
+
+/// Says that not all records were looked into which ties name; nothing when all were.
+pub fn left_out(records: u64) -> Option<String> {
+    (records > 0).then(|| {
+        format!(
+            "リンクの記載にある記録のうち{records}件は参照していません。連結された記録が含まれる可能性があります / \
+             NOT ALL LINKED RECORDS READ: {records} records that are named in links were not looked into"
+        )
+    })
 }
 
 fn short(record: &RecordId) -> String {

@@ -17,13 +17,19 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::Alert;
 use super::overriding;
-use crate::base::{DeviceId, LaneId};
+use crate::base::{DeviceId, Hlc, LaneId};
 use crate::record::facts::{Fact, Facts};
 use crate::record::fhir;
 use crate::record::prescription::{Prescription, Taking};
 use crate::record::sections::Section;
 use crate::record::statement::{Act, Position};
 use crate::record::threads::Node;
+
+/// Most statements of all sides that are looked at, of each side the first and the last ones: each is asked about each of
+/// the other sides.
+pub const WRITINGS_MAX: usize = 128;
+/// Most sides that are looked at, the first and the last ones.
+pub const SIDES_MAX: usize = 32;
 
 /// Whether an author could know of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +86,8 @@ pub struct Hindsight<'f> {
     pub possible_since: &'f Fact,
     /// The first statement about this person whose author had heard both sides, by its device's clock.
     pub known_since: Option<&'f Fact>,
-    /// Of some statement nothing tells what its author had heard: others may have known earlier.
+    /// Of some statement nothing tells what its author had heard, or there are more than are looked at: others may have
+    /// known earlier.
     pub untold: bool,
 }
 
@@ -94,19 +101,25 @@ pub fn look_back<'f, E>(
     alert: &Alert,
     heard: &mut impl FnMut(&Fact, &Fact) -> Result<Heard, E>,
 ) -> Result<Option<Hindsight<'f>>, E> {
-    let sides: Vec<Vec<&Fact>> = alert.sides.iter().map(|side| standing(facts, side)).collect();
+    let is_cut = alert.sides.len() > SIDES_MAX;
+    let mut current: Vec<&Vec<Position>> = alert.sides.iter().collect();
+    if is_cut {
+        current.sort_by_cached_key(|side| side.iter().flat_map(|place| facts.at(*place)).map(when).min());
+    }
+    let whole: Vec<Vec<&Fact>> =
+        ends(current, SIDES_MAX).into_iter().map(|side| standing(facts, side)).collect();
+    let devices: BTreeSet<DeviceId> = whole.iter().flatten().map(|fact| fact.device).collect();
+    let most = WRITINGS_MAX / whole.len().max(1);
+    let is_side_cut: Vec<bool> = whole.iter().map(|side| side.len() > most).collect();
+    let sides: Vec<Vec<&Fact>> = whole.into_iter().map(|side| ends(side, most)).collect();
     let mut all: Vec<(usize, &Fact)> = sides
         .iter()
         .enumerate()
         .flat_map(|(side, facts)| facts.iter().map(move |fact| (side, *fact)))
         .collect();
-    all.sort_by_key(|(_, fact)| (fact.time, fact.position));
-    let devices: BTreeSet<DeviceId> = all.iter().map(|(_, fact)| fact.device).collect();
-    let mut begun: Vec<&Fact> = sides
-        .iter()
-        .filter_map(|side| side.iter().min_by_key(|fact| (fact.time, fact.position)).copied())
-        .collect();
-    begun.sort_by_key(|fact| (fact.time, fact.position));
+    all.sort_by_key(|(_, fact)| when(fact));
+    let mut begun: Vec<&Fact> = sides.iter().filter_map(|side| side.first().copied()).collect();
+    begun.sort_by_key(|fact| when(fact));
     // Any two sides make the harm.
     let Some(possible_since) = begun.get(1).filter(|_| devices.len() > 1) else { return Ok(None) };
     let reasons: BTreeSet<(LaneId, u64)> = overriding::read(facts)
@@ -114,15 +127,20 @@ pub fn look_back<'f, E>(
         .filter(|reason| reason.pair == alert.pair)
         .map(|reason| reason.entry)
         .collect();
-    let (mut writings, mut untold) = (Vec::new(), false);
+    let (mut writings, mut untold) = (Vec::new(), is_cut || is_side_cut.contains(&true));
     for (side, fact) in &all {
         let others: Vec<&Fact> =
             all.iter().filter(|(other, _)| other != side).map(|(_, other)| *other).collect();
-        let (knew, unheard) = knowledge(fact, &others, heard)?;
+        let (mut knew, mut unheard) = knowledge(fact, &others, heard)?;
+        let is_other_cut =
+            is_cut || is_side_cut.iter().enumerate().any(|(other, cut)| *cut && other != *side);
+        if is_other_cut && knew != Knew::Known {
+            (knew, unheard) = (Knew::Unknown, BTreeSet::new());
+        }
         untold |= knew == Knew::Unknown;
         writings.push(Writing {
             fact,
-            what: what(fact),
+            what: fact.named().unwrap_or_else(|| fact.resource_type.clone()),
             is_order: fact.section == Section::Medication,
             knew,
             overrode: reasons.contains(&(fact.position.lane, fact.position.seq)),
@@ -133,8 +151,23 @@ pub fn look_back<'f, E>(
     Ok(Some(Hindsight { writings, possible_since, known_since, untold }))
 }
 
-/// The statements by which a side stands: from the current ones back to where it began or began again.
+/// Keeps the first and the last ones.
+fn ends<T>(mut all: Vec<T>, most: usize) -> Vec<T> {
+    if all.len() > most {
+        all.drain(most.div_ceil(2)..all.len() - most / 2);
+    }
+    all
+}
+
+/// The order of statements by their devices' clocks.
+fn when(fact: &Fact) -> (Hlc, Position) {
+    (fact.time, fact.position)
+}
+
+/// The statements by which a side stands, from where it began or began again to the current ones, in the order of their
+/// times.
 fn standing<'f>(facts: &'f Facts, current: &[Position]) -> Vec<&'f Fact> {
+    let current: BTreeSet<Position> = current.iter().copied().collect();
     let sections: BTreeSet<Section> =
         current.iter().flat_map(|position| facts.at(*position)).map(|fact| fact.section).collect();
     let mut found: BTreeMap<(Position, crate::base::Digest), &Fact> = BTreeMap::new();
@@ -157,7 +190,9 @@ fn standing<'f>(facts: &'f Facts, current: &[Position]) -> Vec<&'f Fact> {
             }
         }
     }
-    found.into_values().collect()
+    let mut found: Vec<&Fact> = found.into_values().collect();
+    found.sort_by_key(|fact| when(fact));
+    found
 }
 
 /// Says whether a statement makes its side stand, and does not end it.
@@ -237,17 +272,10 @@ fn first_knowing<'f, E>(
             if known > 1 { high = middle } else { low = middle + 1 }
         }
         if let Some(found) = written.get(low)
-            && first.is_none_or(|first| (found.time, found.position) < (first.time, first.position))
+            && first.is_none_or(|first| when(found) < when(first))
         {
             first = Some(found);
         }
     }
     Ok(first)
-}
-
-fn what(fact: &Fact) -> String {
-    let json = fact.json();
-    let paths = ["medicationCodeableConcept", "code", "type"];
-    let named = paths.into_iter().find_map(|path| fhir::concept(fhir::at(&json, &[path])));
-    named.unwrap_or_else(|| fact.resource_type.clone())
 }

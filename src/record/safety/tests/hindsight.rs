@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::base::{Hlc, WallMs};
 use crate::record::facts::{Fact, Facts};
 use crate::record::fixtures::{Story, allergy, order};
-use crate::record::safety::hindsight::{Heard, Hindsight, Knew, look_back};
+use crate::record::safety::hindsight::{Heard, Hindsight, Knew, SIDES_MAX, WRITINGS_MAX, look_back};
 use crate::record::statement::Act;
 use crate::record::{RecordView, fixtures};
 
@@ -113,6 +113,52 @@ fn what_one_device_wrote_needs_no_telling() {
     story.write(1, Act::Assert, &[], &order(DRUG, "active", "3錠"));
     let facts = story.facts();
     assert!(looked(&story, &facts, &[]).is_none());
+}
+
+#[test]
+fn of_a_long_side_the_ends_are_looked_at_and_it_is_said() {
+    let mut story = Story::default();
+    let first = story.write(1, Act::Assert, &[], &allergy(SUBSTANCE));
+    let given = story.write(2, Act::Assert, &[], &order(DRUG, "active", "3錠"));
+    let mut last = given;
+    for _ in 0..WRITINGS_MAX {
+        last = story.write(2, Act::Change, &[last], &order(DRUG, "active", "2錠"));
+    }
+    let facts = story.facts();
+    let view = RecordView::of(&facts);
+    let mut asked = 0;
+    let mut heard = |by: &Fact, of: &Fact| {
+        asked += 1;
+        Ok::<_, Infallible>(answer(&story, &[(last, first)], by, of))
+    };
+    let found = look_back(&facts, &view.alerts[0], &mut heard).unwrap().unwrap();
+    assert!(asked <= 12 * WRITINGS_MAX, "{asked} questions");
+    let half = WRITINGS_MAX / 2;
+    assert_eq!((found.writings.len(), found.untold), (1 + half, true));
+    let position = |handle: usize| story.entries[handle].position();
+    assert_eq!(found.possible_since.position, position(given));
+    let told = [0, 1, half].map(|at| (found.writings[at].fact.position, found.writings[at].knew));
+    // What the first had heard of the rest is not asked.
+    let expected = [(first, Knew::Unknown), (given, Knew::NotHeard), (last, Knew::Known)];
+    assert_eq!(told, expected.map(|(handle, knew)| (position(handle), knew)));
+    assert_eq!(found.known_since.map(|fact| fact.position), Some(position(last)));
+}
+
+#[test]
+fn of_many_sides_the_first_and_the_last_are_looked_at() {
+    let mut story = Story::default();
+    for number in 0..u8::try_from(SIDES_MAX + 9).unwrap() {
+        story.write(1 + number % 2, Act::Assert, &[], &order(DRUG, "active", "3錠"));
+    }
+    let facts = story.facts();
+    let mut alert = RecordView::of(&facts).alerts.pop().unwrap();
+    alert.sides = story.entries.iter().map(|entry| vec![entry.position()]).collect();
+    let found = look_back(&facts, &alert, &mut |_, _| Ok::<_, Infallible>(Heard::No)).unwrap().unwrap();
+    assert_eq!((found.writings.len(), found.untold), (SIDES_MAX, true));
+    assert!(found.writings.iter().all(|writing| writing.knew == Knew::Unknown), "nothing is guessed");
+    let place = |at: usize| story.entries[at].position();
+    let ends = [found.writings[0].fact.position, found.writings[SIDES_MAX - 1].fact.position];
+    assert_eq!(ends, [place(0), place(story.entries.len() - 1)]);
 }
 
 proptest! {

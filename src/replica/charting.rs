@@ -6,19 +6,19 @@
 use std::num::NonZeroU32;
 
 use super::answer::Written;
+use super::appending::Destination;
 use super::chart_marks::{carry_marks, mark_words, plain_text};
 use super::chart_write::{ChartWrite, Charted};
-use super::core::{Append, Replica};
+use super::core::Replica;
 use super::error::ReplicaError;
-use super::guarding;
 use super::naming::statement_in;
 use super::records::LoadedChart;
 use super::subject::Subject;
-use super::writing::{facts_entry, follow_known, with_id};
+use super::writing::{facts_entry, with_id};
 use crate::base::{Area, Part, RecordId, WallMs, hash_tagged};
 use crate::chart::{Chart, ChartBody, ChartChange, EntryId, NoteId, Span};
 use crate::lane::{Entry, EntryKind};
-use crate::record::facts::{Facts, Standing};
+use crate::record::facts::{Fact, Facts, Standing};
 use crate::record::sections::Section;
 use crate::record::signed::SignedDraft;
 use crate::record::{Act, Author, FollowRef, Informant, Position, Statement, build};
@@ -149,11 +149,10 @@ impl Replica {
         let record = subject.record();
         let facts = self.facts_in(record, Some(Part::Notes))?.0;
         // Who signs what was typed into a draft after it was signed adds to the signed note.
-        let earlier: Vec<Position> = signed(&facts)
-            .filter(|(_, standing, signed)| *standing == Standing::Verified && signed.note == note.as_str())
-            .map(|(position, _, _)| position)
+        let follows: Vec<FollowRef> = signed(&facts)
+            .filter(|(fact, signed)| fact.standing == Standing::Verified && signed.note == note.as_str())
+            .map(|(fact, _)| fact.follow_ref())
             .collect();
-        let follows = follow_known(&facts, &earlier);
         let act = if follows.is_empty() { Act::Assert } else { Act::Addendum };
         let title = title.unwrap_or(NOTE_TITLE);
         let resource = build::signed_note(record, now, &author.name, title, &text, &draft);
@@ -301,17 +300,22 @@ impl Replica {
         let knowing = self.areas_seen(subject)?;
         let mut inner = self.lock();
         let time = inner.clock.tick(self.environment().now());
-        if let Some(statement) = statement {
-            entries.insert(0, facts_entry(self, *record, time, author, None, vec![statement])?);
-        }
-        let append = Append { area, part: Part::Notes, entries, knowing };
-        let place = self.append_locked(&mut inner, vec![append])?[0];
+        let into = Destination { area, part: Part::Notes, knowing };
+        let follows = statement.as_ref().map_or(Vec::new(), |statement| statement.follows.clone());
+        let place = self.append_following(&mut inner, &into, &follows, |follows, is_last| {
+            let mut all = Vec::new();
+            if let Some(statement) = statement.clone() {
+                let statements = vec![Statement { follows, ..statement }];
+                all.push(facts_entry(self, *record, time, author.clone(), None, statements)?);
+            }
+            if is_last {
+                all.append(&mut entries);
+            }
+            Ok(all)
+        })?;
         drop(inner);
         let position = signs.then_some(Position { lane: place.lane, seq: place.seq, index: 0 });
-        let warnings = match &position {
-            Some(position) => guarding::warnings(&self.person(record)?.0.view, position),
-            None => Vec::new(),
-        };
+        let warnings = position.as_ref().map_or(Vec::new(), |position| self.told_of(record, position));
         let statement = position.as_ref().map(Self::statement_name);
         Ok(Charted { record: *record, name, statement, resource_id, time: time.wall(), warnings })
     }
@@ -340,10 +344,10 @@ impl From<Charted> for Written {
     }
 }
 
-/// Lists the signed notes that were drafts: where each stands, on which ground, and which draft it was.
-pub(super) fn signed(facts: &Facts) -> impl Iterator<Item = (Position, Standing, SignedDraft)> {
+/// Lists the signed notes that were drafts, and which draft each was.
+pub(super) fn signed(facts: &Facts) -> impl Iterator<Item = (&Fact, SignedDraft)> {
     let notes = facts.iter().filter(|fact| fact.section == Section::Notes);
-    notes.filter_map(|fact| Some((fact.position, fact.standing, SignedDraft::read(&fact.json())?)))
+    notes.filter_map(|fact| Some((fact, SignedDraft::read(&fact.json())?)))
 }
 
 /// Names a version of a draft, so that whoever signs has read what is signed.

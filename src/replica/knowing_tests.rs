@@ -18,7 +18,7 @@ use crate::base::{Area, Part, RecordId, WallMs};
 use crate::identity::{DeviceRole, SiteKind};
 use crate::lane::{EntryKind, HorizonBody};
 use crate::record::linking::TieKind;
-use crate::store::MemoryStore;
+use crate::store::{MemoryStore, Store};
 
 const AREAS: [&str; 2] = ["shared/miura", "shared/zushi"];
 const REPLICAS: usize = 3;
@@ -42,12 +42,15 @@ static DEVICES: LazyLock<Vec<NewDevice>> = LazyLock::new(|| {
 });
 
 pub(super) fn region(world: &Arc<World>) -> Vec<Arc<Replica>> {
-    let begin = |new: &NewDevice| {
-        let (seed, genesis, certificate, items) = (&new.seed, &*new.genesis, new.certificate, &*new.items);
-        let beginning = Beginning { seed, genesis, certificate, items };
-        Arc::new(Replica::begin(Arc::new(MemoryStore::new()), world.clone(), &beginning).unwrap())
-    };
-    DEVICES.iter().map(begin).collect()
+    (0..REPLICAS).map(|device| replica_on(Arc::new(MemoryStore::new()), world, device)).collect()
+}
+
+/// Makes the replica of a device on a store.
+pub(super) fn replica_on(store: Arc<dyn Store>, world: &Arc<World>, device: usize) -> Arc<Replica> {
+    let new = &DEVICES[device];
+    let (seed, genesis, certificate, items) = (&new.seed, &*new.genesis, new.certificate, &*new.items);
+    let beginning = Beginning { seed, genesis, certificate, items };
+    Arc::new(Replica::begin(store, world.clone(), &beginning).unwrap())
 }
 
 /// Lets `to` hear of some lanes of `from`, of each at most so many runs; says whether anything was new.

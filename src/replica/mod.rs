@@ -8,6 +8,9 @@
 
 pub mod admit;
 pub mod answer;
+mod appending;
+#[cfg(test)]
+mod appending_tests;
 pub mod asking;
 pub mod backing;
 pub mod blocked;
@@ -21,6 +24,8 @@ mod charting_tests;
 pub mod config;
 pub mod core;
 mod deciding;
+#[cfg(test)]
+mod deciding_tests;
 pub mod environment;
 pub mod error;
 pub mod exchange;

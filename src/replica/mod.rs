@@ -59,6 +59,7 @@ mod naming;
 pub mod neighbours;
 pub mod realm;
 pub mod records;
+mod renewing;
 pub mod request;
 pub mod restoring;
 pub mod sabotage;

@@ -289,7 +289,7 @@ fn allergy(
             std::iter::once(&allergy.substance).chain(&allergy.also).any(|name| kana::fold(name) == wanted)
         });
         let sources = same.flat_map(|allergy| &allergy.sides).map(|side| &side.source);
-        follow(subject.record(), sources, || format!("active allergy to '{substance}'"))?
+        follow(subject.record(), sources, "active allergy to what was named")?
     } else {
         Vec::new()
     };
@@ -327,7 +327,7 @@ fn medication(
         let given = view.medication.active.iter().chain(&view.medication.recorded);
         let same = given.filter(|medication| kana::fold(&medication.name) == wanted);
         let sources = same.flat_map(|medication| &medication.sides).map(|side| &side.source);
-        follow(subject.record(), sources, || format!("current medication '{}'", input.drug))?
+        follow(subject.record(), sources, "current medication of the name that was given")?
     };
     Ok(Draft {
         act,
@@ -342,11 +342,11 @@ fn medication(
 fn follow<'a>(
     record: &RecordId,
     sources: impl IntoIterator<Item = &'a Source>,
-    what: impl Fn() -> String,
+    what: &str,
 ) -> Result<Vec<FollowRef>, ReplicaError> {
     let follows = follow_shown(sources);
     if follows.is_empty() {
-        return Err(ReplicaError::NothingToFollow { record: *record, what: what() });
+        return Err(ReplicaError::NothingToFollow { record: *record, what: what.to_owned() });
     }
     Ok(follows)
 }

@@ -52,6 +52,7 @@ pub fn threads(remarks: Vec<Annotation>) -> Vec<CommentThread> {
         }
     }
     let mut found: Vec<CommentThread> = Vec::new();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
     let mut shown = vec![false; remarks.len()];
     // Behind the roots come all: whatever no root leads to is a circle, and begins where it is met first.
     for root in roots.into_iter().chain(0..remarks.len()) {
@@ -70,9 +71,12 @@ pub fn threads(remarks: Vec<Annotation>) -> Vec<CommentThread> {
         if comments.is_empty() {
             continue;
         }
-        match found.iter_mut().find(|thread| thread.anchor == anchor) {
-            Some(thread) => thread.comments.append(&mut comments),
-            None => found.push(CommentThread { anchor, comments }),
+        match places.get(&anchor) {
+            Some(place) => found[*place].comments.append(&mut comments),
+            None => {
+                places.insert(anchor.clone(), found.len());
+                found.push(CommentThread { anchor, comments });
+            }
         }
     }
     found

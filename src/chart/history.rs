@@ -136,7 +136,8 @@ impl Seen {
         self.0.get(actor as usize).copied().unwrap_or(0)
     }
 
-    fn join(&mut self, other: &Self) {
+    /// Joins what another change had seen.
+    pub(super) fn join(&mut self, other: &Self) {
         if self.0.len() < other.0.len() {
             self.0.resize(other.0.len(), 0);
         }
@@ -145,7 +146,8 @@ impl Seen {
         }
     }
 
-    fn set(&mut self, actor: ActorIndex, seq: u64) {
+    /// Says how many changes of `actor` were seen.
+    pub(super) fn set(&mut self, actor: ActorIndex, seq: u64) {
         let index = actor as usize;
         if self.0.len() <= index {
             self.0.resize(index + 1, 0);
@@ -317,23 +319,6 @@ impl History {
         self.marks_upto.iter().zip(&seen.0).filter_map(upto).sum()
     }
 
-    /// Keeps of `marks` those whose change the writer of none of `others` had seen.
-    pub(super) fn not_overruled<'a>(
-        &self,
-        marks: &[&'a PlacedMark],
-        others: &[&PlacedMark],
-    ) -> Vec<&'a PlacedMark> {
-        let mut seen = Seen::default();
-        for other in others.iter().filter_map(|other| self.changes.get(&other.change)) {
-            seen.join(&other.seen);
-        }
-        let is_seen = |mark: &PlacedMark| {
-            let admitted = self.changes.get(&mark.change);
-            admitted.is_some_and(|one| seen.seq(one.actor) >= one.seen.seq(one.actor))
-        };
-        marks.iter().filter(|mark| !is_seen(mark)).copied().collect()
-    }
-
     /// Returns the last operation of the change that holds an operation.
     pub(super) fn last_of_change(&self, operation: OpRef) -> Option<OpRef> {
         let index = usize::try_from(self.seq_of(operation)? - 1).ok()?;
@@ -344,14 +329,6 @@ impl History {
     /// Returns what an admitted change had seen, itself included.
     pub(super) fn seen_of(&self, change: &ChangeHash) -> Option<&Seen> {
         self.changes.get(change).map(|admitted| &admitted.seen)
-    }
-
-    /// Says whether the writer of a change had seen an operation, or made it in that change.
-    pub(super) fn had_seen(&self, change: &ChangeHash, operation: OpRef) -> bool {
-        let (Some(seen), Some(seq)) = (self.seen_of(change), self.seq_of(operation)) else {
-            return false;
-        };
-        seen.seq(operation.actor) >= seq
     }
 
     /// Returns the sequence of the change that holds an operation.

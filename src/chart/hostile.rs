@@ -1,13 +1,15 @@
 //! Test support: charts of several devices, and changes that no honest device would write.
 
-use automerge::legacy::Op;
-use automerge::{Automerge, Change, ExpandedChange};
+use automerge::legacy::{Key, Op, OpType};
+use automerge::{Automerge, Change, ExpandedChange, ScalarValue};
 use sha2::{Digest, Sha256};
 
-use super::actor::ActorBytes;
+use super::actor::{ActorBytes, EntryId};
 use super::chunk::ChartChange;
 use super::document::Chart;
 use super::inbox::{Incoming, LanePlace};
+use super::limits::CHANGE_BYTES_MAX;
+use super::schema::{ANCHOR, AUTHOR, TEXT, TICK, TIME};
 
 /// Any time.
 pub(super) const NOW_MS: u64 = 1_700_000_000_000;
@@ -18,7 +20,7 @@ pub(super) fn actor(n: u8) -> ActorBytes {
 }
 
 /// Returns an empty chart of the n-th device.
-pub(super) fn chart(n: u8) -> Chart {
+pub(crate) fn chart(n: u8) -> Chart {
     Chart::new(actor(n))
 }
 
@@ -67,6 +69,43 @@ pub(super) fn rewrite(change: &ChartChange, edit: impl FnOnce(&mut ExpandedChang
 /// Changes the operations of a change; see [`rewrite`].
 pub(super) fn rewrite_ops(change: &ChartChange, edit: impl FnOnce(&mut Vec<Op>)) -> Vec<u8> {
     rewrite(change, |expanded| edit(&mut expanded.operations))
+}
+
+/// Returns a chart with what passes the guard and can be written by no honest device again: a comment and a tick of the
+/// end of time, and a comment that fills a change to its last bytes because it leaves out who wrote it and when.
+pub(crate) fn hard_to_repeat() -> Chart {
+    let put = |ops: &mut Vec<Op>, name: &str, value: ScalarValue| {
+        let key = Key::Map(name.into());
+        let field = ops.iter_mut().find(|op| op.key == key).unwrap();
+        field.action = OpType::Put(value);
+    };
+    let (_, remark) = chart(1).annotate("lane:1:0", "遠い未来", "佐藤", NOW_MS).unwrap();
+    let late = rewrite_ops(&remark, |ops| put(ops, TIME, ScalarValue::Timestamp(i64::MAX)));
+    let mut nurse = chart(2);
+    let (line, plan) = nurse.plan_care("体位変換", "佐藤", NOW_MS).unwrap();
+    let done = nurse.tick(&line, Some("佐藤"), NOW_MS).unwrap();
+    let name = EntryId::of_change(&actor(2), 2);
+    let last = format!("{} {} 佐藤", name.as_str(), u64::MAX);
+    let ticked = rewrite_ops(&done, |ops| put(ops, TICK, last.into()));
+    let (_, remark) = chart(3).annotate("", "x", "", NOW_MS).unwrap();
+    let bare = |length: usize| {
+        rewrite_ops(&remark, |ops| {
+            ops.retain(|op| ![ANCHOR, AUTHOR, TIME].map(|name| Key::Map(name.into())).contains(&op.key));
+            put(ops, TEXT, "x".repeat(length).into());
+        })
+    };
+    let frame = bare(1 << 16).len() - (1 << 16);
+    let huge = bare(CHANGE_BYTES_MAX - frame - 8);
+    let mut all = chart(9);
+    let delivered = vec![
+        incoming_at(&actor(1), 1, &late),
+        incoming(&plan),
+        incoming_at(&actor(2), 2, &ticked),
+        incoming_at(&actor(3), 1, &huge),
+    ];
+    let delivery = all.apply_all(delivered).unwrap();
+    assert_eq!((delivery.applied.len(), delivery.quarantined.len()), (4, 0), "{:?}", delivery.quarantined);
+    all
 }
 
 /// Says whether the chart saves, loads with the same heads and shows the same hand-over.

@@ -45,8 +45,9 @@ pub const KEY_BYTES_MAX: u64 = 256;
 
 /// Most marks over the whole history of a chart, as far as their writer had seen; removals count too.
 ///
-/// Where marks overlap, reading costs the square of their number. A chart that has so many is full, and another one may
-/// follow it.
+/// Writers who have not heard of each other may each set so many: it bounds each, and a chart that is read may hold as
+/// many times more as it has devices. A chart that has so many is full, and another one may follow it. Where marks
+/// overlap, reading costs the square of their number, and one comparison for each change inside each of them.
 pub const MARKS_PER_CHART_MAX: u64 = 2_048;
 
 /// Most who are named on one side of a mark, the first ones.

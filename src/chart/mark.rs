@@ -20,6 +20,9 @@
 
 use super::actor::ChangeHash;
 
+/// What stands in a visible form before a bracket of the text itself.
+pub const ESCAPE: char = '＼';
+
 /// The name of [`MarkKind::Important`] in the document.
 const IMPORTANT: &str = "important";
 /// The name of [`MarkKind::Struck`] in the document.
@@ -92,6 +95,9 @@ pub struct Span {
 ///
 /// Without `important`, as a text is signed: what is important stays plain text there, but what is struck must neither
 /// vanish nor look valid.
+///
+/// A bracket of the text itself that could be taken for one of these has [`ESCAPE`] before it, and so has that sign
+/// itself: nobody types what looks struck, or ends a strike from within. `【主訴】` stays as it is.
 pub fn visible_text<'a>(
     spans: impl IntoIterator<Item = (&'a str, &'a [SpanMark])>,
     important: bool,
@@ -103,7 +109,20 @@ pub fn visible_text<'a>(
         let of = |kind| marks.iter().find(|mark| mark.kind == kind).map(SpanMark::is_disputed);
         let wanted = [of(MarkKind::Important).filter(|_| important), of(MarkKind::Struck)];
         turn(&mut out, &mut open, wanted);
-        out.push_str(text);
+        let mut characters = text.chars().peekable();
+        while let Some(character) = characters.next() {
+            let could_be_ours = match character {
+                ESCAPE | '〔' | '〕' => true,
+                // What begins a mark goes on with 重; at the end of a piece nobody knows how it goes on.
+                '【' => important && characters.peek().is_none_or(|next| *next == '重'),
+                '】' => open[0].is_some(),
+                _ => false,
+            };
+            if could_be_ours {
+                out.push(ESCAPE);
+            }
+            out.push(character);
+        }
     }
     turn(&mut out, &mut open, [None; 2]);
     out
@@ -159,5 +178,71 @@ mod tests {
         assert_eq!(visible_text(spans, true), "a【重要: b〔取消: c〕】〔取消: de〕〔取消?: f〕");
         assert_eq!(visible_text(spans, false), "ab〔取消: cde〕〔取消?: f〕");
         assert_eq!(visible_text([], true), "");
+    }
+
+    #[test]
+    fn brackets_of_the_text_itself_neither_end_a_strike_nor_look_like_one() {
+        let struck = [mark(MarkKind::Struck, false)];
+        let form = |text, marks| visible_text([(text, marks)], false);
+        assert_eq!(form("アスピリン100mg〕続行", &struck[..]), "〔取消: アスピリン100mg＼〕続行〕");
+        assert_eq!(form("〔取消: 続行〕", &[]), "＼〔取消: 続行＼〕");
+        assert_eq!(
+            visible_text([("【主訴】頭痛、【重要: 済】", &[][..])], true),
+            "【主訴】頭痛、＼【重要: 済】"
+        );
+    }
+
+    /// Reads a visible form back: each character with whether it is important, and struck.
+    fn read(form: &str, important: bool) -> Vec<(char, [Option<bool>; 2])> {
+        let (mut rest, mut open, mut found) = (form, [None; 2], Vec::new());
+        'next: while let Some(character) = rest.chars().next() {
+            if character != ESCAPE {
+                let begins = [
+                    ("【重要: ", 0, false),
+                    ("【重要?: ", 0, true),
+                    ("〔取消: ", 1, false),
+                    ("〔取消?: ", 1, true),
+                ];
+                for (begin, kind, disputed) in begins {
+                    if let Some(behind) = rest.strip_prefix(begin).filter(|_| important || kind == 1) {
+                        (open[kind], rest) = (Some(disputed), behind);
+                        continue 'next;
+                    }
+                }
+                for (end, kind) in [('】', 0), ('〕', 1)] {
+                    if character == end && open[kind].is_some() {
+                        (open[kind], rest) = (None, &rest[end.len_utf8()..]);
+                        continue 'next;
+                    }
+                }
+            } else {
+                rest = &rest[ESCAPE.len_utf8()..];
+            }
+            let character = rest.chars().next().expect("something stands behind the sign");
+            found.push((character, open));
+            rest = &rest[character.len_utf8()..];
+        }
+        found
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_visible_form_reads_back_as_what_it_was_made_of(
+            spans in proptest::collection::vec(("[〔〕【】＼取消重要:? a]{0,6}", 0..3u8, 0..3u8), 0..6),
+            important: bool,
+        ) {
+            let state = |which: u8| (which > 0).then_some(which == 2);
+            let marks: Vec<Vec<SpanMark>> = spans.iter().map(|(_, one, other)| {
+                let kinds = [(MarkKind::Important, state(*one)), (MarkKind::Struck, state(*other))];
+                kinds.into_iter().filter_map(|(kind, disputed)| Some(mark(kind, disputed?))).collect()
+            }).collect();
+            let made = spans.iter().zip(&marks).map(|((text, _, _), marks)| (text.as_str(), marks.as_slice()));
+            let form = visible_text(made, important);
+            let expected: Vec<_> = spans.iter().flat_map(|(text, one, other)| {
+                let state = [state(*one).filter(|_| important), state(*other)];
+                text.chars().map(move |character| (character, state))
+            }).collect();
+            proptest::prop_assert_eq!(read(&form, important), expected, "{}", form);
+        }
     }
 }

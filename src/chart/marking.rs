@@ -4,6 +4,7 @@
 //! marks are read from the history: between which characters each begins and ends, and which of them stand
 //! ([`super::mark`]).
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
@@ -11,11 +12,11 @@ use automerge::marks::{ExpandMark, Mark};
 use automerge::transaction::Transactable;
 use automerge::{ChangeHash as LibraryHash, ObjId, ReadDoc, ScalarValue};
 
-use super::actor::{ActorBytes, ChangeHash, NoteId};
+use super::actor::{ActorBytes, NoteId};
 use super::chunk::ChartChange;
 use super::document::Chart;
 use super::error::ChartError;
-use super::history::{History, OpRef, PlacedMark};
+use super::history::{ActorIndex, History, OpRef, PlacedMark, Seen};
 use super::limits::MARKINGS_SHOWN_MAX;
 use super::mark::{MarkKind, Marking, Span, SpanMark, visible_text};
 use super::order::walk;
@@ -135,12 +136,18 @@ impl Chart {
         }
         let characters: Vec<OpRef> = ids.iter().filter_map(|id| character(history, id)).collect();
         let ranges = covered(history, object, &characters, &placed)?;
-        let mut times: BTreeMap<ChangeHash, i64> = BTreeMap::new();
+        let mut times = Vec::with_capacity(placed.len());
         for mark in &placed {
             let meta = self.document.get_change_meta_by_hash(&LibraryHash(mark.change.0));
-            times.insert(mark.change, meta.ok_or(ChartError::Read)?.timestamp);
+            times.push(meta.ok_or(ChartError::Read)?.timestamp);
         }
         let history = self.history()?;
+        let judged: Vec<JudgedMark<'_>> = placed
+            .iter()
+            .zip(times)
+            .map(|(mark, time_s)| JudgedMark::of(history, mark, time_s))
+            .collect::<Option<_>>()
+            .ok_or(ChartError::Read)?;
         // Which marks begin and end before each character.
         let mut turns: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (index, range) in ranges.iter().enumerate().filter(|(_, range)| !range.is_empty()) {
@@ -148,7 +155,7 @@ impl Chart {
             turns.entry(range.end).or_default().push(index);
         }
         let mut covering: BTreeSet<usize> = BTreeSet::new();
-        let mut known: HashMap<OpRef, Vec<SpanMark>> = HashMap::new();
+        let (mut important, mut strikes) = (None, Strikes::default());
         let mut last_change = None;
         let mut stretches: Vec<Stretch> = Vec::new();
         for (at, character) in characters.iter().enumerate() {
@@ -157,7 +164,12 @@ impl Chart {
                 if !covering.remove(mark) {
                     covering.insert(*mark);
                 }
-                known.clear();
+            }
+            if turn.is_some() {
+                let of =
+                    |kind| covering.iter().map(|index| &judged[*index]).filter(move |one| one.kind == kind);
+                important = standing(MarkKind::Important, of(MarkKind::Important));
+                strikes = Strikes::of(of(MarkKind::Struck));
             }
             // What the characters of one change bear under the same marks is the same.
             let change = history.last_of_change(*character).ok_or(ChartError::Read)?;
@@ -169,13 +181,15 @@ impl Chart {
                 continue;
             }
             last_change = Some(change);
-            let marks = known.entry(change).or_insert_with(|| {
-                let covering = covering.iter().map(|index| &placed[*index]);
-                standing(history, *character, covering.collect(), &times)
-            });
-            match stretches.last_mut().filter(|last| last.marks == *marks) {
+            let seq = history.seq_of(*character).ok_or(ChartError::Read)?;
+            let struck = strikes.over(character.actor, seq);
+            let same = |last: &&mut Stretch| last.marks.iter().eq(important.iter().chain(struck));
+            match stretches.last_mut().filter(same) {
                 Some(last) => last.characters += 1,
-                None => stretches.push(Stretch { characters: 1, marks: marks.clone() }),
+                None => {
+                    let marks = important.iter().chain(struck).cloned().collect();
+                    stretches.push(Stretch { characters: 1, marks });
+                }
             }
         }
         Ok(stretches)
@@ -232,37 +246,71 @@ fn covered(
     Ok(ranges.into_iter().map(Option::unwrap_or_default).collect())
 }
 
-/// Says which of the marks over a character stand.
-fn standing(
-    history: &History,
-    character: OpRef,
-    covering: Vec<&PlacedMark>,
-    times: &BTreeMap<ChangeHash, i64>,
-) -> Vec<SpanMark> {
-    let mut found = Vec::new();
-    for kind in MarkKind::ALL {
-        let covers = |mark: &&PlacedMark| match kind {
-            MarkKind::Important => true,
-            MarkKind::Struck => history.had_seen(&mark.change, character),
-        };
-        let of_kind = covering.iter().copied().filter(|mark| mark.kind == kind).filter(covers);
-        let (on, off): (Vec<&PlacedMark>, Vec<&PlacedMark>) = of_kind.partition(|mark| mark.on);
-        let markings = |marks: Vec<&PlacedMark>| {
-            let marking = |mark: &PlacedMark| Marking {
-                time_s: times.get(&mark.change).copied().unwrap_or(0),
-                change: mark.change,
-            };
-            let mut markings: Vec<Marking> = marks.into_iter().map(marking).collect();
-            markings.sort_unstable();
-            markings.truncate(MARKINGS_SHOWN_MAX);
-            markings
-        };
-        let by = markings(history.not_overruled(&on, &off));
-        if !by.is_empty() {
-            found.push(SpanMark { kind, by, against: markings(history.not_overruled(&off, &on)) });
-        }
+/// A mark with what judging it needs, looked up once.
+struct JudgedMark<'a> {
+    kind: MarkKind,
+    on: bool,
+    marking: Marking,
+    /// What its writer had seen, itself included.
+    seen: &'a Seen,
+    /// Who wrote it, and in which of their changes.
+    actor: ActorIndex,
+    seq: u64,
+}
+
+impl<'a> JudgedMark<'a> {
+    fn of(history: &'a History, mark: &PlacedMark, time_s: i64) -> Option<Self> {
+        let seen = history.seen_of(&mark.change)?;
+        let (actor, marking) = (mark.begin.actor, Marking { time_s, change: mark.change });
+        Some(Self { kind: mark.kind, on: mark.on, marking, seen, actor, seq: history.seq_of(mark.begin)? })
     }
-    found
+}
+
+/// The strikes over the characters between two turns. Each covers what its writer had seen, so which of them cover a
+/// character depends on its change; but of one writer's changes each strike has seen the first ones, so there are no
+/// more cases for a writer than strikes, however many the changes.
+#[derive(Default)]
+struct Strikes<'a> {
+    all: Vec<&'a JudgedMark<'a>>,
+    /// For each writer, the strikes by how many of their changes they had seen, the most first.
+    by_writer: HashMap<ActorIndex, Vec<&'a JudgedMark<'a>>>,
+    /// What stands of a writer's first so many strikes.
+    known: HashMap<(ActorIndex, usize), Option<SpanMark>>,
+}
+
+impl<'a> Strikes<'a> {
+    fn of(strikes: impl Iterator<Item = &'a JudgedMark<'a>>) -> Self {
+        Self { all: strikes.collect(), ..Self::default() }
+    }
+
+    /// Says what stands over the characters of a writer's change.
+    fn over(&mut self, writer: ActorIndex, seq: u64) -> Option<&SpanMark> {
+        let ordered = self.by_writer.entry(writer).or_insert_with(|| {
+            let mut ordered = self.all.clone();
+            ordered.sort_by_key(|strike| Reverse(strike.seen.seq(writer)));
+            ordered
+        });
+        let covering = ordered.partition_point(|strike| strike.seen.seq(writer) >= seq);
+        let known = self.known.entry((writer, covering));
+        known.or_insert_with(|| standing(MarkKind::Struck, ordered[..covering].iter().copied())).as_ref()
+    }
+}
+
+/// Says what stands of marks of one kind that cover a character: those that were set and that nobody took away who had
+/// seen them, against those that were taken away and that nobody set again who had seen that.
+fn standing<'a>(kind: MarkKind, covering: impl Iterator<Item = &'a JudgedMark<'a>>) -> Option<SpanMark> {
+    let (on, off): (Vec<&JudgedMark<'_>>, Vec<&JudgedMark<'_>>) = covering.partition(|mark| mark.on);
+    let left = |marks: &[&JudgedMark<'_>], others: &[&JudgedMark<'_>]| {
+        let mut seen = Seen::default();
+        others.iter().for_each(|other| seen.join(other.seen));
+        let unseen = marks.iter().filter(|mark| seen.seq(mark.actor) < mark.seq);
+        let mut markings: Vec<Marking> = unseen.map(|mark| mark.marking).collect();
+        markings.sort_unstable();
+        markings.truncate(MARKINGS_SHOWN_MAX);
+        markings
+    };
+    let by = left(&on, &off);
+    (!by.is_empty()).then(|| SpanMark { kind, by, against: left(&off, &on) })
 }
 
 /// Finds the character that the library names so; `None` of an end of a mark.
@@ -277,4 +325,33 @@ fn operation(history: &History, id: &ObjId) -> Option<OpRef> {
     let ObjId::Id(counter, actor, _) = id else { return None };
     let actor = history.actor_index(&ActorBytes::new(actor.to_bytes())?)?;
     Some(OpRef { actor, counter: *counter })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chart::ChangeHash;
+
+    #[test]
+    fn strikes_are_judged_once_however_many_changes_they_cover() {
+        let mut sights = vec![Seen::default(); 40];
+        for (number, sight) in sights.iter_mut().enumerate() {
+            sight.set(0, 100 * (1 + number as u64 % 4));
+            sight.set(1, number as u64 + 1);
+        }
+        let judged: Vec<JudgedMark<'_>> = (sights.iter().zip(0u8..))
+            .map(|(seen, number)| {
+                let marking = Marking { time_s: i64::from(number), change: ChangeHash([number; 32]) };
+                let (kind, on) = (MarkKind::Struck, true);
+                JudgedMark { kind, on, marking, seen, actor: 1, seq: u64::from(number) + 1 }
+            })
+            .collect();
+        let mut strikes = Strikes::of(judged.iter());
+        for seq in 1..=1_000 {
+            let by = strikes.over(0, seq).map_or(0, |mark| mark.by.len());
+            let seen = sights.iter().filter(|sight| sight.seq(0) >= seq).count();
+            assert_eq!(by, seen.min(MARKINGS_SHOWN_MAX), "{seq}");
+        }
+        assert_eq!(strikes.known.len(), 5, "four sights, and none");
+    }
 }

@@ -50,7 +50,7 @@ mod schema;
 mod view;
 
 #[cfg(test)]
-mod hostile;
+pub(crate) mod hostile;
 #[cfg(test)]
 mod tests_drafts;
 #[cfg(test)]
@@ -73,7 +73,7 @@ pub use error::ChartError;
 pub use genesis::{GENESIS_ACTOR, SCHEMA_VERSION, genesis_bytes};
 pub use guard::GuardError;
 pub use inbox::{Incoming, LanePlace, Waiting};
-pub use mark::{MarkKind, Marking, Span, SpanMark, visible_text};
+pub use mark::{ESCAPE, MarkKind, Marking, Span, SpanMark, visible_text};
 pub use recover::{RecoveredText, recover_texts};
 pub use schema::SchemaError;
 pub use view::{Annotation, CareItem, NoteDraft, Tick, Ticked};

@@ -320,7 +320,10 @@ proptest! {
         let history = charts[0].history().unwrap();
         // What some writer of a mark had not seen is read differently on purpose.
         let characters = ids.iter().filter_map(|id| character(history, id));
-        let seen_by_all = |one| history.marks().iter().all(|mark| history.had_seen(&mark.change, one));
+        let seen_by_all = |one: super::history::OpRef| {
+            let seen = |mark: &super::history::PlacedMark| history.seen_of(&mark.change).unwrap().seq(one.actor);
+            history.marks().iter().all(|mark| seen(mark) >= history.seq_of(one).unwrap())
+        };
         let seen: Vec<bool> = characters.map(seen_by_all).collect();
         for kind in MarkKind::ALL {
             let library = of_library(&charts[0], &object, kind);

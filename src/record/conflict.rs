@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::sections::Section;
-use super::statement::Position;
+use super::statement::{FollowRef, Position};
 use super::threads::Thread;
 
 /// A contradiction that a person must settle, or has settled.
@@ -21,6 +21,9 @@ pub struct Conflict {
     pub thread: Position,
     /// The statements that contradict each other and, when settled, the statement that settled them.
     pub statements: Vec<Position>,
+    /// The same statements, each told from others that a forked lane has at its position.
+    #[serde(skip)]
+    pub follows: Vec<FollowRef>,
     /// What it is about, in few words.
     pub summary: String,
 }
@@ -55,11 +58,20 @@ pub fn find(
 ) -> Vec<Conflict> {
     let conflict = |nodes: &[usize], settled_by: Option<usize>| {
         let found = if nodes.len() > 1 { clash(nodes) } else { None }?;
-        let all = nodes.iter().copied().chain(settled_by);
-        let statements = all.map(|node| thread.nodes[node].position()).collect();
+        let all = || nodes.iter().copied().chain(settled_by).map(|node| &thread.nodes[node]);
+        let statements = all().map(|node| node.position()).collect();
+        let follows = all().map(|node| node.first().follow_ref()).collect();
         let open = settled_by.is_none();
         let thread = thread.position();
-        Some(Conflict { section, kind: found.kind, open, thread, statements, summary: found.summary })
+        Some(Conflict {
+            section,
+            kind: found.kind,
+            open,
+            thread,
+            statements,
+            follows,
+            summary: found.summary,
+        })
     };
     let settled = thread.merges.iter().filter_map(|merge| conflict(&merge.sides, Some(merge.node)));
     let mut found: Vec<Conflict> = settled.collect();

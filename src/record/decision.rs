@@ -17,7 +17,7 @@ use super::facts::Facts;
 use super::fhir;
 use super::sections::Section;
 use super::source::{Side, Source};
-use super::statement::Position;
+use super::statement::FollowRef;
 use super::threads::Node;
 use super::view::RecordView;
 use crate::base::hash_tagged;
@@ -50,14 +50,15 @@ pub struct OpenDecision {
     pub harm: Harm,
     /// What it is about, in few words.
     pub summary: String,
-    /// The statements that contradict each other, in the order of their positions.
+    /// The statements that contradict each other, in the order of their positions; of those that a forked lane has at
+    /// one position, each is a side.
     pub sides: Vec<Side>,
 }
 
 impl OpenDecision {
-    /// Returns the position of a side.
-    pub fn position(&self, side: usize) -> Option<Position> {
-        self.sides.get(side)?.source.positions.first().copied()
+    /// Returns how a side is followed; of its copies, the first.
+    pub fn follow(&self, side: usize) -> Option<FollowRef> {
+        self.sides.get(side)?.source.copies.first().copied()
     }
 
     /// Says whether a name is of this contradiction, as it is now or as it was before it changed.
@@ -89,8 +90,9 @@ pub fn harm_of(section: Section, kind: &str) -> Harm {
 }
 
 fn decision(facts: &Facts, view: &RecordView, conflict: &Conflict) -> OpenDecision {
-    let mut tips = conflict.statements.clone();
+    let mut tips = conflict.follows.clone();
     tips.sort_unstable();
+    tips.dedup();
     let bytes: Vec<Vec<u8>> = tips.iter().map(crate::base::cbor::to_vec).collect();
     let parts: Vec<&[u8]> = bytes.iter().map(Vec::as_slice).collect();
     let half = |parts: &[&[u8]]| hash_tagged("musubi decision", parts).to_string()[..NAME_DIGITS].to_owned();
@@ -101,26 +103,26 @@ fn decision(facts: &Facts, view: &RecordView, conflict: &Conflict) -> OpenDecisi
         kind: conflict.kind,
         harm: harm_of(conflict.section, conflict.kind),
         summary: conflict.summary.clone(),
-        sides: tips.iter().filter_map(|tip| side(facts, view, *tip)).collect(),
+        sides: tips.iter().filter_map(|tip| side(facts, view, tip)).collect(),
     }
 }
 
 /// What one of the statements says: as its section tells it, or else by its resource's own words.
-fn side(facts: &Facts, view: &RecordView, position: Position) -> Option<Side> {
+fn side(facts: &Facts, view: &RecordView, tip: &FollowRef) -> Option<Side> {
     let allergies = view.allergies.active.iter().chain(&view.allergies.inactive).flat_map(|one| &one.sides);
     let medication = [&view.medication.active, &view.medication.recorded, &view.medication.ended];
     let medication = medication.into_iter().flatten().flat_map(|one| &one.sides);
     let mut told = allergies.chain(medication);
-    if let Some(side) = told.find(|side| side.source.positions.contains(&position)) {
+    if let Some(side) = told.find(|side| side.source.copies.contains(tip)) {
         return Some(side.clone());
     }
-    if let Some(one) = view.care_level.certified.iter().find(|one| one.source.positions.contains(&position)) {
+    if let Some(one) = view.care_level.certified.iter().find(|one| one.source.copies.contains(tip)) {
         return Some(Side { says: one.says.clone(), source: one.source.clone() });
     }
-    if let Some(note) = view.notes.iter().find(|note| note.source.positions.contains(&position)) {
+    if let Some(note) = view.notes.iter().find(|note| note.source.copies.contains(tip)) {
         return Some(Side { says: format!("{}: {}", note.title, note.excerpt), source: note.source.clone() });
     }
-    let fact = facts.at(position).next()?;
+    let fact = facts.followed(tip)?;
     let (json, node) = (fact.json(), Node::alone(fact));
     let about = fhir::concept(fhir::at(&json, &["code"])).or_else(|| {
         let names = fhir::items(&json, &["name"]).iter();

@@ -189,6 +189,11 @@ impl Facts {
         self.facts.range(from..=to).map(|(_, fact)| fact)
     }
 
+    /// Returns the statement that a reference names, if it is known here.
+    pub fn followed(&self, follow: &FollowRef) -> Option<&Fact> {
+        self.at(follow.position()?).find(|fact| fact.check() == follow.check)
+    }
+
     /// Returns the threads of a section, in the order of their first statements; of [`Section::Other`], in
     /// the order of types first, because there only statements of one type can follow each other.
     pub fn threads(&self, section: Section) -> Vec<Thread<'_>> {
@@ -225,7 +230,7 @@ impl Facts {
 impl Fact {
     /// Returns the first bytes of the entry's leaf hash, by which others follow it.
     pub fn check(&self) -> LeafCheck {
-        LeafCheck(self.leaf.0[..8].try_into().expect("32 bytes hold 8"))
+        LeafCheck::of(&self.leaf)
     }
 
     /// Returns the reference by which a statement in another lane follows this one.

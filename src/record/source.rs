@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::facts::Standing;
-use super::statement::{Act, Informant, Position};
+use super::statement::{Act, FollowRef, Informant, Position};
 use super::threads::{Node, Thread};
 use crate::base::{DeviceId, Hlc, RecordId, WallMs};
 
@@ -32,6 +32,13 @@ pub struct Source {
     pub origin: String,
     /// Where it stands: several places when it was imported more than once.
     pub positions: Vec<Position>,
+    /// How others follow the statement that represents it.
+    #[serde(skip)]
+    pub follow: FollowRef,
+    /// How others follow each of its copies, in ascending order. In a forked lane several statements stand at one
+    /// position: these tell them apart.
+    #[serde(skip)]
+    pub copies: Vec<FollowRef>,
     /// It stands on disputed ground.
     pub unverified: bool,
     /// It follows statements that have not arrived here yet.
@@ -69,6 +76,9 @@ impl Source {
         let mut positions: Vec<Position> = node.facts.iter().map(|fact| fact.position).collect();
         positions.sort_unstable();
         positions.dedup();
+        let mut copies: Vec<FollowRef> = node.facts.iter().map(|fact| fact.follow_ref()).collect();
+        copies.sort_unstable();
+        copies.dedup();
         let origin = fact.origin.as_ref();
         Self {
             record: fact.record,
@@ -83,6 +93,8 @@ impl Source {
             origin: origin
                 .map_or("native".to_owned(), |o| format!("{} {}/{}", o.source, o.resource_type, o.id)),
             positions,
+            follow: fact.follow_ref(),
+            copies,
             unverified: fact.standing == Standing::Disputed,
             waiting: node.is_waiting(),
             mismatched: !node.mismatched.is_empty(),

@@ -4,13 +4,14 @@
 //! `[1, salt (8), record (16), time, author, source | null, [statement …]]`, a statement
 //! `[act, informant, [follow …], reason | null, resource]`, a follow `[lane (32) | null, seq, index, check (8)]`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::base::id::bytes_newtype;
-use crate::base::{Hlc, LaneId, RecordId};
+use crate::base::{Digest, Hlc, LaneId, RecordId};
 
 bytes_newtype! {
     /// Random bytes that make a leaf hash unguessable.
@@ -21,6 +22,13 @@ bytes_newtype! {
     /// The first eight bytes of the leaf hash of a followed statement's entry: nobody can follow what does not
     /// exist yet.
     LeafCheck, 8
+}
+
+impl LeafCheck {
+    /// Takes the check of an entry from its leaf hash.
+    pub fn of(leaf: &Digest) -> Self {
+        Self(leaf.0[..8].try_into().expect("32 bytes hold 8"))
+    }
 }
 
 /// The identity of a statement: where it stands.
@@ -120,6 +128,32 @@ pub struct FollowRef {
 }
 
 impl FollowRef {
+    /// Returns where the followed statement stands; none for a reference that leaves out its lane.
+    pub fn position(&self) -> Option<Position> {
+        Some(Position { lane: self.lane?, seq: self.seq, index: self.index })
+    }
+
+    /// Deals references out to statements that follow each other: each names a position at most once, as a statement
+    /// must. There are more than one where a device that forked its lane has signed several statements at one position;
+    /// of these, what stands first goes to the first. There is always a first one.
+    pub fn rounds(follows: impl IntoIterator<Item = Self>) -> Vec<Vec<Self>> {
+        let mut rounds: Vec<Vec<Self>> = vec![Vec::new()];
+        let place = |follow: &Self| (follow.lane, follow.seq, follow.index);
+        let (mut met, mut dealt) = (BTreeSet::new(), BTreeMap::new());
+        for follow in follows {
+            if met.insert(follow) {
+                let round = dealt.entry(place(&follow)).or_insert(0);
+                if *round == rounds.len() {
+                    rounds.push(Vec::new());
+                }
+                rounds[*round].push(follow);
+                *round += 1;
+            }
+        }
+        rounds.iter_mut().for_each(|round| round.sort_unstable());
+        rounds
+    }
+
     /// Puts references in ascending order, each position once: of two statements at one position, which a device that
     /// forked its lane has signed, one is followed, and the other stands open.
     pub fn in_order(mut follows: Vec<Self>) -> Vec<Self> {
@@ -206,5 +240,14 @@ mod tests {
         let follow = |seq, check| FollowRef { lane: None, seq, index: 0, check: LeafCheck([check; 8]) };
         let follows = FollowRef::in_order(vec![follow(7, 2), follow(3, 9), follow(7, 1), follow(3, 9)]);
         assert_eq!(follows, [follow(3, 9), follow(7, 1)]);
+    }
+
+    #[test]
+    fn statements_at_one_position_are_dealt_out_each_to_another_statement() {
+        let follow = |seq, check| FollowRef { lane: None, seq, index: 0, check: LeafCheck([check; 8]) };
+        let all = [follow(7, 2), follow(3, 9), follow(7, 1), follow(3, 9), follow(7, 3)];
+        let rounds = FollowRef::rounds(all);
+        assert_eq!(rounds, [vec![follow(3, 9), follow(7, 2)], vec![follow(7, 1)], vec![follow(7, 3)]]);
+        assert_eq!(FollowRef::rounds([]), [vec![]]);
     }
 }

@@ -8,9 +8,6 @@ use super::error::ReplicaError;
 use crate::base::WallMs;
 use crate::chart::{ChangeHash, Chart, ChartChange, ChartError, MarkKind, Marking, NoteId, Span, SpanMark};
 
-/// Most characters of words that an error repeats.
-const WORDS_SHOWN_MAX: usize = 40;
-
 /// A mark of a chart's texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -117,45 +114,31 @@ pub(super) fn mark_words(
         ChartError::NothingChanges => {
             let state =
                 if on { "marked so already (既に指定済み)" } else { "not marked so (指定なし)" };
-            ReplicaError::Call(format!("'{}' is {state}", brief(&words.text)))
+            ReplicaError::Call(format!("{} are {state}", told(words)))
         }
         error => error.into(),
     })
 }
 
-/// Sets the marks of spans on the same characters of another chart; `from` is where they begin there.
+/// Finds where spans bear a mark, to set it on the same characters of another chart.
 ///
-/// What is disputed is set if it is important, and left unstruck: the cautious side of each.
-///
-/// # Errors
-/// When a mark cannot be set.
-pub(super) fn carry_marks(
-    spans: &[Span],
-    mut set: impl FnMut(Range<usize>, MarkKind) -> Result<ChartChange, ChartError>,
-) -> Result<Vec<ChartChange>, ReplicaError> {
-    let mut changes = Vec::new();
-    for kind in MarkKind::ALL {
-        let bears = |span: &Span| {
-            let mark = span.marks.iter().find(|mark| mark.kind == kind);
-            mark.is_some_and(|mark| kind == MarkKind::Important || !mark.is_disputed())
-        };
-        let (mut at, mut begun) = (0, None);
-        for span in spans {
-            match (bears(span), begun) {
-                (true, None) => begun = Some(at),
-                (false, Some(from)) => {
-                    changes.push(set(from..at, kind)?);
-                    begun = None;
-                }
-                (true, Some(_)) | (false, None) => {}
-            }
-            at += span.text.chars().count();
+/// What is disputed counts as marked if it is important, and as unmarked if it is struck: the cautious side of each.
+pub(super) fn marked(spans: &[Span], kind: MarkKind) -> Vec<Range<usize>> {
+    let bears = |span: &Span| {
+        let mark = span.marks.iter().find(|mark| mark.kind == kind);
+        mark.is_some_and(|mark| kind == MarkKind::Important || !mark.is_disputed())
+    };
+    let (mut ranges, mut at): (Vec<Range<usize>>, usize) = (Vec::new(), 0);
+    for span in spans {
+        let end = at + span.text.chars().count();
+        match ranges.last_mut().filter(|last| last.end == at) {
+            Some(last) if bears(span) => last.end = end,
+            None if bears(span) => ranges.push(at..end),
+            Some(_) | None => {}
         }
-        if let Some(from) = begun {
-            changes.push(set(from..at, kind)?);
-        }
+        at = end;
     }
-    Ok(changes)
+    ranges
 }
 
 /// Returns the characters of spans.
@@ -176,28 +159,31 @@ fn place(texts: &[String], words: &Words) -> Result<(usize, Range<usize>), Repli
         let places = text.windows(wanted.len()).zip(0..).filter(|(window, _)| *window == wanted);
         found.extend(places.map(|(_, at)| (number, at..at + wanted.len())));
     }
-    let brief = brief(&words.text);
+    let told = told(words);
     match (found.as_slice(), words.occurrence) {
-        ([], _) => call(format!("'{brief}' does not stand in the text")),
+        ([], _) => call(format!(
+            "{told} do not stand in the text as it is now: `show` prints it; give the words exactly as they stand there"
+        )),
         ([only], None) => Ok(only.clone()),
         (all, None) => {
             let times = all.len();
             call(format!(
-                "'{brief}' stands {times} times in the text; give more words, or which of them by its number from 1"
+                "{told} stand {times} times in the text; give more words, or choose one with --occurrence"
             ))
         }
         (all, Some(number)) => {
             let index = usize::try_from(number).unwrap_or(usize::MAX).checked_sub(1);
             match index.and_then(|index| all.get(index)) {
                 Some(place) => Ok(place.clone()),
-                None => call(format!("'{brief}' stands {} times in the text, not {number}", all.len())),
+                None => call(format!("{told} stand {} times in the text, not {number}", all.len())),
             }
         }
     }
 }
 
-fn brief(words: &str) -> String {
-    words.chars().take(WORDS_SHOWN_MAX).collect()
+/// Names words without saying them: they are a patient's text, and errors are written down elsewhere.
+fn told(words: &Words) -> String {
+    format!("the words ({} characters)", words.text.chars().count())
 }
 
 #[cfg(test)]
@@ -223,6 +209,9 @@ mod tests {
             assert_eq!(found(text, occurrence), None, "{text}");
         }
         let several = place(&texts, &words("酸素", None)).unwrap_err().to_string();
-        assert!(several.contains("stands 2 times") && several.contains("more words"), "{several}");
+        assert!(several.contains("stand 2 times") && several.contains("--occurrence"), "{several}");
+        let nowhere = place(&texts, &words("6L", None)).unwrap_err().to_string();
+        assert!(nowhere.contains("(2 characters)") && nowhere.contains("`show`"), "{nowhere}");
+        assert!(!several.contains("酸素") && !nowhere.contains("6L"), "{several} {nowhere}");
     }
 }

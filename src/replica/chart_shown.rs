@@ -15,7 +15,7 @@ use super::knowing::Known;
 use super::records::LoadedChart;
 use crate::base::{Area, DeviceId, RecordId, WallMs};
 use crate::chart::{ChangeHash, Draft, NoteId, Piece, Signing, SpanMark, Tick, visible_text};
-use crate::record::facts::{Facts, Standing};
+use crate::record::facts::{Fact, Facts, Standing};
 use crate::record::{Position, fhir};
 
 /// A draft shown.
@@ -211,11 +211,11 @@ impl Replica {
 
 /// The signings that signed notes on undisputed ground tell of.
 fn signings(facts: &Facts) -> Vec<(Position, Signing)> {
-    let verified = signed(facts).filter(|(_, standing, _)| *standing == Standing::Verified);
-    let signing = |(position, _, signed): (Position, Standing, crate::record::signed::SignedDraft)| {
+    let verified = signed(facts).filter(|(fact, _)| fact.standing == Standing::Verified);
+    let signing = |(fact, signed): (&Fact, crate::record::signed::SignedDraft)| {
         let note = NoteId::new(&signed.note)?;
         let heads = signed.heads.into_iter().map(ChangeHash).collect();
-        Some((position, Signing { note, heads, taken: ChangeHash(signed.taken) }))
+        Some((fact.position, Signing { note, heads, taken: ChangeHash(signed.taken) }))
     };
     verified.filter_map(signing).collect()
 }

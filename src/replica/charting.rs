@@ -6,19 +6,19 @@
 use std::num::NonZeroU32;
 
 use super::answer::Written;
-use super::chart_marks::{carry_marks, mark_words, plain_text};
+use super::appending::Destination;
+use super::chart_marks::mark_words;
 use super::chart_write::{ChartWrite, Charted};
-use super::core::{Append, Replica};
+use super::core::Replica;
 use super::error::ReplicaError;
-use super::guarding;
 use super::naming::statement_in;
-use super::records::LoadedChart;
+use super::renewing::Renewed;
 use super::subject::Subject;
-use super::writing::{facts_entry, follow_known, with_id};
-use crate::base::{Area, Part, RecordId, WallMs, hash_tagged};
-use crate::chart::{Chart, ChartBody, ChartChange, EntryId, NoteId, Span};
+use super::writing::{facts_entry, with_id};
+use crate::base::{Area, Part, RecordId, hash_tagged};
+use crate::chart::{Chart, ChartBody, ChartChange, EntryId, NoteId};
 use crate::lane::{Entry, EntryKind};
-use crate::record::facts::{Facts, Standing};
+use crate::record::facts::{Fact, Facts, Standing};
 use crate::record::sections::Section;
 use crate::record::signed::SignedDraft;
 use crate::record::{Act, Author, FollowRef, Informant, Position, Statement, build};
@@ -27,6 +27,10 @@ use crate::record::{Act, Author, FollowRef, Informant, Position, Statement, buil
 const NOTE_NAME_BYTES: usize = 6;
 /// Fewest digits of the beginning of a name.
 const NAME_DIGITS_MIN: usize = 4;
+/// Hexadecimal digits of a version: two texts of one version take 2^64 hashes to find.
+const VERSION_DIGITS: usize = 32;
+/// Names that an error lists.
+const NAMES_LISTED_MAX: usize = 8;
 /// The title of a signed note that was given none.
 const NOTE_TITLE: &str = "経過記録";
 
@@ -35,6 +39,8 @@ struct Charting {
     name: Option<String>,
     changes: Vec<ChartChange>,
     statement: Option<Statement>,
+    /// What is to be told besides.
+    warnings: Vec<String>,
 }
 
 impl Replica {
@@ -89,12 +95,13 @@ impl Replica {
                 let note = note.map(|note| note_named(record, chart, &note)).transpose()?;
                 let change = mark_words(chart, note.as_ref(), &words, mark, on, now)?;
                 let name = note.map(|note| note.as_str().to_owned());
-                Charting { name, changes: vec![change], statement: None }
+                Charting { name, changes: vec![change], statement: None, warnings: Vec::new() }
             }
             ChartWrite::NewChart => {
-                let (fresh, changes) = self.new_chart(record, &area, &mut loaded, now)?;
-                loaded.generation = fresh;
-                Charting { name: None, changes, statement: None }
+                let Renewed { generation, changes, warnings } =
+                    self.new_chart(record, &area, &mut loaded, now)?;
+                loaded.generation = generation;
+                Charting { name: None, changes, statement: None, warnings }
             }
         };
         self.append_charting(&subject, area, loaded.generation, author, charting)
@@ -111,7 +118,7 @@ impl Replica {
         let _editing = self.editing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut loaded = self.chart(record, &area)?;
         let change = loaded.chart.replace_handover(text, self.environment().now().0)?;
-        let charting = Charting { name: None, changes: vec![change], statement: None };
+        let charting = Charting { name: None, changes: vec![change], statement: None, warnings: Vec::new() };
         self.append_charting(&subject, area, loaded.generation, author, charting).map(Written::from)
     }
 
@@ -149,16 +156,16 @@ impl Replica {
         let record = subject.record();
         let facts = self.facts_in(record, Some(Part::Notes))?.0;
         // Who signs what was typed into a draft after it was signed adds to the signed note.
-        let earlier: Vec<Position> = signed(&facts)
-            .filter(|(_, standing, signed)| *standing == Standing::Verified && signed.note == note.as_str())
-            .map(|(position, _, _)| position)
+        let follows: Vec<FollowRef> = signed(&facts)
+            .filter(|(fact, signed)| fact.standing == Standing::Verified && signed.note == note.as_str())
+            .map(|(fact, _)| fact.follow_ref())
             .collect();
-        let follows = follow_known(&facts, &earlier);
         let act = if follows.is_empty() { Act::Assert } else { Act::Addendum };
         let title = title.unwrap_or(NOTE_TITLE);
         let resource = build::signed_note(record, now, &author.name, title, &text, &draft);
         let statement = self.note_statement(subject, act, follows, &resource)?;
-        Ok(Charting { name: Some(note.as_str().to_owned()), changes, statement: Some(statement) })
+        let name = Some(note.as_str().to_owned());
+        Ok(Charting { name, changes, statement: Some(statement), warnings: Vec::new() })
     }
 
     fn addendum(
@@ -182,7 +189,8 @@ impl Replica {
         let now = self.environment().now();
         let resource = build::note(record, now, &author.name, "追記", text);
         let statement = self.note_statement(subject, Act::Addendum, follows, &resource)?;
-        Ok(Charting { name: None, changes: Vec::new(), statement: Some(statement) })
+        let (changes, warnings) = (Vec::new(), Vec::new());
+        Ok(Charting { name: None, changes, statement: Some(statement), warnings })
     }
 
     fn note_statement(
@@ -207,68 +215,6 @@ impl Replica {
         Ok(Self::statement_name(&statement_in(&facts, at)?))
     }
 
-    /// Begins the chart that follows a spoiled one: the hand-over, the drafts and what is not done yet are typed into it.
-    fn new_chart(
-        &self,
-        record: &RecordId,
-        area: &Area,
-        old: &mut LoadedChart,
-        now: WallMs,
-    ) -> Result<(u32, Vec<ChartChange>), ReplicaError> {
-        if old.quarantined == 0 && !old.chart.is_full()? {
-            let message =
-                "nothing of this record's chart was refused and it has room: it is not spoiled, and goes on"
-                    .to_owned();
-            return Err(ReplicaError::Call(message));
-        }
-        let generation = old.generation.checked_add(1);
-        let generation =
-            generation.ok_or_else(|| ReplicaError::Call("this record has too many charts".to_owned()))?;
-        let mut fresh = self.empty_chart(record, area, generation);
-        let (mut changes, mut typed) = (Vec::new(), 0);
-        let handover = old.chart.handover_marked()?;
-        for piece in plain_text(&handover).chars().collect::<Vec<_>>().chunks(CHARACTERS_MAX) {
-            let text: String = piece.iter().collect();
-            changes.push(fresh.splice_handover(typed, 0, &text, now.0)?);
-            typed += piece.len();
-        }
-        let marks = carry_marks(&handover, |range, kind| fresh.mark_handover(range, kind, true, now.0))?;
-        changes.extend(marks);
-        for draft in old.chart.notes()? {
-            changes.extend(fresh.begin_note(&draft.id, &draft.texts.join("\n"), now.0)?);
-            let texts = old.chart.note_marked(&draft.id)?.into_iter().filter(|spans| !spans.is_empty());
-            let line_end = [Span { text: "\n".to_owned(), marks: Vec::new() }];
-            let spans = texts.collect::<Vec<_>>().join(line_end.as_slice());
-            let set = |range, kind| fresh.mark_note(&draft.id, 0, range, kind, true, now.0);
-            changes.extend(carry_marks(&spans, set)?);
-        }
-        for item in old.chart.care_plan()? {
-            let (id, change) = fresh.plan_care(&item.text, &item.author, item.time_ms)?;
-            changes.push(change);
-            if let crate::chart::Tick::Done { by } = item.done
-                && let Some(first) = by.first()
-            {
-                changes.push(fresh.tick(&id, Some(&first.by), first.time_ms)?);
-            }
-        }
-        let mut renamed: Vec<(String, EntryId)> = Vec::new();
-        for thread in old.chart.comments()? {
-            for comment in thread.comments {
-                let remark = comment.remark;
-                let anchor = renamed.iter().find(|(old, _)| *old == remark.anchor);
-                let anchor = anchor.map_or(remark.anchor.clone(), |(_, new)| new.as_str().to_owned());
-                let (id, change) = fresh.annotate(&anchor, &remark.text, &remark.author, remark.time_ms)?;
-                renamed.push((remark.id.as_str().to_owned(), id));
-                changes.push(change);
-            }
-        }
-        if changes.is_empty() {
-            // An empty chart needs a first change to be there at all.
-            changes.push(fresh.splice_handover(0, 0, " ", now.0)?);
-        }
-        Ok((generation, changes))
-    }
-
     fn append_charting(
         &self,
         subject: &Subject<'_>,
@@ -277,7 +223,7 @@ impl Replica {
         author: Author,
         charting: Charting,
     ) -> Result<Charted, ReplicaError> {
-        let Charting { name, changes, statement } = charting;
+        let Charting { name, changes, statement, mut warnings } = charting;
         let record = subject.record();
         let signs = statement.is_some();
         let resource_id = statement.as_ref().and_then(|statement| {
@@ -301,17 +247,22 @@ impl Replica {
         let knowing = self.areas_seen(subject)?;
         let mut inner = self.lock();
         let time = inner.clock.tick(self.environment().now());
-        if let Some(statement) = statement {
-            entries.insert(0, facts_entry(self, *record, time, author, None, vec![statement])?);
-        }
-        let append = Append { area, part: Part::Notes, entries, knowing };
-        let place = self.append_locked(&mut inner, vec![append])?[0];
+        let into = Destination { area, part: Part::Notes, knowing };
+        let follows = statement.as_ref().map_or(Vec::new(), |statement| statement.follows.clone());
+        let place = self.append_following(&mut inner, &into, &follows, |follows, is_last| {
+            let mut all = Vec::new();
+            if let Some(statement) = statement.clone() {
+                let statements = vec![Statement { follows, ..statement }];
+                all.push(facts_entry(self, *record, time, author.clone(), None, statements)?);
+            }
+            if is_last {
+                all.append(&mut entries);
+            }
+            Ok(all)
+        })?;
         drop(inner);
         let position = signs.then_some(Position { lane: place.lane, seq: place.seq, index: 0 });
-        let warnings = match &position {
-            Some(position) => guarding::warnings(&self.person(record)?.0.view, position),
-            None => Vec::new(),
-        };
+        warnings.extend(position.iter().flat_map(|position| self.told_of(record, position)));
         let statement = position.as_ref().map(Self::statement_name);
         Ok(Charted { record: *record, name, statement, resource_id, time: time.wall(), warnings })
     }
@@ -324,12 +275,9 @@ impl Replica {
     }
 }
 
-/// Most characters of one change that types a hand-over anew.
-const CHARACTERS_MAX: usize = 8_000;
-
 impl Charting {
     fn changed(name: String, changes: Vec<ChartChange>) -> Self {
-        Self { name: Some(name), changes, statement: None }
+        Self { name: Some(name), changes, statement: None, warnings: Vec::new() }
     }
 }
 
@@ -340,28 +288,39 @@ impl From<Charted> for Written {
     }
 }
 
-/// Lists the signed notes that were drafts: where each stands, on which ground, and which draft it was.
-pub(super) fn signed(facts: &Facts) -> impl Iterator<Item = (Position, Standing, SignedDraft)> {
+/// Lists the signed notes that were drafts, and which draft each was.
+pub(super) fn signed(facts: &Facts) -> impl Iterator<Item = (&Fact, SignedDraft)> {
     let notes = facts.iter().filter(|fact| fact.section == Section::Notes);
-    notes.filter_map(|fact| Some((fact.position, fact.standing, SignedDraft::read(&fact.json())?)))
+    notes.filter_map(|fact| Some((fact, SignedDraft::read(&fact.json())?)))
 }
 
-/// Names a version of a draft, so that whoever signs has read what is signed.
+/// Names a version of a draft, so that whoever signs has read what is signed: nobody who may type into the draft finds
+/// two texts of one name.
 pub(super) fn version_of(text: &str) -> String {
-    hash_tagged("musubi draft", &[text.as_bytes()]).to_string()[..8].to_owned()
+    hash_tagged("musubi draft", &[text.as_bytes()]).to_string()[..VERSION_DIGITS].to_owned()
 }
 
+/// Finds the draft of a name, or of the beginning of one. Other devices choose the names of theirs, so a short one stands
+/// for itself only where it is not what somebody may have shortened.
 fn note_named(record: &RecordId, chart: &Chart, name: &str) -> Result<NoteId, ReplicaError> {
     let notes: Vec<NoteId> = chart.notes()?.into_iter().map(|draft| draft.id).collect();
-    if let Some(exact) = notes.iter().find(|note| note.as_str() == name) {
+    let exact = notes.iter().find(|note| note.as_str() == name);
+    if let Some(exact) = exact.filter(|_| name.len() >= 2 * NOTE_NAME_BYTES) {
         return Ok(exact.clone());
     }
-    let begins = |note: &&NoteId| name.len() >= NAME_DIGITS_MIN && note.as_str().starts_with(name);
-    let found: Vec<&NoteId> = notes.iter().filter(begins).collect();
+    let is_meant = |note: &&NoteId| {
+        note.as_str().starts_with(name) && (name.len() >= NAME_DIGITS_MIN || exact.is_some())
+    };
+    let found: Vec<&NoteId> = notes.iter().filter(is_meant).collect();
     match found.as_slice() {
         [only] => Ok((*only).clone()),
         [] => Err(nothing(record, format!("draft '{}'", short(name)))),
-        _ => Err(several(name, "drafts")),
+        several => {
+            let names = several.iter().take(NAMES_LISTED_MAX).map(|note| short(note.as_str()));
+            let (name, names) = (short(name), names.collect::<Vec<_>>().join(", "));
+            let message = format!("'{name}' is the beginning of several drafts: {names}; give more digits");
+            Err(ReplicaError::Call(message))
+        }
     }
 }
 
@@ -397,4 +356,35 @@ fn several(name: &str, what: &str) -> ReplicaError {
 
 fn short(name: &str) -> String {
     name.chars().take(120).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chart::hostile::chart;
+
+    #[test]
+    fn a_draft_of_a_short_name_catches_nobody_who_shortens_another() {
+        let (record, mut chart) = (RecordId([1; 16]), chart(1));
+        let mut begin = |name: &str| {
+            chart.begin_note(&NoteId::new(name).unwrap(), "x", 0).unwrap();
+        };
+        begin("3f2a9c0011aa");
+        begin("3f2a");
+        begin("3f2a9c0011aab");
+        begin("77");
+        let found = |name: &str| note_named(&record, &chart, name).map(|note| note.as_str().to_owned());
+        let several = found("3f2a").unwrap_err().to_string();
+        assert!(several.contains("3f2a9c0011aa, ") && several.contains("more digits"), "{several}");
+        // A whole name, as this program makes them, is nobody's beginning.
+        assert_eq!(found("3f2a9c0011aa").unwrap(), "3f2a9c0011aa");
+        assert_eq!(found("77").unwrap(), "77");
+        assert!(found("3f2").is_err() && found("7").is_err());
+    }
+
+    #[test]
+    fn a_version_is_of_one_text_only() {
+        assert_eq!(version_of("経過良好").len(), 32);
+        assert_ne!(version_of("経過良好"), version_of("経過良好。"));
+    }
 }

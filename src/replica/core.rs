@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use minicbor::{Decode, Encode};
 use tokio::sync::broadcast;
 
+use super::appending::NextAppend;
 use super::environment::Environment;
 use super::error::ReplicaError;
 use super::horizon::Horizons;
@@ -364,18 +365,15 @@ impl Replica {
         self.append_locked(&mut self.lock(), appends)
     }
 
-    pub(super) fn append_locked(
+    /// Appends in one commit what `next` gives, who is told the places of what goes before it.
+    pub(super) fn append_all(
         &self,
         inner: &mut Inner,
-        appends: Vec<Append>,
+        next: NextAppend<'_>,
     ) -> Result<Vec<Place>, ReplicaError> {
-        self.append_all(inner, appends).inspect_err(|_| inner.horizons.forget())
-    }
-
-    fn append_all(&self, inner: &mut Inner, appends: Vec<Append>) -> Result<Vec<Place>, ReplicaError> {
         let mut after: BTreeMap<LaneId, LaneState> = BTreeMap::new();
         let (mut batch, mut places) = (Batch::default(), Vec::new());
-        for Append { area, part, mut entries, knowing } in appends {
+        while let Some(Append { area, part, mut entries, knowing }) = next(&places)? {
             if !self.me.device_certificate.covers(&area, part) {
                 return Err(ReplicaError::NotAllowed { area, part });
             }

@@ -8,7 +8,7 @@ use super::error::ReplicaError;
 use super::guarding::Stops;
 use super::request::Progress;
 use super::subject::Subject;
-use super::writing::{Draft, Target, follow_known};
+use super::writing::{Draft, Target, follow_shown};
 use crate::base::RecordId;
 use crate::record::sections::medication;
 use crate::record::{Act, Author, Informant, OpenDecision, RecordView, decision};
@@ -53,7 +53,8 @@ impl Replica {
 
     /// Settles a contradiction of a person: writes a statement that follows all its sides and says what the `keep`th of
     /// them says, counted from 1, into the record of that side. The others stay in the history. To keep a drug being
-    /// given that is contraindicated needs a reason for that, too, as an order does: `overriding`.
+    /// given that is contraindicated needs a reason for that, too, as an order does: `overriding`. Of sides that a forked
+    /// lane has at one position each is settled by a statement of its own; the last one is what stands.
     ///
     /// # Errors
     /// When nothing of that name is open, there is no such side or no reason, what is kept is contraindicated, or the
@@ -82,8 +83,8 @@ impl Replica {
             })?;
             return Ok(Decided { written: None, changed: Some(shown(record, &name_of(&view), changed)) });
         };
-        let kept = keep.checked_sub(1).and_then(|side| decision.position(side));
-        let Some(kept) = kept.and_then(|position| facts.at(position).next()) else {
+        let follow = keep.checked_sub(1).and_then(|side| decision.follow(side));
+        let Some((follow, kept)) = follow.and_then(|follow| Some((follow, facts.followed(&follow)?))) else {
             let sides = decision.sides.len();
             let message = format!("decision {name} has sides 1 to {sides}, and {keep} is none of them");
             return Err(ReplicaError::Call(message));
@@ -91,7 +92,10 @@ impl Replica {
         let draft = Draft {
             act: Act::Decide,
             informant: Informant::Clinician,
-            follows: follow_known(&facts, decision.sides.iter().flat_map(|side| &side.source.positions)),
+            // What is kept stands first, so that of several at one position the others are what it is decided against.
+            follows: std::iter::once(follow)
+                .chain(follow_shown(decision.sides.iter().map(|side| &side.source)))
+                .collect(),
             reason: Some(reason),
             resource: kept.statement.resource.clone(),
         };

@@ -25,7 +25,7 @@ use crate::record::linking::told;
 use crate::record::safety::{Alert, Checker, Evidence, Severity, check, overriding};
 use crate::record::sections::{administration, allergies, medication};
 use crate::record::statement::Salt;
-use crate::record::{Act, FactsBody, Informant, Position, RecordView, Statement};
+use crate::record::{Act, FactsBody, FollowRef, Informant, Position, RecordView, Statement};
 
 /// What is answered to a reason for which there was no contraindication.
 const NOT_NEEDED: &str = "理由は不要だったため記録していない / no contraindication was found: the reason was not needed, and is not written";
@@ -85,7 +85,9 @@ impl Replica {
         let person = subject.facts()?;
         let before = person.joined();
         let (mut after, record, now) = (before.clone(), target.record, self.environment().now());
-        let body = FactsBody {
+        // What it follows at one position of a forked lane is checked as it is written: one by one.
+        let first = FollowRef::rounds(order.follows.iter().copied()).swap_remove(0);
+        let mut body = FactsBody {
             version: FactsBody::VERSION,
             salt: Salt([0; 8]),
             // Joined facts go by the id of whom they were asked of.
@@ -93,12 +95,13 @@ impl Replica {
             time: Hlc::at(now),
             author: target.author.clone(),
             source: None,
-            statements: vec![order.clone()],
+            statements: vec![Statement { follows: first, ..order.clone() }],
         };
         // A place that no entry has: what is there is not written yet.
         let position = Position { lane: LaneId([0xFF; 32]), seq: u64::MAX, index: 0 };
         let call = |error: &dyn std::fmt::Display| ReplicaError::Call(error.to_string());
         body.check().map_err(|error| call(&error))?;
+        body.statements = vec![order.clone()];
         let (lane, seq, leaf) = (position.lane, position.seq, Digest([0xFF; 32]));
         after
             .insert_body(lane, self.me().device, &target.area, Standing::Verified, seq, &leaf, &body)

@@ -21,7 +21,7 @@ use crate::identity::{DeviceRole, SiteKind};
 use crate::lane::horizon::{HorizonCheck, NewLane};
 use crate::lane::{EntryKind, HorizonBody, LaneMark};
 use crate::record::linking::TieKind;
-use crate::store::MemoryStore;
+use crate::store::{MemoryStore, Store};
 
 const AREAS: [&str; 2] = ["shared/miura", "shared/zushi"];
 const REPLICAS: usize = 3;
@@ -50,12 +50,15 @@ pub(super) fn region(world: &Arc<World>) -> Vec<Arc<Replica>> {
 
 /// The region with these stores, one for each replica.
 pub(super) fn region_on(world: &Arc<World>, stores: &[Arc<MemoryStore>]) -> Vec<Arc<Replica>> {
-    let begin = |(new, store): (&NewDevice, &Arc<MemoryStore>)| {
-        let (seed, genesis, certificate, items) = (&new.seed, &*new.genesis, new.certificate, &*new.items);
-        let beginning = Beginning { seed, genesis, certificate, items };
-        Arc::new(Replica::begin(store.clone(), world.clone(), &beginning).unwrap())
-    };
-    DEVICES.iter().zip(stores).map(begin).collect()
+    stores.iter().enumerate().map(|(device, store)| replica_on(store.clone(), world, device)).collect()
+}
+
+/// Makes the replica of a device on a store.
+pub(super) fn replica_on(store: Arc<dyn Store>, world: &Arc<World>, device: usize) -> Arc<Replica> {
+    let new = &DEVICES[device];
+    let (seed, genesis, certificate, items) = (&new.seed, &*new.genesis, new.certificate, &*new.items);
+    let beginning = Beginning { seed, genesis, certificate, items };
+    Arc::new(Replica::begin(store, world.clone(), &beginning).unwrap())
 }
 
 /// Lets `to` hear of some lanes of `from`, of each at most so many runs; says whether anything was new.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand_core::Rng as _;
 
 use super::answer::{Linked, Suggested, SuggestedPair, SuggestedSide, Written};
+use super::appending::UNCHECKED;
 use super::core::{Append, Replica};
 use super::environment::EnvironmentRng;
 use super::error::ReplicaError;
@@ -65,6 +66,7 @@ impl Replica {
         let (one, other) = (subjects[0].facts()?.held(), subjects[1].facts()?.held());
         let held: BTreeMap<&RecordId, &Facts> = one.iter().chain(other).collect();
         let said = tie::ties(held.into_values()).remove(&pair);
+        let was_joined = subjects[0].facts()?.records().into_iter().collect();
         if kind == TieKind::Unlink && said.as_ref().is_none_or(|tied| tied.state == PairState::Separate) {
             let what = "link between these two records".to_owned();
             return Err(ReplicaError::NothingToFollow { record: pair.0, what });
@@ -95,17 +97,36 @@ impl Replica {
         let written_into = appends.len();
         self.append_locked(&mut inner, appends)?;
         drop(inner);
-        let (person, _) = self.person(&pair.0)?;
-        let state = person.ties.iter().find(|tied| tied.pair == pair).map(|tied| tied.state);
-        Ok(Linked {
-            records: [pair.0, pair.1],
-            said: kind,
-            state: state.unwrap_or(PairState::Separate),
-            joined: person.records.clone(),
-            written_into: written_into as u64,
-            time: time.wall(),
-            warnings: tie_warnings(&person, kind, pair),
-        })
+        let written_into = written_into as u64;
+        let (state, joined, warnings) = self.tied_now(kind, pair, was_joined);
+        let (records, time) = ([pair.0, pair.1], time.wall());
+        Ok(Linked { records, said: kind, state, joined, written_into, time, warnings })
+    }
+
+    /// Tells how a pair stands after somebody spoke on it, which is durable: where it cannot be read back, what was said
+    /// and what was joined before.
+    fn tied_now(
+        &self,
+        kind: TieKind,
+        pair: Pair,
+        was_joined: Vec<RecordId>,
+    ) -> (PairState, Vec<RecordId>, Vec<String>) {
+        match self.person(&pair.0) {
+            Ok((person, _)) => {
+                let state = person.ties.iter().find(|tied| tied.pair == pair).map(|tied| tied.state);
+                let warnings = tie_warnings(&person, kind, pair);
+                (state.unwrap_or(PairState::Separate), person.records, warnings)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "what was written of two records could not be checked");
+                let state = match kind {
+                    TieKind::Link => PairState::Joined,
+                    TieKind::NotSame => PairState::Apart,
+                    TieKind::Unlink => PairState::Separate,
+                };
+                (state, was_joined, vec![UNCHECKED.to_owned()])
+            }
+        }
     }
 
     /// Lists probable doubles: of one record by the search index, or among all people that this store knows. Pairs on

@@ -8,6 +8,9 @@
 
 pub mod admit;
 pub mod answer;
+mod appending;
+#[cfg(test)]
+mod appending_tests;
 pub mod asking;
 pub mod backing;
 pub mod blocked;
@@ -21,6 +24,8 @@ mod charting_tests;
 pub mod config;
 pub mod core;
 mod deciding;
+#[cfg(test)]
+mod deciding_tests;
 pub mod environment;
 pub mod error;
 pub mod exchange;
@@ -57,6 +62,7 @@ pub mod neighbours;
 mod ordering_tests;
 pub mod realm;
 pub mod records;
+mod renewing;
 pub mod request;
 pub mod restoring;
 pub mod sabotage;

@@ -1,21 +1,24 @@
 //! What people write: each request becomes one entry of this device's own lane, durable before it is answered.
 
+use std::collections::BTreeSet;
+
 use super::answer::Written;
+use super::appending::Destination;
 use super::chart_write::ChartWrite;
-use super::core::{Append, Replica};
+use super::core::Replica;
 use super::environment::EnvironmentRng;
 use super::error::ReplicaError;
-use super::guarding::{self, Stops};
+use super::guarding::Stops;
 use super::request::{MedicationAction, NewPatient, Write};
 use super::subject::Subject;
 use super::writing_sections;
 use crate::base::{Area, Hlc, Part, RecordId, WallMs};
 use crate::lane::{Entry, EntryKind};
 use crate::record::build::{self, AllergyInput, Coding, MedicationChange, MedicationInput, PatientInput};
-use crate::record::facts::Facts;
 use crate::record::sections::Section;
 use crate::record::sections::allergies::Criticality;
 use crate::record::sections::medication::Medication;
+use crate::record::source::Source;
 use crate::record::statement::Salt;
 use crate::record::{
     Act, Author, FactsBody, FollowRef, Informant, Position, RecordView, Statement, json, kana,
@@ -151,13 +154,12 @@ impl Replica {
     ) -> Result<Written, ReplicaError> {
         let (id, part, order) = self.statement(subject, &target, draft)?;
         let guarded = self.guard(subject, &target, &order, stops, reason)?;
-        let mut statements = vec![order];
-        for mut issue in guarded.issues {
+        let mut issues = guarded.issues;
+        for issue in &mut issues {
             issue.resource = with_id(&issue.resource, &self.fresh_id())?;
-            statements.push(issue);
         }
         let record = target.record;
-        let (position, time) = self.append_statements(subject, target, part, statements)?;
+        let (position, time) = self.append_statements(subject, target, part, order, issues)?;
         Ok(Written {
             record,
             statement: Some(Self::statement_name(&position)),
@@ -176,13 +178,13 @@ impl Replica {
     ) -> Result<Written, ReplicaError> {
         let record = target.record;
         let (id, part, statement) = self.statement(subject, &target, draft)?;
-        let (position, time) = self.append_statements(subject, target, part, vec![statement])?;
+        let (position, time) = self.append_statements(subject, target, part, statement, Vec::new())?;
         Ok(Written {
             record,
             statement: Some(Self::statement_name(&position)),
             resource_id: Some(id),
             time,
-            warnings: guarding::warnings(&self.person(&record)?.0.view, &position),
+            warnings: self.told_of(&record, &position),
         })
     }
 
@@ -200,21 +202,26 @@ impl Replica {
         Ok((id, part, Statement { act, informant, follows, reason, resource }))
     }
 
-    /// Appends statements as one entry; returns where the first stands.
+    /// Appends a statement with others `beside` it as one entry; returns where the first stands. What follows several
+    /// statements at one position of a forked lane takes more entries, the last of which has them all.
     fn append_statements(
         &self,
         subject: &Subject<'_>,
         target: Target,
         part: Part,
-        statements: Vec<Statement>,
+        statement: Statement,
+        beside: Vec<Statement>,
     ) -> Result<(Position, WallMs), ReplicaError> {
         let knowing = self.areas_seen(subject)?;
         let Target { record, area, author } = target;
         let mut inner = self.lock();
         let time = inner.clock.tick(self.environment().now());
-        let entry = facts_entry(self, record, time, author, None, statements)?;
-        let append = Append { area, part, entries: vec![entry], knowing };
-        let place = self.append_locked(&mut inner, vec![append])?[0];
+        let into = Destination { area, part, knowing };
+        let place = self.append_following(&mut inner, &into, &statement.follows, |follows, is_last| {
+            let mut statements = vec![Statement { follows, ..statement.clone() }];
+            statements.extend(beside.iter().filter(|_| is_last).cloned());
+            Ok(vec![facts_entry(self, record, time, author.clone(), None, statements)?])
+        })?;
         drop(inner);
         Ok((Position { lane: place.lane, seq: place.seq, index: 0 }, time.wall()))
     }
@@ -254,13 +261,11 @@ pub(super) fn facts_entry(
     Ok(Entry { kind: EntryKind::FACTS, body: body.to_bytes() })
 }
 
-/// Makes the references to all statements at some positions.
-pub(super) fn follow_known<'a>(
-    facts: &Facts,
-    positions: impl IntoIterator<Item = &'a Position>,
-) -> Vec<FollowRef> {
-    let there = positions.into_iter().flat_map(|position| facts.at(*position));
-    FollowRef::in_order(there.map(crate::record::facts::Fact::follow_ref).collect())
+/// Makes the references to what is shown, all copies of it, in ascending order.
+pub(super) fn follow_shown<'a>(sources: impl IntoIterator<Item = &'a Source>) -> Vec<FollowRef> {
+    let follows: BTreeSet<FollowRef> =
+        sources.into_iter().flat_map(|source| &source.copies).copied().collect();
+    follows.into_iter().collect()
 }
 
 fn allergy(
@@ -282,14 +287,13 @@ fn allergy(
         }
     };
     let follows = if refute.is_some() {
-        let facts = subject.facts()?.own();
-        let view = RecordView::of(facts);
+        let view = RecordView::of(subject.facts()?.own());
         let wanted = kana::fold(&substance);
         let same = view.allergies.active.iter().filter(|allergy| {
             std::iter::once(&allergy.substance).chain(&allergy.also).any(|name| kana::fold(name) == wanted)
         });
-        let sources = same.flat_map(|allergy| &allergy.sides).flat_map(|side| &side.source.positions);
-        follow(facts, sources, || format!("active allergy to '{substance}'"))?
+        let sources = same.flat_map(|allergy| &allergy.sides).map(|side| &side.source);
+        follow(subject.record(), sources, "active allergy to what was named")?
     } else {
         Vec::new()
     };
@@ -339,18 +343,19 @@ fn medication(
     } else {
         let given = view.medication.active.iter().chain(&view.medication.recorded);
         let same = given.filter(is_same);
-        let sources: Vec<&Position> =
-            same.flat_map(|medication| &medication.sides).flat_map(|side| &side.source.positions).collect();
+        let sources: Vec<&Source> =
+            same.flat_map(|medication| &medication.sides).map(|side| &side.source).collect();
         let open =
             view.conflicts.iter().filter(|conflict| conflict.open && conflict.section == Section::Medication);
-        let settled = open.filter(|conflict| conflict.statements.iter().any(|one| sources.contains(&one)));
+        let is_side = |one: &Position| sources.iter().any(|source| source.positions.contains(one));
+        let settled = open.filter(|conflict| conflict.statements.iter().any(is_side));
         told.extend(settled.map(|conflict| {
             format!(
                 "これにより矛盾に決着をつけた / this settles what contradicted each other: {}",
                 conflict.summary
             )
         }));
-        follow(facts, sources, || format!("current medication '{}'", input.drug))?
+        follow(subject.record(), sources, "current medication of the name that was given")?
     };
     let draft = Draft {
         act,
@@ -364,13 +369,13 @@ fn medication(
 
 /// Makes the references to the tips that a statement follows.
 fn follow<'a>(
-    facts: &Facts,
-    positions: impl IntoIterator<Item = &'a Position>,
-    what: impl Fn() -> String,
+    record: &RecordId,
+    sources: impl IntoIterator<Item = &'a Source>,
+    what: &str,
 ) -> Result<Vec<FollowRef>, ReplicaError> {
-    let follows = follow_known(facts, positions);
+    let follows = follow_shown(sources);
     if follows.is_empty() {
-        return Err(ReplicaError::NothingToFollow { record: facts.record(), what: what() });
+        return Err(ReplicaError::NothingToFollow { record: *record, what: what.to_owned() });
     }
     Ok(follows)
 }

@@ -7,7 +7,7 @@
 
 use super::error::ReplicaError;
 use super::section_write::SectionWrite;
-use super::writing::{Draft, coding, follow_known};
+use super::writing::{Draft, coding, follow_shown};
 use crate::base::{RecordId, WallMs};
 use crate::record::build::care::{self, StayKind};
 use crate::record::build::nursing;
@@ -40,7 +40,7 @@ pub(super) fn draft(
             let colour = Colour::of_name(colour)
                 .ok_or_else(|| unknown("a triage colour", colour, "red, yellow, green or black"))?;
             let standing = view.triage.assessments.iter().filter(|one| one.stands);
-            let follows = follow_known(facts, standing.flat_map(|one| &one.source.positions));
+            let follows = follow_shown(standing.map(|one| &one.source));
             observed(changed(follows), observations::triage(record, now, name, colour, method.as_deref()))
         }
         SectionWrite::Vital { sign, value } => {
@@ -54,12 +54,12 @@ pub(super) fn draft(
             if !blood_type::is_readable(group) {
                 return Err(unknown("a blood type", group, "A, B, AB or O, with + or - where RhD is known"));
             }
-            let decided = decided(facts, &view.blood_type.sides, *confirm);
+            let decided = decided(&view.blood_type.sides, *confirm);
             observed(decided, observations::blood_type(record, now, name, group))
         }
         SectionWrite::Resuscitation { attempt, confirm } => {
             let order = if *attempt { Order::Attempt } else { Order::DoNotAttempt };
-            let decided = decided(facts, &view.resuscitation.sides, *confirm);
+            let decided = decided(&view.resuscitation.sides, *confirm);
             said(decided, consents::resuscitation(record, now, name, order))
         }
         SectionWrite::Move { place, kind, left } => {
@@ -72,8 +72,7 @@ pub(super) fn draft(
                     return Err(unknown("a kind of place", other, "inpatient, emergency, field or home"));
                 }
             };
-            let current = view.whereabouts.current.iter().flat_map(|stay| &stay.source.positions);
-            let follows = follow_known(facts, current);
+            let follows = follow_shown(view.whereabouts.current.iter().map(|stay| &stay.source));
             let act = if *left { Act::Stop } else { changed(follows.clone()).0 };
             observed((act, follows), care::movement(record, now, name, place, kind, *left))
         }
@@ -96,7 +95,7 @@ pub(super) fn draft(
             let known = "非該当, 要支援1 to 要支援2, 要介護1 to 要介護5";
             let level = CareLevel::of_words(level).ok_or_else(|| unknown("a care level", level, known))?;
             let standing = view.care_level.certified.iter().filter(|one| one.stands);
-            let follows = follow_known(facts, standing.flat_map(|one| &one.source.positions));
+            let follows = follow_shown(standing.map(|one| &one.source));
             let (act, follows) = changed(follows);
             let resource = nursing::care_level(record, now, name, level, since.as_deref());
             Draft { act, informant: Informant::Clinician, follows, reason: None, resource }
@@ -122,7 +121,7 @@ pub(super) fn draft(
                 return Err(ReplicaError::Call("a limited consent says what it allows".to_owned()));
             }
             let known = view.consents.iter().filter(|one| one.kind == kind).flat_map(|one| &one.sides);
-            let follows = follow_known(facts, known.flat_map(|side| &side.source.positions));
+            let follows = follow_shown(known.map(|side| &side.source));
             said(changed(follows), consents::consent(record, now, name, kind, level, limits.as_deref()))
         }
     })
@@ -138,9 +137,8 @@ fn changed(follows: Vec<FollowRef>) -> (Act, Vec<FollowRef>) {
 }
 
 /// Follows what stands and decides it, or stands beside it.
-fn decided(facts: &Facts, sides: &[Side], confirm: bool) -> (Act, Vec<FollowRef>) {
-    let positions = sides.iter().flat_map(|side| &side.source.positions);
-    let follows: Vec<FollowRef> = if confirm { follow_known(facts, positions) } else { Vec::new() };
+fn decided(sides: &[Side], confirm: bool) -> (Act, Vec<FollowRef>) {
+    let follows = if confirm { follow_shown(sides.iter().map(|side| &side.source)) } else { Vec::new() };
     (if follows.is_empty() { Act::Assert } else { Act::Decide }, follows)
 }
 

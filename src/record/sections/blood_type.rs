@@ -23,7 +23,7 @@ use crate::record::facts::Facts;
 use crate::record::fhir;
 use crate::record::sections::Section;
 use crate::record::source::{Marks, Side, Source};
-use crate::record::statement::{Act, Position};
+use crate::record::statement::{Act, FollowRef};
 use crate::record::threads::Node;
 
 /// A group of the ABO system.
@@ -106,8 +106,8 @@ enum Says {
 
 /// Views the blood type of a record.
 pub fn view(facts: &Facts) -> (BloodType, Vec<Conflict>) {
-    let mut abos: Vec<(Abo, Position)> = Vec::new();
-    let mut rhs: Vec<(Rh, Position)> = Vec::new();
+    let mut abos: Vec<(Abo, FollowRef)> = Vec::new();
+    let mut rhs: Vec<(Rh, FollowRef)> = Vec::new();
     let (mut sides, mut marks) = (Vec::new(), Marks::default());
     let (mut unreadable, mut verified) = (false, false);
     for thread in facts.threads(Section::BloodType) {
@@ -126,8 +126,8 @@ pub fn view(facts: &Facts) -> (BloodType, Vec<Conflict>) {
             let shown = match says[index] {
                 Says::Group(abo, rh) => {
                     let (abo, rh) = (abo.filter(|_| here_abo), rh.filter(|_| here_rh));
-                    abos.extend(abo.map(|abo| (abo, node.position())));
-                    rhs.extend(rh.map(|rh| (rh, node.position())));
+                    abos.extend(abo.map(|abo| (abo, node.first().follow_ref())));
+                    rhs.extend(rh.map(|rh| (rh, node.first().follow_ref())));
                     verified |= abo.is_some() && !node.is_disputed();
                     abo.is_some() || rh.is_some()
                 }
@@ -157,7 +157,7 @@ pub fn view(facts: &Facts) -> (BloodType, Vec<Conflict>) {
     (BloodType { abo, rh, usable, sides, marks }, conflicts)
 }
 
-fn said<T: std::fmt::Debug + Ord + Copy>(values: &[(T, Position)]) -> Vec<String> {
+fn said<T: std::fmt::Debug + Ord + Copy>(values: &[(T, FollowRef)]) -> Vec<String> {
     let mut values: Vec<T> = values.iter().map(|(value, _)| *value).collect();
     values.sort_unstable();
     values.dedup();
@@ -165,7 +165,7 @@ fn said<T: std::fmt::Debug + Ord + Copy>(values: &[(T, Position)]) -> Vec<String
 }
 
 /// Returns the value on which all agree.
-fn one<T: Copy + PartialEq>(values: Vec<(T, Position)>) -> Option<T> {
+fn one<T: Copy + PartialEq>(values: Vec<(T, FollowRef)>) -> Option<T> {
     let (first, _) = *values.first()?;
     values.iter().all(|(value, _)| *value == first).then_some(first)
 }

@@ -22,7 +22,7 @@ use crate::record::facts::Facts;
 use crate::record::fhir;
 use crate::record::sections::Section;
 use crate::record::source::{Marks, Source};
-use crate::record::statement::{Act, Position};
+use crate::record::statement::{Act, FollowRef};
 use crate::record::threads::Node;
 
 /// The code of a care level in [`MUSUBI_SYSTEM`].
@@ -135,8 +135,8 @@ pub fn view(facts: &Facts) -> (CareLevels, Vec<Conflict>) {
     let current: Vec<&Certified> = found.certified.iter().filter(|one| one.stands).collect();
     if let Some(clash) = clash(current.iter().map(|one| (one.level, one.says.clone()))) {
         found.marks.disputed = true;
-        let positions: Vec<Position> = current.iter().flat_map(|one| one.source.positions.clone()).collect();
-        conflicts.push(open_conflict(Section::CareLevel, clash.kind, positions, clash.summary));
+        let copies: Vec<FollowRef> = current.iter().flat_map(|one| one.source.copies.clone()).collect();
+        conflicts.push(open_conflict(Section::CareLevel, clash.kind, copies, clash.summary));
     }
     (found, conflicts)
 }

@@ -128,6 +128,7 @@ pub fn view(facts: &Facts) -> (Demographics, Vec<Conflict>) {
             open: true,
             thread: threads[0].position(),
             statements: current.iter().map(|(node, _)| node.position()).collect(),
+            follows: current.iter().map(|(node, _)| node.first().follow_ref()).collect(),
             summary: clash.summary,
         });
     }

@@ -25,7 +25,7 @@ use crate::record::fhir::{self, Code};
 use crate::record::kana;
 use crate::record::sections::Section;
 use crate::record::source::{Marks, Source};
-use crate::record::statement::{Act, Position};
+use crate::record::statement::{Act, FollowRef, Position};
 use crate::record::threads::{Node, Thread};
 
 /// What became of a value.
@@ -89,6 +89,7 @@ struct Read {
     specimen: Option<String>,
     latest: Latest,
     point: Point,
+    copies: Vec<FollowRef>,
 }
 
 /// Views the vital signs, or the results, of a record, by name.
@@ -143,6 +144,7 @@ fn gather(section: Section, mut read: Vec<Read>, conflicts: &mut Vec<Conflict>) 
         if let Some(equal) = same.iter_mut().find(|other| other.point.value == one.point.value) {
             equal.point.positions.extend(one.point.positions);
             equal.point.positions.sort_unstable();
+            equal.copies.extend(one.copies);
             // Of one value the verified source is shown.
             if equal.latest.marks.unverified {
                 equal.latest = one.latest;
@@ -151,12 +153,12 @@ fn gather(section: Section, mut read: Vec<Read>, conflicts: &mut Vec<Conflict>) 
         }
         let mut one = one;
         if !same.is_empty() {
-            let all = same.iter().flat_map(|other| other.point.positions.clone());
-            let positions: Vec<Position> = all.chain(one.point.positions.iter().copied()).collect();
+            let all = same.iter().flat_map(|other| other.copies.clone());
+            let copies: Vec<FollowRef> = all.chain(one.copies.iter().copied()).collect();
             let values =
                 same.iter().map(|other| other.point.value.as_str()).chain([one.point.value.as_str()]);
             let summary = format!("{}: {}", one.name, values.collect::<Vec<_>>().join(" ‖ "));
-            conflicts.push(open_conflict(section, "one-specimen-two-values", positions, summary));
+            conflicts.push(open_conflict(section, "one-specimen-two-values", copies, summary));
             same.iter_mut().for_each(|other| other.latest.marks.disputed = true);
             one.latest.marks.disputed = true;
         }
@@ -199,6 +201,7 @@ fn read(node: &Node<'_>) -> Read {
             state: if withdrawn { ValueState::Withdrawn } else { ValueState::Current },
             positions: source.positions.clone(),
         },
+        copies: source.copies.clone(),
         latest: Latest { value, when, interpretation, marks, source },
     }
 }

@@ -25,7 +25,7 @@ use crate::record::fhir;
 use crate::record::sections::Section;
 use crate::record::signed::SignedDraft;
 use crate::record::source::{Marks, Source};
-use crate::record::statement::{Act, Position};
+use crate::record::statement::{Act, FollowRef, Position};
 use crate::record::threads::Thread;
 
 /// Longest excerpt of a note in a view, in characters.
@@ -102,13 +102,13 @@ fn signed_twice(notes: &mut [Note]) -> Vec<Conflict> {
     }
     let mut found = Vec::new();
     for signed in drafts.into_values().filter(|signed| signed.len() > 1) {
-        let positions: Vec<Position> = signed.iter().map(|index| notes[*index].position).collect();
+        let statements: Vec<FollowRef> = signed.iter().map(|index| notes[*index].source.follow).collect();
         for index in &signed {
             notes[*index].marks.concurrent = true;
             notes[*index].marks.disputed = true;
         }
         let summary = notes[signed[0]].title.clone();
-        found.push(open_conflict(Section::Notes, "signed-twice", positions, summary));
+        found.push(open_conflict(Section::Notes, "signed-twice", statements, summary));
     }
     found
 }

@@ -24,7 +24,7 @@ use crate::record::facts::Facts;
 use crate::record::fhir;
 use crate::record::sections::Section;
 use crate::record::source::{Marks, Side, Source};
-use crate::record::statement::{Act, Position};
+use crate::record::statement::{Act, FollowRef};
 use crate::record::threads::Node;
 
 /// What one statement says.
@@ -88,8 +88,8 @@ pub fn view(facts: &Facts) -> (Resuscitation, Vec<Conflict>) {
         });
         conflicts.extend(settled.into_iter().filter(|conflict| {
             // A statement that followed both without deciding has settled nothing.
-            let last = conflict.statements.last();
-            let by = thread.nodes.iter().find(|node| Some(&node.position()) == last);
+            let last = conflict.follows.last();
+            let by = thread.nodes.iter().find(|node| Some(&node.first().follow_ref()) == last);
             !conflict.open && by.is_some_and(|node| matches!(node.act(), Act::Decide | Act::Refute))
         }));
         marks.join(Marks::of(&thread, false));
@@ -98,7 +98,7 @@ pub fn view(facts: &Facts) -> (Resuscitation, Vec<Conflict>) {
     }
     found.sort_by_key(|(_, source)| std::cmp::Reverse((source.time, source.positions.clone())));
     let orders: Vec<Order> = found.iter().map(|(order, _)| *order).collect();
-    let positions = found.iter().flat_map(|(_, source)| source.positions.clone()).collect::<Vec<Position>>();
+    let copies: Vec<FollowRef> = found.iter().flat_map(|(_, source)| source.copies.clone()).collect();
     let state = match (orders.contains(&Order::Attempt), orders.contains(&Order::DoNotAttempt)) {
         (true, true) => ResuscitationState::Disagreement,
         (true, false) => ResuscitationState::Attempt,
@@ -107,7 +107,7 @@ pub fn view(facts: &Facts) -> (Resuscitation, Vec<Conflict>) {
     };
     if let Some(clash) = clash(orders.clone()) {
         marks.disputed = true;
-        conflicts.push(open_conflict(Section::Resuscitation, clash.kind, positions, clash.summary));
+        conflicts.push(open_conflict(Section::Resuscitation, clash.kind, copies, clash.summary));
     }
     let sides = found.into_iter().map(|(order, source)| Side { says: order.words().to_owned(), source });
     (Resuscitation { state, sides: sides.collect(), orders, marks }, conflicts)

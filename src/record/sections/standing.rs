@@ -8,7 +8,7 @@
 
 use crate::record::conflict::Conflict;
 use crate::record::sections::Section;
-use crate::record::statement::Position;
+use crate::record::statement::{FollowRef, Position};
 use crate::record::threads::Thread;
 
 /// Finds the nodes that stand, ascending; `ends` says of a node whether it ends what it follows.
@@ -52,12 +52,14 @@ pub(super) fn replaced(thread: &Thread<'_>) -> Vec<bool> {
 pub(super) fn open_conflict(
     section: Section,
     kind: &'static str,
-    statements: impl IntoIterator<Item = Position>,
+    statements: impl IntoIterator<Item = FollowRef>,
     summary: String,
 ) -> Conflict {
-    let mut statements: Vec<Position> = statements.into_iter().collect();
-    statements.sort_unstable();
+    let mut follows: Vec<FollowRef> = statements.into_iter().collect();
+    follows.sort_unstable();
+    follows.dedup();
+    let mut statements: Vec<Position> = follows.iter().filter_map(FollowRef::position).collect();
     statements.dedup();
     let thread = *statements.first().expect("a contradiction is between statements");
-    Conflict { section, kind, open: true, thread, statements, summary }
+    Conflict { section, kind, open: true, thread, statements, follows, summary }
 }

@@ -139,8 +139,8 @@ pub fn view(facts: &Facts) -> (Triage, Vec<Conflict>) {
     section.needs_doctor = section.shown == Some(Colour::Black) && current.iter().all(|one| one.needs_doctor);
     if let Some(clash) = clash(current.iter().map(|one| one.colour).collect()) {
         section.marks.disputed = true;
-        let positions: Vec<Position> = current.iter().map(|one| one.position).collect();
-        conflicts.push(open_conflict(Section::Triage, clash.kind, positions, clash.summary));
+        let statements = current.iter().map(|one| one.source.follow);
+        conflicts.push(open_conflict(Section::Triage, clash.kind, statements, clash.summary));
     }
     (section, conflicts)
 }

@@ -97,7 +97,7 @@ pub fn view(facts: &Facts) -> (Whereabouts, Vec<Conflict>) {
     if two_places {
         current.iter_mut().for_each(|stay| stay.marks.disputed = true);
         let summary = places(&current.iter().collect::<Vec<_>>()).join(" ‖ ");
-        let statements = current.iter().map(|stay| stay.position);
+        let statements = current.iter().map(|stay| stay.source.follow);
         conflicts.push(open_conflict(Section::Whereabouts, "two-places", statements, summary));
     }
     for list in [&mut current, &mut history] {

@@ -1,7 +1,9 @@
 //! Open decisions: what is listed, how it is named, what settles it.
 
+use serde_json::Value;
+
 use crate::record::decision::{self, Harm, OpenDecision};
-use crate::record::fixtures::{Story, allergy, order};
+use crate::record::fixtures::{Story, allergy, blood, order, triage};
 use crate::record::statement::Act;
 
 fn open(story: &Story) -> Vec<OpenDecision> {
@@ -28,7 +30,7 @@ fn the_most_harmful_stands_first_with_all_its_sides() {
     assert_eq!(told, [("dose-vs-stop", Harm::High), ("two-doses", Harm::Medium)]);
     let says: Vec<&str> = found[0].sides.iter().map(|side| side.says.as_str()).collect();
     assert_eq!(says, ["give ワルファリン 3mg", "stop ワルファリン"]);
-    assert!(found[0].position(0).is_some() && found[0].position(2).is_none());
+    assert!(found[0].follow(0).is_some() && found[0].follow(2).is_none());
 }
 
 #[test]
@@ -68,4 +70,40 @@ fn another_contradiction_is_not_the_same_grown() {
     let found = open(&story);
     assert_eq!(found.len(), 2);
     assert!(!found[0].is_about(&found[1].name));
+}
+
+/// What a set-back machine writes at one place, on each of its branches.
+fn forked(base: Option<&Value>, one: &Value, other: &Value) -> Story {
+    let mut story = Story::default();
+    let base = base.map(|base| story.write(1, Act::Assert, &[], base));
+    let follows: Vec<usize> = base.into_iter().collect();
+    let mut twin = story.clone();
+    story.write(2, Act::Assert, &follows, one);
+    let other = twin.write(2, Act::Assert, &follows, other);
+    story.entries.push(twin.entries[other].clone());
+    story
+}
+
+#[test]
+fn both_statements_of_a_forked_lane_are_sides_of_their_own() {
+    let base = order("ワルファリン", "active", "2mg");
+    let (dose, stop) = (order("ワルファリン", "active", "3mg"), order("ワルファリン", "stopped", ""));
+    for (one, other) in [(&dose, &stop), (&stop, &dose)] {
+        let story = forked(Some(&base), one, other);
+        let found = open(&story);
+        let [decision] = found.as_slice() else { panic!("{} decisions", found.len()) };
+        let mut says: Vec<&str> = decision.sides.iter().map(|side| side.says.as_str()).collect();
+        says.sort_unstable();
+        assert_eq!(says, ["give ワルファリン 3mg", "stop ワルファリン"]);
+        assert!(decision.follow(0) != decision.follow(1));
+    }
+}
+
+#[test]
+fn what_a_forked_lane_says_beside_itself_has_both_sides_in_every_section() {
+    for (one, other) in [(blood("A+"), blood("O+")), (triage("red"), triage("green"))] {
+        let found = open(&forked(None, &one, &other));
+        assert_eq!(found[0].sides.len(), 2);
+        assert!(found[0].sides[0] != found[0].sides[1]);
+    }
 }

@@ -47,7 +47,8 @@ pub const KEY_BYTES_MAX: u64 = 256;
 ///
 /// Writers who have not heard of each other may each set so many: it bounds each, and a chart that is read may hold as
 /// many times more as it has devices. A chart that has so many is full, and another one may follow it. Where marks
-/// overlap, reading costs the square of their number, and one comparison for each change inside each of them.
+/// overlap, reading costs the square of their number, and one comparison for each change inside a mark whose writer had
+/// not seen it.
 pub const MARKS_PER_CHART_MAX: u64 = 2_048;
 
 /// Most who are named on one side of a mark, the first ones.

@@ -223,27 +223,60 @@ fn covered(
         points.extend([(mark.begin, index), (mark.end(), index)]);
         seen.push(history.seen_of(&mark.change).ok_or(ChartError::Read)?);
     }
-    let mut ranges: Vec<Option<Range<usize>>> = vec![None; placed.len()];
-    let mut open: BTreeSet<usize> = BTreeSet::new();
-    let mut passed = 0;
+    let (mut met, mut passed) = (Vec::new(), 0);
     walk(history, text, |first, count| {
         // The begin and the end of a mark are runs of their own.
         if let Some(mark) = points.get(&first) {
-            if !open.remove(mark) {
-                open.insert(*mark);
-            }
+            met.push(Met::End(*mark));
             return;
         }
         let last = OpRef { counter: first.counter + count - 1, ..first };
         let before = passed;
         passed += shown.range(first..=last).count();
-        let Some(seq) = history.seq_of(first) else { return };
-        for mark in open.iter().filter(|mark| seen[**mark].seq(first.actor) >= seq) {
-            let from = ranges[*mark].as_ref().map_or(before, |range| range.start);
-            ranges[*mark] = Some(from..passed);
+        if let Some(seq) = history.seq_of(first) {
+            met.push(Met::Run { writer: first.actor, seq, shown: before..passed });
         }
     });
-    Ok(ranges.into_iter().map(Option::unwrap_or_default).collect())
+    let firsts = nearest(met.iter(), &seen, |shown| shown.start);
+    let lasts = nearest(met.iter().rev(), &seen, |shown| shown.end);
+    let range = |(first, last): (Option<usize>, Option<usize>)| Some(first?..last?);
+    Ok(firsts.into_iter().zip(lasts).map(|both| range(both).unwrap_or_default()).collect())
+}
+
+/// What stands in a text, one behind the other.
+enum Met {
+    /// An end of a mark.
+    End(usize),
+    /// Characters of one change, and how many are shown before the first and up to the last of them.
+    Run { writer: ActorIndex, seq: u64, shown: Range<usize> },
+}
+
+/// Finds for each mark the first of the runs between its ends that its writer had seen; `side` says which side of it is
+/// meant. A mark is looked for no further once it has it.
+fn nearest<'m>(
+    met: impl Iterator<Item = &'m Met>,
+    seen: &[&Seen],
+    side: impl Fn(&Range<usize>) -> usize,
+) -> Vec<Option<usize>> {
+    let mut found = vec![None; seen.len()];
+    let mut is_begun = vec![false; seen.len()];
+    let mut open: Vec<usize> = Vec::new();
+    for one in met {
+        match one {
+            Met::End(mark) if std::mem::replace(&mut is_begun[*mark], true) => {
+                open.retain(|other| other != mark);
+            }
+            Met::End(mark) => open.push(*mark),
+            Met::Run { writer, seq, shown } => open.retain(|mark| {
+                let is_seen = seen[*mark].seq(*writer) >= *seq;
+                if is_seen {
+                    found[*mark] = Some(side(shown));
+                }
+                !is_seen
+            }),
+        }
+    }
+    found
 }
 
 /// A mark with what judging it needs, looked up once.

@@ -112,9 +112,20 @@ fn side(facts: &Facts, view: &RecordView, tip: &FollowRef) -> Option<Side> {
     let allergies = view.allergies.active.iter().chain(&view.allergies.inactive).flat_map(|one| &one.sides);
     let medication = [&view.medication.active, &view.medication.recorded, &view.medication.ended];
     let medication = medication.into_iter().flatten().flat_map(|one| &one.sides);
-    let mut told = allergies.chain(medication);
+    let problems = view.problems.active.iter().chain(&view.problems.past).flat_map(|one| &one.sides);
+    let consents = view.consents.iter().flat_map(|one| &one.sides);
+    let others = view.blood_type.sides.iter().chain(&view.resuscitation.sides);
+    let mut told = allergies.chain(medication).chain(problems).chain(consents).chain(others);
     if let Some(side) = told.find(|side| side.source.copies.contains(tip)) {
         return Some(side.clone());
+    }
+    if let Some(one) = view.triage.assessments.iter().find(|one| one.source.copies.contains(tip)) {
+        return Some(Side { says: one.colour.name().to_owned(), source: one.source.clone() });
+    }
+    let stays = view.whereabouts.current.iter().chain(&view.whereabouts.history);
+    if let Some(one) = stays.into_iter().find(|one| one.source.copies.contains(tip)) {
+        let place = one.place.clone().unwrap_or_else(|| "(no place)".to_owned());
+        return Some(Side { says: place, source: one.source.clone() });
     }
     if let Some(one) = view.care_level.certified.iter().find(|one| one.source.copies.contains(tip)) {
         return Some(Side { says: one.says.clone(), source: one.source.clone() });
@@ -128,7 +139,12 @@ fn side(facts: &Facts, view: &RecordView, tip: &FollowRef) -> Option<Side> {
         let names = fhir::items(&json, &["name"]).iter();
         names.filter_map(|name| fhir::text(name, &["text"])).next()
     });
+    let value = fhir::concept(fhir::at(&json, &["valueCodeableConcept"]))
+        .or_else(|| fhir::quantity(fhir::at(&json, &["valueQuantity"])))
+        .or_else(|| fhir::first_text(&json, &[&["valueString"], &["birthDate"], &["gender"]]))
+        .map(|value| format!(" {value}"))
+        .unwrap_or_default();
     let status = fhir::text(&json, &["status"]).map(|status| format!(" ({status})")).unwrap_or_default();
-    let says = format!("{}{status}", about.unwrap_or_else(|| fact.resource_type.clone()));
+    let says = format!("{}{value}{status}", about.unwrap_or_else(|| fact.resource_type.clone()));
     Some(Side { says, source: Source::of(&node) })
 }

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use crate::record::decision::{self, Harm, OpenDecision};
-use crate::record::fixtures::{Story, allergy, blood, order, triage};
+use crate::record::fixtures::{Story, allergy, blood, order, potassium, resuscitation, stay, triage};
+use crate::record::sections::resuscitation::Order;
 use crate::record::statement::Act;
 
 fn open(story: &Story) -> Vec<OpenDecision> {
@@ -31,6 +32,33 @@ fn the_most_harmful_stands_first_with_all_its_sides() {
     let says: Vec<&str> = found[0].sides.iter().map(|side| side.says.as_str()).collect();
     assert_eq!(says, ["give ワルファリン 3mg", "stop ワルファリン"]);
     assert!(found[0].follow(0).is_some() && found[0].follow(2).is_none());
+}
+
+/// Whoever decides must see what each side says, whatever the section: a code and a status tell nothing.
+#[test]
+fn the_sides_of_every_section_are_told_apart() {
+    let pairs = [
+        (blood("A+"), blood("B+"), ["A+", "B+"]),
+        (triage("red"), triage("black"), ["red", "black"]),
+        (
+            resuscitation(Order::Attempt),
+            resuscitation(Order::DoNotAttempt),
+            [Order::Attempt.words(), Order::DoNotAttempt.words()],
+        ),
+        (stay("三浦市立", false), stay("第二小学校", false), ["三浦市立", "第二小学校"]),
+        (potassium("3.5 mmol/L", "t1"), potassium("6.9 mmol/L", "t1"), ["3.5", "6.9"]),
+    ];
+    for (one, other, words) in pairs {
+        let mut story = Story::default();
+        story.write(1, Act::Assert, &[], &one);
+        story.write(2, Act::Assert, &[], &other);
+        let found = open(&story);
+        let [decision] = found.as_slice() else { panic!("{} decisions about {one}", found.len()) };
+        let says: Vec<&str> = decision.sides.iter().map(|side| side.says.as_str()).collect();
+        for word in words {
+            assert_eq!(says.iter().filter(|says| says.contains(word)).count(), 1, "{word}: {says:?}");
+        }
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::record::{FollowRef, RecordView, Standing, json};
 
 /// Any story: statements of every section and act at four sites, following earlier ones, some imported, some
 /// twice, some disputed.
-fn any_story() -> impl Strategy<Value = Story> {
+pub(super) fn any_story() -> impl Strategy<Value = Story> {
     let step = (0u8..4, 0u8..7, 0u8..12, prop::collection::vec(any::<prop::sample::Index>(), 0..3), 0u8..8);
     prop::collection::vec(step, 1..14).prop_map(|steps| {
         let mut story = Story::default();

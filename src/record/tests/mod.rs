@@ -2,6 +2,7 @@
 
 mod allergies;
 mod decisions;
+mod golden_views;
 mod laws;
 mod laws_sections;
 mod medication;

@@ -282,7 +282,7 @@ pub(super) const VALUES: [&str; 2] = ["3.5 mmol/L", "6.9 mmol/L"];
 /// How the minutes of doses lie: some within the window, some beyond.
 pub(super) const MINUTES: [u64; 4] = [0, 10, 45, 200];
 
-fn resource(about: About, what: u8) -> Value {
+pub(super) fn resource(about: About, what: u8) -> Value {
     let other = what / 16;
     match about {
         About::Allergy => fixtures::allergy(one_of(what, &SUBSTANCES)),

@@ -110,12 +110,15 @@ pub fn took(ms: u64) -> String {
     }
 }
 
-/// Writes a time in UTC, to the minute.
+/// Writes a time in Japan, to the minute: every site of a realm keeps one time, as `show` does.
 pub fn stamp(time: WallMs) -> String {
     let second =
         i64::try_from(time.0 / 1_000).ok().and_then(|second| jiff::Timestamp::from_second(second).ok());
     match second {
-        Some(time) => time.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        Some(time) => {
+            let japan = jiff::tz::Offset::constant(9);
+            japan.to_datetime(time).strftime("%Y-%m-%d %H:%M JST").to_string()
+        }
         None => format!("{} ms after 1970", time.0),
     }
 }
@@ -189,8 +192,8 @@ mod tests {
             ["999 B", "12.3 kB", "1.0 MB", "2.5 GB"]
         );
         assert_eq!([took(12), took(1_500), took(125_000)], ["12 ms", "1.5 s", "2 min"]);
-        assert_eq!(PAPER.time(WallMs(1_790_000_000_000 - 90_000)), "2026-09-21 14:11 UTC (1 min ago)");
-        assert_eq!(PAPER.time(WallMs(1_790_000_005_000)), "2026-09-21 14:13 UTC (5 s ahead of this clock)");
+        assert_eq!(PAPER.time(WallMs(1_790_000_000_000 - 90_000)), "2026-09-21 23:11 JST (1 min ago)");
+        assert_eq!(PAPER.time(WallMs(1_790_000_005_000)), "2026-09-21 23:13 JST (5 s ahead of this clock)");
         assert!(stamp(WallMs(u64::MAX)).contains("1970"));
     }
 }

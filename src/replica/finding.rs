@@ -142,7 +142,7 @@ impl Replica {
             }
             None => None,
         };
-        let waits = self.waits(view);
+        let waits = self.waits(view, shown.is_none());
         let mut text = shown.as_ref().map_or_else(String::new, KnowledgeShown::text);
         text.push_str(&told::text(&person, now));
         text.push_str(&waits_text(&waits));

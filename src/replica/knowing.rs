@@ -349,8 +349,14 @@ impl Replica {
         Ok(later)
     }
 
-    /// Names what waits in a view, with the devices that it waits for.
-    pub(super) fn waits(&self, view: &crate::record::RecordView) -> Vec<WaitShown> {
+    /// Names what waits in a view of what is known now, or was known then, with the devices that it waits for. What an
+    /// entry follows that is held here, in a record that was linked once, has arrived.
+    pub(super) fn waits(&self, view: &crate::record::RecordView, is_now: bool) -> Vec<WaitShown> {
+        let has_arrived = |wait: &&crate::record::waiting::Waiting| {
+            let inner = self.lock();
+            let state = inner.lanes.get(&wait.waits_for.lane);
+            is_now && state.is_some_and(|state| state.fork.is_none() && state.size() > wait.waits_for.seq)
+        };
         let shown = |wait: &crate::record::waiting::Waiting| {
             let told = self.lane_name(&wait.waits_for.lane).map(|name| self.device_told(&name.device));
             let (device, site) = told.map_or((None, None), |(device, site)| (Some(device), site));
@@ -362,6 +368,6 @@ impl Replica {
                 site,
             }
         };
-        view.waiting.iter().map(shown).collect()
+        view.waiting.iter().filter(|wait| !has_arrived(wait)).map(shown).collect()
     }
 }

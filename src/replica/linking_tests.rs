@@ -72,6 +72,10 @@ async fn a_double_of_two_sides_is_suggested_linked_and_given_back() {
     assert_eq!(undone.state, PairState::Separate);
     meet(&south, &north).await;
     assert!(!shown(&south, &here).contains("海老"));
+    // The link, which the unlink follows, was written in both records: both copies are here.
+    for (replica, record) in [(&north, &here), (&north, &there), (&south, &here), (&south, &there)] {
+        assert!(!shown(replica, record).contains("WAITING"));
+    }
     let text = shown(&south, &there);
     assert!(
         text.contains("written while joined") && text.contains("蕎麦") && !text.contains("ペニシリン"),

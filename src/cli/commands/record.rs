@@ -425,7 +425,7 @@ mod tests {
         let written = fake(&["active allergy to penicillin"]);
         let outcome = written.run(&[&["record", "abababab", "note", "x"], AUTHOR].concat()).unwrap();
         let expected = "record     abababababababababababababababab\nstatement  6f3c-12-0\nresource   r1\n\
-                        written    2026-09-21 14:13 UTC\nATTENTION:\n  - active allergy to penicillin";
+                        written    2026-09-21 23:13 JST\nATTENTION:\n  - active allergy to penicillin";
         assert_eq!(text(&outcome), expected);
     }
 }

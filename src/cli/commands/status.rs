@@ -183,19 +183,19 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "backup       file:///b, 2026-09-21 14:03 UTC (10 min ago), 3 entries not in it yet",
+                "backup       file:///b, 2026-09-21 23:03 JST (10 min ago), 3 entries not in it yet",
                 "QUARANTINED  2 entries could not be joined",
                 "FORKED       1 lane: a store was copied or a device lies; `musubi show` marks what is unverified",
                 "┌───────────┬───────────────┬────────────────────────────────┬────────────┐",
                 "│ peer      ┆ state         ┆ heard                          ┆ last error │",
                 "╞═══════════╪═══════════════╪════════════════════════════════╪════════════╡",
-                "│ South     ┆ in sync       ┆ 2026-09-21 14:13 UTC (4 s ago) ┆            │",
+                "│ South     ┆ in sync       ┆ 2026-09-21 23:13 JST (4 s ago) ┆            │",
                 "│ Tablet 三 ┆ not connected ┆ never                          ┆ no route   │",
                 "└───────────┴───────────────┴────────────────────────────────┴────────────┘",
                 "┌───────┬─────────┬─────────┬───────────────────────────────────┐",
                 "│ site  ┆ device  ┆ entries ┆ wrote last, as far as heard       │",
                 "╞═══════╪═════════╪═════════╪═══════════════════════════════════╡",
-                "│ South ┆ south-1 ┆ 10      ┆ 2026-09-18 14:13 UTC (3 days ago) │",
+                "│ South ┆ south-1 ┆ 10      ┆ 2026-09-18 23:13 JST (3 days ago) │",
                 "└───────┴─────────┴─────────┴───────────────────────────────────┘",
             ]
         );

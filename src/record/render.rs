@@ -265,8 +265,12 @@ impl Page {
             self.title("Notes");
         }
         for note in notes.iter().take(NOTES_SHOWN_MAX) {
-            let withdrawn = if note.withdrawn { "WITHDRAWN: " } else { "" };
-            let head = format!("{withdrawn}{} {}, {}", super::fhir::day(&note.date), note.title, note.author);
+            let state = match (note.withdrawn, note.set_aside) {
+                (true, _) => "WITHDRAWN: ",
+                (false, true) => "決定で採られなかった / NOT KEPT by a decision: ",
+                (false, false) => "",
+            };
+            let head = format!("{state}{} {}, {}", super::fhir::day(&note.date), note.title, note.author);
             let source = self.source(&note.source);
             let name = statement_name(&note.position);
             self.line(&format!("{head}{}{source} #{name}", marks(note.marks)));

@@ -1,5 +1,6 @@
 //! Charts between replicas, through real request handling and real sync.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -169,7 +170,14 @@ async fn a_draft_that_was_signed_twice_is_two_notes_until_somebody_decides() {
     assert_eq!(says, ["経過記録: 経過良好", "経過記録: 経過良好、明日退院"]);
     assert!(north.decide(&record, &name, 2, "全文を残す".into(), author(), None).unwrap().written.is_some());
     let view = RecordView::of(&north.facts(&record).unwrap().0);
-    assert_eq!((view.notes.len(), kinds(&view)), (1, 0));
+    assert_eq!(kinds(&view), 0);
+    // What was signed was read: it stays, told apart from what was kept.
+    let notes: BTreeMap<&str, bool> =
+        view.notes.iter().map(|one| (one.excerpt.as_str(), one.set_aside)).collect();
+    assert_eq!(view.notes.len(), 2);
+    let kept = decisions.open[0].sides[1].says.trim_start_matches("経過記録: ");
+    assert_eq!((notes[kept], notes.values().filter(|aside| **aside).count()), (false, 1));
+    assert!(north.show(&record).unwrap().text.contains("NOT KEPT by a decision"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,7 +3,7 @@
 //! Rule: a signed note is immutable; what is added later stands beside it as an addendum, and a later version
 //! shows that there were earlier ones. Concurrent versions are both listed. What was withdrawn stays listed,
 //! marked. One draft that was signed apart by two people is two notes: both are listed, marked, and somebody must
-//! look ("signed twice"); an addendum to both does not settle it.
+//! look ("signed twice"); an addendum to both does not settle it. What a decision did not keep stays listed, marked.
 //!
 //! Why: notes were what people opened most in past disasters, and a note that changes after it was relied on
 //! is worse than a wrong one.
@@ -11,7 +11,7 @@
 //! Laws (`record::tests`: `no_note_disappears`): every note thread is listed, whatever follows it;
 //! (`a_draft_that_was_signed_twice_is_two_notes_until_somebody_decides`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use data_encoding::BASE64;
 use serde::Serialize;
@@ -52,6 +52,9 @@ pub struct Note {
     pub earlier: usize,
     /// It was entered in error, or refuted.
     pub withdrawn: bool,
+    /// A decision kept another version.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub set_aside: bool,
     /// The draft of the chart that it was, if it was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub draft: Option<String>,
@@ -95,7 +98,7 @@ pub fn view(facts: &Facts) -> (Vec<Note>, Vec<Conflict>) {
 /// Finds the drafts of which several signed notes are current, and marks these.
 fn signed_twice(notes: &mut [Note]) -> Vec<Conflict> {
     let mut drafts: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (index, note) in notes.iter().enumerate().filter(|(_, note)| !note.withdrawn) {
+    for (index, note) in notes.iter().enumerate().filter(|(_, note)| !note.withdrawn && !note.set_aside) {
         if let Some(draft) = note.draft.clone() {
             drafts.entry(draft).or_default().push(index);
         }
@@ -191,7 +194,9 @@ fn versions(thread: &Thread<'_>, read: &[Reading]) -> Vec<Note> {
     }
     current.sort_unstable();
     current.dedup();
-    let earlier = (0..thread.nodes.len()).filter(is_note).count().saturating_sub(current.len());
+    let set_aside = set_aside(thread, read, &current);
+    let earlier =
+        (0..thread.nodes.len()).filter(is_note).count().saturating_sub(current.len() + set_aside.len());
     let mut addenda: Vec<Addendum> = (0..thread.nodes.len())
         .filter(|node| !is_note(node))
         .map(|node| addendum(thread, read, node))
@@ -216,13 +221,25 @@ fn versions(thread: &Thread<'_>, read: &[Reading]) -> Vec<Note> {
             chars,
             earlier,
             withdrawn: withdrawn[node],
+            set_aside: set_aside.contains(&node),
             draft: reading.draft.clone(),
-            addenda: addenda.clone(),
-            marks,
+            // An addendum stands beside what is kept.
+            addenda: if set_aside.contains(&node) { Vec::new() } else { addenda.clone() },
+            marks: if set_aside.contains(&node) { Marks::default() } else { marks },
             source,
         }
     };
-    current.into_iter().map(note).collect()
+    current.into_iter().chain(set_aside.iter().copied()).map(note).collect()
+}
+
+/// Finds the notes that decisions have not kept: they were signed, and people have read them.
+fn set_aside(thread: &Thread<'_>, read: &[Reading], current: &[usize]) -> BTreeSet<usize> {
+    let decisions = (0..thread.nodes.len()).filter(|node| read[*node].act == Act::Decide);
+    let against = decisions.flat_map(|node| thread.nodes[node].follows.iter().copied());
+    let is_signed = |node: &usize| !matches!(read[*node].act, Act::Decide | Act::Addendum | Act::Refute);
+    let is_shown =
+        |node: &usize| current.iter().any(|one| one == node || read[*one].text == read[*node].text);
+    against.filter(is_signed).filter(|node| !is_shown(node)).collect()
 }
 
 fn addendum(thread: &Thread<'_>, read: &[Reading], node: usize) -> Addendum {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::conflict::Conflict;
 use super::facts::Facts;
-use super::safety::{self, Alert, Checker, Coverage, Evidence};
+use super::safety::{self, Alert, Checker, Coverage, Evidence, Sections};
 use super::sections::Section;
 use super::sections::administration::{self, Dose};
 use super::sections::allergies::{self, Allergies};
@@ -112,7 +112,11 @@ impl RecordView {
         let mut conflicts: Vec<Conflict> = old.chain(new).flatten().collect();
         // Open ones first; within a kind the order of the statements is that of the threads.
         conflicts.sort_by(|a, b| (!a.open, a.section, a.kind).cmp(&(!b.open, b.section, b.kind)));
-        let evidence = Evidence::of(facts, &allergies, &medication, &administrations, now);
+        let evidence = Evidence::of(
+            facts,
+            Sections { allergies: &allergies, medication: &medication, doses: &administrations },
+            now,
+        );
         let checked = safety::check(&evidence, checker, now);
         let mut alerts = whereabouts::alerts(&whereabouts);
         alerts.extend(checked.alerts);

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use super::alert::{Alert, AlertKind, Checked, Coverage, Severity, Words};
-use super::evidence::{Allergen, Drug, Evidence, day_of};
+use super::evidence::{Allergen, Drug, Evidence, Sections, day_of};
 use super::lab;
 use super::lexicon::{Lexicon, Meaning};
 use super::resolve::{self, INGREDIENT_CHARS, Resolved, Route};
@@ -68,7 +68,8 @@ pub fn check_together(records: &[&Facts], checker: &Checker, now: WallMs) -> Che
         let (allergies, _) = allergies::view(facts);
         let (medication, _) = medication::view(facts);
         let (doses, _) = administration::view(facts);
-        joined.join(Evidence::of(facts, &allergies, &medication, &doses, now));
+        let sections = Sections { allergies: &allergies, medication: &medication, doses: &doses };
+        joined.join(Evidence::of(facts, sections, now));
     }
     check(&joined, checker, now)
 }

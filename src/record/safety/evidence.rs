@@ -115,29 +115,28 @@ pub struct Evidence {
     pub reasons: Vec<Reason>,
 }
 
+/// The sections of a record's facts that the checks look at.
+#[derive(Clone, Copy)]
+pub struct Sections<'v> {
+    /// Allergies.
+    pub allergies: &'v Allergies,
+    /// Medication.
+    pub medication: &'v MedicationList,
+    /// Doses that were given, the latest first.
+    pub doses: &'v [Dose],
+}
+
 impl Evidence {
-    /// Gathers what counts on the day of `now`, from a record's facts and three sections of them; the doses are in the order
-    /// of their section, the latest first.
-    pub fn of(
-        facts: &Facts,
-        allergies: &Allergies,
-        medication: &MedicationList,
-        doses: &[Dose],
-        now: WallMs,
-    ) -> Self {
-        let mut evidence = Self::of_drugs(facts, allergies, medication, doses, now);
+    /// Gathers what counts on the day of `now`, from a record's facts and their sections.
+    pub fn of(facts: &Facts, sections: Sections<'_>, now: WallMs) -> Self {
+        let mut evidence = Self::of_drugs(facts, sections, now);
         evidence.tests = lab::gather(facts, day_of(now));
         evidence
     }
 
     /// Gathers all but tests: what is asked before an order is written.
-    pub fn of_drugs(
-        facts: &Facts,
-        allergies: &Allergies,
-        medication: &MedicationList,
-        doses: &[Dose],
-        now: WallMs,
-    ) -> Self {
+    pub fn of_drugs(facts: &Facts, sections: Sections<'_>, now: WallMs) -> Self {
+        let Sections { allergies, medication, doses } = sections;
         let today = day_of(now);
         let taken = medication.active.iter().chain(&medication.recorded);
         let taken = taken.filter(|drug| counts(facts, drug, today)).filter_map(|one| drug(facts, one));

@@ -32,5 +32,5 @@ mod tests;
 
 pub use alert::{Alert, AlertKind, Checked, Coverage, Override, Severity, Witness, Words};
 pub use check::{Checker, check, check_together};
-pub use evidence::Evidence;
+pub use evidence::{Evidence, Sections};
 pub use table::{Table, TableError};

@@ -22,7 +22,7 @@ use crate::base::{Digest, Hlc, LaneId};
 use crate::record::facts::{Facts, Standing};
 use crate::record::fhir;
 use crate::record::linking::told;
-use crate::record::safety::{Alert, Checker, Evidence, Severity, check, overriding};
+use crate::record::safety::{Alert, Checker, Evidence, Sections, Severity, check, overriding};
 use crate::record::sections::{administration, allergies, medication};
 use crate::record::statement::Salt;
 use crate::record::{Act, FactsBody, FollowRef, Informant, Position, RecordView, Statement};
@@ -107,18 +107,14 @@ impl Replica {
             .insert_body(lane, self.me().device, &target.area, Standing::Verified, seq, &leaf, &body)
             .map_err(|error| call(&error))?;
         let view = self.view(&after);
-        let known = match stops {
-            Stops::New if !order.follows.is_empty() => self.interrupting(&before, view.latest),
-            Stops::New | Stops::Any => BTreeSet::new(),
-        };
-        // Also where a reason was given before: it holds for the order beside which it stands.
+        // A drug is given on at another dose: nobody is asked again for what was known before, or has been given a reason.
+        let goes_on = stops == Stops::New && !order.follows.is_empty();
+        let known = if goes_on { self.interrupting(&before, view.latest) } else { BTreeSet::new() };
         let touches = |alert: &&Alert| {
             alert.severity == Severity::Contraindicated && alert.statements.contains(&position)
         };
         let touched: Vec<&Alert> = view.alerts.iter().filter(touches).collect();
-        let goes_on =
-            |alert: &Alert| stops == Stops::New && !order.follows.is_empty() && !alert.overrides.is_empty();
-        let is_brought = |alert: &&&Alert| !known.contains(&alert.pair) && !goes_on(alert);
+        let is_brought = |alert: &&&Alert| !goes_on || (alert.interrupts() && !known.contains(&alert.pair));
         let brought: Vec<&&Alert> = touched.iter().filter(is_brought).collect();
         let mut warnings = warnings(&view, &position);
         warnings.extend(unchecked(&view, order));
@@ -151,7 +147,8 @@ impl Replica {
     fn interrupting(&self, facts: &Facts, latest: Hlc) -> BTreeSet<String> {
         let ((allergies, _), (medication, _)) = (allergies::view(facts), medication::view(facts));
         let (doses, _) = administration::view(facts);
-        let evidence = Evidence::of_drugs(facts, &allergies, &medication, &doses, latest.wall());
+        let sections = Sections { allergies: &allergies, medication: &medication, doses: &doses };
+        let evidence = Evidence::of_drugs(facts, sections, latest.wall());
         let alerts = check(&evidence, &self.checker, latest.wall()).alerts;
         alerts.into_iter().filter(Alert::interrupts).map(|alert| alert.pair).collect()
     }

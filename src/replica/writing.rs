@@ -15,7 +15,8 @@ use super::writing_sections;
 use crate::base::{Area, Hlc, Part, RecordId, WallMs};
 use crate::lane::{Entry, EntryKind};
 use crate::record::build::{self, AllergyInput, Coding, MedicationChange, MedicationInput, PatientInput};
-use crate::record::sections::Section;
+use crate::record::conflict::Conflict;
+use crate::record::sections;
 use crate::record::sections::allergies::Criticality;
 use crate::record::sections::medication::Medication;
 use crate::record::source::Source;
@@ -309,6 +310,19 @@ fn allergy(
     })
 }
 
+fn active_already(drug: &Medication) -> String {
+    let told = format!(
+        "この薬はすでに処方中 / this drug is active already: {} {}",
+        drug.name,
+        drug.doses.join("、")
+    );
+    told.trim_end().to_owned()
+}
+
+fn settles(conflict: &Conflict) -> String {
+    format!("これにより矛盾に決着をつけた / this settles what contradicted each other: {}", conflict.summary)
+}
+
 fn medication(
     subject: &Subject<'_>,
     now: WallMs,
@@ -323,39 +337,18 @@ fn medication(
         MedicationAction::Hold => Act::Hold,
         MedicationAction::Stop => Act::Stop,
     };
-    let facts = subject.facts()?.own();
-    let view = RecordView::of(facts);
+    let (list, conflicts) = sections::medication::view(subject.facts()?.own());
     let wanted = kana::fold(&input.drug);
     let is_same = |medication: &&Medication| kana::fold(&medication.name) == wanted;
-    let mut told = Vec::new();
-    let follows = if action == MedicationAction::Start {
-        let again = view.medication.active.iter().filter(is_same);
-        told.extend(again.map(|one| {
-            format!(
-                "この薬はすでに処方中 / this drug is active already: {} {}",
-                one.name,
-                one.doses.join("、")
-            )
-            .trim_end()
-            .to_owned()
-        }));
-        Vec::new()
+    let (follows, told) = if action == MedicationAction::Start {
+        (Vec::new(), list.active.iter().filter(is_same).map(active_already).collect())
     } else {
-        let given = view.medication.active.iter().chain(&view.medication.recorded);
-        let same = given.filter(is_same);
-        let sources: Vec<&Source> =
-            same.flat_map(|medication| &medication.sides).map(|side| &side.source).collect();
-        let open =
-            view.conflicts.iter().filter(|conflict| conflict.open && conflict.section == Section::Medication);
+        let same = list.active.iter().chain(&list.recorded).filter(is_same);
+        let sources: Vec<&Source> = same.flat_map(|one| &one.sides).map(|side| &side.source).collect();
         let is_side = |one: &Position| sources.iter().any(|source| source.positions.contains(one));
-        let settled = open.filter(|conflict| conflict.statements.iter().any(is_side));
-        told.extend(settled.map(|conflict| {
-            format!(
-                "これにより矛盾に決着をつけた / this settles what contradicted each other: {}",
-                conflict.summary
-            )
-        }));
-        follow(subject.record(), sources, "current medication of the name that was given")?
+        let settled = |conflict: &&Conflict| conflict.open && conflict.statements.iter().any(is_side);
+        let told = conflicts.iter().filter(settled).map(settles).collect();
+        (follow(subject.record(), sources, "current medication of the name that was given")?, told)
     };
     let draft = Draft {
         act,

@@ -8,44 +8,45 @@ use crate::drill::invariants::{self, ClinicalSeen, Evidence};
 use crate::drill::people::InventedList;
 use crate::drill::scenario::Scenario;
 
-/// Three machines in a row; the first two have disks.
-fn region(events: &str) -> Scenario {
-    let replica = |name: &str, store: &str| {
+/// Machines in a row, each with its areas and its store.
+fn row(machines: &[(&str, &[&str], &str)], events: &str) -> Scenario {
+    let replica = |(name, areas, store): &(&str, &[&str], &str)| {
         format!(
             "[[replica]]\nname = \"{name}\"\nsite = \"Site {name}\"\nkind = \"clinic\"\nrole = \"hospital\"\n\
-             areas = [\"shared/miura\"]\nauthor = {{ name = \"当直 {name}\", role = \"doctor\" }}\nstore = \"{store}\"\n"
+             areas = {areas:?}\nauthor = {{ name = \"当直 {name}\", role = \"doctor\" }}\nstore = \"{store}\"\n"
         )
     };
+    let replicas: String = machines.iter().map(replica).collect();
+    let link = |pair: &[(&str, &[&str], &str)]| {
+        format!("[[link]]\nbetween = [\"{}\", \"{}\"]\n", pair[0].0, pair[1].0)
+    };
+    let links: String = machines.windows(2).map(link).collect();
     let text = format!(
-        "realm = \"copies\"\n[title]\nen = \"copies\"\n[story]\nen = \"copies\"\n[clock]\nlasts = \"6h\"\n{}{}{}\
-         [[link]]\nbetween = [\"one\", \"two\"]\n[[link]]\nbetween = [\"two\", \"three\"]\n{events}\n\
-         [[expect]]\nname = \"no-acknowledged-write-lost\"\n",
-        replica("one", "disk"),
-        replica("two", "disk"),
-        replica("three", "memory"),
+        "realm = \"copies\"\n[title]\nen = \"copies\"\n[story]\nen = \"copies\"\n[clock]\nlasts = \"6h\"\n{replicas}\
+         {links}{events}\n[[expect]]\nname = \"no-acknowledged-write-lost\"\n"
     );
     Scenario::parse(Path::new("copies.toml"), &text).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// Three machines in a row; the first two have disks.
+fn region(events: &str) -> Scenario {
+    let miura = ["shared/miura"].as_slice();
+    row(&[("one", miura, "disk"), ("two", miura, "disk"), ("three", miura, "memory")], events)
+}
+
 /// Four machines in a row: "west" and "east" hold one area each, the two between them both.
 fn two_areas(events: &str) -> Scenario {
-    let replica = |name: &str, areas: &str| {
-        format!(
-            "[[replica]]\nname = \"{name}\"\nsite = \"Site {name}\"\nkind = \"clinic\"\nrole = \"hospital\"\n\
-             areas = [{areas}]\nauthor = {{ name = \"当直 {name}\", role = \"doctor\" }}\nstore = \"memory\"\n"
-        )
-    };
-    let text = format!(
-        "realm = \"areas\"\n[title]\nen = \"areas\"\n[story]\nen = \"areas\"\n[clock]\nlasts = \"6h\"\n{}{}{}{}\
-         [[link]]\nbetween = [\"west\", \"one\"]\n[[link]]\nbetween = [\"one\", \"two\"]\n\
-         [[link]]\nbetween = [\"two\", \"east\"]\n{events}\n\
-         [[expect]]\nname = \"no-acknowledged-write-lost\"\n",
-        replica("west", "\"shared/west\""),
-        replica("one", "\"shared/east\", \"shared/west\""),
-        replica("two", "\"shared/east\", \"shared/west\""),
-        replica("east", "\"shared/east\""),
-    );
-    Scenario::parse(Path::new("areas.toml"), &text).unwrap_or_else(|error| panic!("{error}"))
+    let (west, east) = (["shared/west"].as_slice(), ["shared/east"].as_slice());
+    let both = ["shared/east", "shared/west"].as_slice();
+    row(
+        &[
+            ("west", west, "memory"),
+            ("one", both, "memory"),
+            ("two", both, "memory"),
+            ("east", east, "memory"),
+        ],
+        events,
+    )
 }
 
 fn run(scenario: &Scenario) -> SimRun {

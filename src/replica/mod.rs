@@ -42,6 +42,8 @@ pub mod harm;
 mod harm_tests;
 pub mod heads;
 pub mod healing;
+#[cfg(test)]
+mod healing_tests;
 mod held_lanes;
 pub mod home;
 mod horizon;

@@ -12,6 +12,7 @@ use super::tests::{Region, author, data, digest, import, meet, views};
 use crate::base::{Part, RecordId};
 use crate::lane::{Head, LaneState};
 use crate::store::DamagedRun;
+use crate::store::redb::rotting::{Rots, places_of_runs};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_rots_on_one_disk_is_fetched_again_from_a_peer() {
@@ -23,18 +24,13 @@ async fn what_rots_on_one_disk_is_fetched_again_from_a_peer() {
     drop(north);
     let path = region.dir.path().join("north");
     let file = path.join("store.redb");
-    let whole = std::fs::read(&file).unwrap();
-
-    // Somewhere in the file lies a run whose loss leaves the rest readable.
-    let rotten = (0..whole.len()).step_by(9_973).find_map(|place| {
-        let mut bytes = whole.clone();
-        bytes[place] ^= 0x40;
-        std::fs::write(&file, &bytes).unwrap();
-        let replica = Home::open(&path, &Region::key(&path), Arc::new(SystemEnvironment)).ok()?;
-        // Seeing it once is enough: the next sync looks for what rotted.
-        replica.status(Vec::new(), None).is_ok_and(|status| status.damaged > 0).then_some(replica)
-    });
-    let north = Arc::new(rotten.expect("a byte whose flip damages a run"));
+    let place = places_of_runs(&file, Rots::Value)[0];
+    let mut rotten = std::fs::read(&file).unwrap();
+    rotten[place] ^= 0x40;
+    std::fs::write(&file, &rotten).unwrap();
+    let north = open(&path);
+    // Seeing it once is enough: the next sync looks for what rotted.
+    assert_eq!(north.status(Vec::new(), None).unwrap().damaged, 1);
 
     meet(&north, &south).await;
 
@@ -51,23 +47,20 @@ fn open(home: &Path) -> Arc<Replica> {
     Arc::new(Home::open(home, &Region::key(home), Arc::new(SystemEnvironment)).unwrap())
 }
 
-/// Where bits are flipped: a few in each page from `place` on.
-fn places(whole: &[u8], place: usize) -> impl Iterator<Item = usize> {
-    (place..whole.len()).step_by(61)
-}
-
-/// Flips bits of a store's file, one at a time at each of the places, until what cannot be read is notes and as wanted.
-/// Returns the place.
+/// Flips a bit of a store's file, in one run after another, until what cannot be read is notes and as wanted. Returns
+/// the place.
 fn flip(
     whole: &[u8],
     home: &Path,
-    mut places: impl Iterator<Item = usize>,
+    rots: Rots,
     wanted: impl Fn(&[DamagedRun]) -> bool,
 ) -> (usize, Arc<Replica>, Vec<DamagedRun>) {
-    let found = places.find_map(|place| {
+    let file = home.join("store.redb");
+    std::fs::write(&file, whole).unwrap();
+    let found = places_of_runs(&file, rots).into_iter().find_map(|place| {
         let mut bytes = whole.to_vec();
         bytes[place] ^= 0x40;
-        std::fs::write(home.join("store.redb"), &bytes).unwrap();
+        std::fs::write(&file, &bytes).unwrap();
         let replica = Home::open(home, &Region::key(home), Arc::new(SystemEnvironment)).ok()?;
         let damaged = replica.scrub().ok()?;
         let is_note =
@@ -75,7 +68,7 @@ fn flip(
         let hit = damaged.iter().all(is_note) && wanted(&damaged);
         hit.then(|| (place, Arc::new(replica), damaged))
     });
-    found.expect("a bit of a note")
+    found.expect("a bit of a note whose flip damages what is wanted")
 }
 
 /// The peer sends two lost runs one after the other, and neither fits alone: no tree is known between them. Admission
@@ -98,9 +91,9 @@ async fn two_runs_in_a_row_that_rotted_are_fetched_again_together() {
     let lost = |damaged: &[DamagedRun], entries: u64| {
         damaged.len() == 1 && damaged[0].start > 0 && damaged[0].end - damaged[0].start == entries
     };
-    let (place, ..) = flip(&file, &home, places(&file, 0), |damaged| lost(damaged, 1));
+    let (place, ..) = flip(&file, &home, Rots::Key, |damaged| lost(damaged, 1));
     file[place] ^= 0x40;
-    let (_, rotten, damaged) = flip(&file, &home, places(&file, place + 61), |damaged| lost(damaged, 2));
+    let (_, rotten, damaged) = flip(&file, &home, Rots::Key, |damaged| lost(damaged, 2));
     let run = damaged[0];
     let one_at_a_time = south.store().runs(&run.lane, run.start, usize::MAX).unwrap();
     assert_eq!((one_at_a_time[0].start, one_at_a_time[0].end()), (run.start, run.start + 1));
@@ -131,7 +124,7 @@ async fn rot_that_admission_meets_is_noted_and_healed() {
     drop(north);
     let home = region.dir.path().join("north");
     let file = std::fs::read(home.join("store.redb")).unwrap();
-    let (_, rotten, damaged) = flip(&file, &home, places(&file, 0), |damaged| !damaged.is_empty());
+    let (_, rotten, damaged) = flip(&file, &home, Rots::Value, |damaged| !damaged.is_empty());
     drop(rotten);
     let north = open(&home);
     assert_eq!(north.damaged(), []);
@@ -160,7 +153,6 @@ async fn rot_that_evidence_of_a_fork_meets_is_noted_and_ends_nothing() {
         let file = file.unwrap();
         std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
     }
-    let before = std::fs::read(home.join("store.redb")).unwrap();
     for (home, text) in [(&home, "原本で書いた。"), (&copy, "複製で書いた。")] {
         let replica = open(home);
         replica.write(&record, note(text.repeat(400)), author()).unwrap();
@@ -170,9 +162,7 @@ async fn rot_that_evidence_of_a_fork_meets_is_noted_and_ends_nothing() {
     let lanes = south.lanes();
     let state = lanes.values().find(forked).expect("two wrote at one place");
     let file = std::fs::read(home.join("store.redb")).unwrap();
-    // What was written last lies where the file has changed.
-    let changed = (0..file.len()).filter(|place| before.get(*place) != file.get(*place)).step_by(31);
-    let (_, rotten, damaged) = flip(&file, &home, changed, |damaged| {
+    let (_, rotten, damaged) = flip(&file, &home, Rots::Value, |damaged| {
         damaged.len() == 1 && damaged[0].lane == state.id() && damaged[0].start > 0
     });
     drop(rotten);

@@ -49,6 +49,8 @@ pub struct Pending {
 /// The postings of arrivals that are not yet in the index.
 #[derive(Debug, Default)]
 pub struct Tail {
+    /// The arrival number up to which the index holds what this tail does not.
+    after: u64,
     /// The arrival number up to which this tail has read.
     last: u64,
     by_token: HashMap<Token, Vec<(u64, Posting)>>,
@@ -68,10 +70,11 @@ struct ArrivalCost {
 impl Tail {
     /// Starts an empty tail after a cursor ([`Store::index_cursor`]).
     pub fn after(cursor: u64) -> Self {
-        Self { last: cursor, ..Self::default() }
+        Self { after: cursor, last: cursor, ..Self::default() }
     }
 
-    /// Reads what has arrived since the last call, as far as there is room.
+    /// Reads what has arrived since the last call, as far as there is room; everything anew where the store has dropped
+    /// its index.
     ///
     /// Runs that are damaged are passed over and named by [`Tail::take_damaged`]: healing gives them a new
     /// arrival number, so they are indexed then.
@@ -79,6 +82,11 @@ impl Tail {
     /// # Errors
     /// Errors of the store other than damaged runs.
     pub fn refresh(&mut self, store: &dyn Store, extract: &Extract<'_>) -> Result<Coverage, StoreError> {
+        let cursor = store.index_cursor()?;
+        if cursor < self.after {
+            let damaged = std::mem::take(&mut self.damaged);
+            *self = Self { damaged, ..Self::after(cursor) };
+        }
         loop {
             let page = store.arrivals(self.last, PAGE)?;
             let complete = page.len() < PAGE;
@@ -148,6 +156,7 @@ impl Tail {
 
     /// Drops the postings of arrivals up to `upto`, which are in the index now.
     pub fn forget(&mut self, upto: u64) {
+        self.after = self.after.max(upto);
         let kept = self.by_arrival.split_off(&upto.saturating_add(1));
         for (_, cost) in std::mem::replace(&mut self.by_arrival, kept) {
             self.entries -= cost.entries;
@@ -238,6 +247,22 @@ mod tests {
     fn found(store: &MemoryStore, tail: &Tail, body: &str) -> Vec<u64> {
         let token = store.token("body", body.as_bytes());
         find(store, tail, &token).unwrap().postings.iter().map(|posting| posting.seq).collect()
+    }
+
+    #[test]
+    fn an_index_that_was_dropped_is_read_anew() {
+        let store = MemoryStore::new();
+        let mut lane = SampleLane::new(1);
+        store.commit(lane.batch("a")).unwrap();
+        let mut tail = Tail::after(0);
+        tail.refresh(&store, &bodies).unwrap();
+        flush(&store, &mut tail).unwrap();
+        store.rebuild_index().unwrap();
+        assert!(found(&store, &tail, "a").is_empty());
+        tail.refresh(&store, &bodies).unwrap();
+        assert_eq!(found(&store, &tail, "a"), [1]);
+        flush(&store, &mut tail).unwrap();
+        assert_eq!(found(&store, &tail, "a"), [1]);
     }
 
     #[test]

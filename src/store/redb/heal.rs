@@ -2,6 +2,7 @@
 
 use redb::ReadableTable as _;
 
+use super::blocks;
 use super::commit::{pack_row, put_arrival, put_run, remove_runs};
 use super::fault::Fault;
 use super::read::{Lane, decode_run};
@@ -29,7 +30,8 @@ pub(super) fn is_in_order(view: &View<'_>) -> Result<bool, Fault> {
     Ok(true)
 }
 
-/// Writes the table of runs anew, in order, without the rows that cannot be read: a scrub names what they held.
+/// Writes the table of runs anew, in order, without the rows that cannot be read: a scrub names what they held. Drops the
+/// index, which may have passed over runs that no search found.
 pub(super) fn put_in_order(change: &mut Change<'_>) -> Result<(), Fault> {
     let mut counts = change.counts()?;
     counts.runs = 0;
@@ -48,6 +50,7 @@ pub(super) fn put_in_order(change: &mut Change<'_>) -> Result<(), Fault> {
     }
     change.transaction.delete_table(RUNS)?;
     change.transaction.rename_table(RUNS_IN_ORDER, RUNS)?;
+    blocks::clear(change)?;
     change.put_meta(META_COUNTS, &counts)
 }
 

@@ -51,6 +51,8 @@ mod power_tests;
 #[cfg(test)]
 mod rot_tests;
 #[cfg(test)]
+pub(crate) mod rotting;
+#[cfg(test)]
 mod tests;
 
 pub use store::{RedbStore, StoreOptions};

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use automerge::{ChangeHash as LibraryHash, ObjId, ReadDoc};
 
 use super::actor::{ChangeHash, NoteId};
+use super::apart::Apart;
 use super::chunk::ChartChange;
 use super::document::Chart;
 use super::error::ChartError;
@@ -41,6 +42,8 @@ pub struct Draft {
     pub id: NoteId,
     /// Its text in pieces; more than one list where devices began a note of one name without having seen each other.
     pub texts: Vec<Vec<Piece>>,
+    /// Its sentences that were changed apart, by their characters in [`Draft::text`].
+    pub apart: Vec<Apart>,
 }
 
 /// Characters that stand side by side, were typed in one change and bear the same marks.
@@ -87,12 +90,20 @@ impl Chart {
         let mut drafts = Vec::new();
         for note in self.notes()? {
             let of_note: Vec<&Signing> = signings.iter().filter(|one| one.note == note.id).collect();
-            let mut texts = Vec::new();
+            let (mut texts, mut apart, mut before) = (Vec::new(), Vec::new(), 0);
             for object in note_texts(&self.document, &note.id)? {
-                texts.push(self.pieces(&object, &of_note)?);
+                let pieces = self.pieces(&object, &of_note)?;
+                if pieces.is_empty() {
+                    continue;
+                }
+                for mut one in self.apart(&object, &of_note)? {
+                    one.range = one.range.start + before..one.range.end + before;
+                    apart.push(one);
+                }
+                before += pieces.iter().map(|piece| piece.text.chars().count()).sum::<usize>() + 1;
+                texts.push(pieces);
             }
-            texts.retain(|pieces| !pieces.is_empty());
-            drafts.push(Draft { id: note.id, texts });
+            drafts.push(Draft { id: note.id, texts, apart });
         }
         Ok(drafts)
     }

@@ -48,6 +48,15 @@ pub(super) enum Made {
         text: OpRef,
         /// What it was inserted behind; `None` at the start.
         after: Option<OpRef>,
+        /// Which one it is.
+        character: char,
+    },
+    /// The deletion of a character.
+    Deletion {
+        /// The text.
+        text: OpRef,
+        /// The character.
+        of: OpRef,
     },
     /// The begin of a mark on the text.
     MarkBegin {
@@ -72,7 +81,7 @@ pub(super) enum Made {
         /// The entry.
         entry: OpRef,
     },
-    /// Something that no other operation may refer to: a deletion or a field.
+    /// Something that no other operation may refer to: a field.
     Other,
 }
 
@@ -80,7 +89,7 @@ impl Made {
     /// Returns the text that this is an element of and what it was inserted behind; `None` of what is no element.
     pub(super) fn element(&self) -> Option<(OpRef, Option<OpRef>)> {
         match self {
-            Self::Character { text, after }
+            Self::Character { text, after, .. }
             | Self::MarkBegin { text, after, .. }
             | Self::MarkEnd { text, after } => Some((*text, *after)),
             Self::Text
@@ -88,15 +97,19 @@ impl Made {
             | Self::Entries(_)
             | Self::Entry(_)
             | Self::Tick { .. }
+            | Self::Deletion { .. }
             | Self::Other => None,
         }
     }
 
-    /// Says whether this, made right after `last`, belongs to the run that `first` began.
-    fn continues(&self, first: &Self, last: OpRef) -> bool {
-        match (first, self) {
-            (Self::Character { text: of, .. }, Self::Character { text, after }) => {
+    /// Says whether this, made right after `last`, belongs to the run.
+    fn continues(&self, run: &Run, last: OpRef) -> bool {
+        match (&run.made, self) {
+            (Self::Character { text: of, .. }, Self::Character { text, after, .. }) => {
                 of == text && *after == Some(last)
+            }
+            (Self::Deletion { text: in_text, of: first }, Self::Deletion { text, of }) => {
+                in_text == text && of.actor == first.actor && of.counter == first.counter + run.length
             }
             (Self::MarkBegin { .. } | Self::MarkEnd { .. }, _) => false,
             (first, made) => first == made,
@@ -167,7 +180,10 @@ struct Admitted {
 #[derive(Debug, Clone)]
 struct Run {
     length: u64,
+    /// What the first operation made.
     made: Made,
+    /// The characters, if that is what it made.
+    characters: Vec<char>,
 }
 
 /// Everything that one chart has admitted.
@@ -184,6 +200,8 @@ pub(super) struct History {
     marks_upto: Vec<Vec<u64>>,
     /// For each actor, the last operation of each of its changes, in order.
     max_ops: Vec<Vec<u64>>,
+    /// For each actor, its changes, in order.
+    written: Vec<Vec<ChangeHash>>,
     /// Runs of equal operations by their first.
     runs: BTreeMap<OpRef, Run>,
 }
@@ -199,6 +217,7 @@ impl History {
             marks: Vec::new(),
             marks_upto: Vec::new(),
             max_ops: Vec::new(),
+            written: Vec::new(),
             runs: BTreeMap::new(),
         };
         let change = ChartChange::parse(&genesis_bytes()).expect("genesis is a change of this schema");
@@ -274,7 +293,8 @@ impl History {
         let (first, run) = self.run(operation)?;
         Some(match run.made {
             Made::Character { text, .. } if first != operation => {
-                Made::Character { text, after: Some(OpRef { counter: operation.counter - 1, ..operation }) }
+                let after = Some(OpRef { counter: operation.counter - 1, ..operation });
+                Made::Character { text, after, character: *self.characters(operation).first()? }
             }
             made => made,
         })
@@ -283,6 +303,33 @@ impl History {
     /// Says whether an admitted operation inserted a character.
     pub(super) fn is_character(&self, operation: OpRef) -> bool {
         self.run(operation).is_some_and(|(_, run)| matches!(run.made, Made::Character { .. }))
+    }
+
+    /// Returns the characters that an admitted operation and those after it in its run inserted.
+    pub(super) fn characters(&self, first: OpRef) -> &[char] {
+        let run = self.run(first);
+        let offset = |(begin, _): &(OpRef, &Run)| usize::try_from(first.counter - begin.counter).ok();
+        run.and_then(|run| run.1.characters.get(offset(&run)?..)).unwrap_or_default()
+    }
+
+    /// Returns the deletions of a text's characters: the first that was deleted, how many behind it, and the first of the
+    /// operations that deleted them.
+    pub(super) fn deletions(&self, text: OpRef) -> impl Iterator<Item = (OpRef, u64, OpRef)> + '_ {
+        self.runs.iter().filter_map(move |(by, run)| match run.made {
+            Made::Deletion { text: in_text, of } if in_text == text => Some((of, run.length, *by)),
+            _ => None,
+        })
+    }
+
+    /// Returns who wrote an admitted change, and its sequence.
+    pub(super) fn place_of(&self, change: &ChangeHash) -> Option<(ActorIndex, u64)> {
+        self.changes.get(change).map(|admitted| (admitted.actor, admitted.seen.seq(admitted.actor)))
+    }
+
+    /// Returns an actor's change by its sequence.
+    pub(super) fn change_at(&self, actor: ActorIndex, seq: u64) -> Option<ChangeHash> {
+        let index = usize::try_from(seq.checked_sub(1)?).ok()?;
+        self.written.get(actor as usize)?.get(index).copied()
     }
 
     /// Returns where an element stands in its run.
@@ -353,9 +400,11 @@ impl History {
             self.actors.insert(change.actor().clone(), actor);
             self.names.push(change.actor().clone());
             self.max_ops.push(Vec::new());
+            self.written.push(Vec::new());
             self.marks_upto.push(Vec::new());
         }
         self.max_ops[actor as usize].push(change.max_op());
+        self.written[actor as usize].push(change.hash());
         let mut seen = Seen::default();
         for dep in change.deps() {
             self.heads.remove(dep);
@@ -383,15 +432,23 @@ impl History {
         for (counter, made) in (start_op..).zip(made) {
             let last = OpRef { actor, counter: counter - 1 };
             match &mut current {
-                Some((_, run)) if made.continues(&run.made, last) => run.length += 1,
+                Some((_, run)) if made.continues(run, last) => {
+                    run.length += 1;
+                    run.characters.extend(typed(&made));
+                }
                 _ => {
                     self.runs.extend(current.take());
-                    current = Some((OpRef { actor, counter }, Run { length: 1, made }));
+                    let characters = typed(&made).into_iter().collect();
+                    current = Some((OpRef { actor, counter }, Run { length: 1, made, characters }));
                 }
             }
         }
         self.runs.extend(current);
     }
+}
+
+fn typed(made: &Made) -> Option<char> {
+    if let Made::Character { character, .. } = made { Some(*character) } else { None }
 }
 
 #[cfg(test)]

@@ -354,7 +354,7 @@ pub(super) fn character(history: &History, id: &ObjId) -> Option<OpRef> {
 }
 
 /// Finds the operation that the library names so.
-fn operation(history: &History, id: &ObjId) -> Option<OpRef> {
+pub(super) fn operation(history: &History, id: &ObjId) -> Option<OpRef> {
     let ObjId::Id(counter, actor, _) = id else { return None };
     let actor = history.actor_index(&ActorBytes::new(actor.to_bytes())?)?;
     Some(OpRef { actor, counter: *counter })

@@ -18,16 +18,18 @@
 //!    nobody can delete the hand-over, rewrite another's annotation or hide a note under another.
 //! 5. *Nothing is struck by accident.* A text's marks ([`MarkKind`]) never change its characters; what is struck was seen
 //!    by whoever struck it, and where somebody disagrees both are named.
-//! 6. *Nothing written is lost.* Even from a chart that is beyond repair, [`recover_texts`] reads what
+//! 6. *Nothing is blended unseen.* A sentence that several people changed apart is told with what each of them left.
+//! 7. *Nothing written is lost.* Even from a chart that is beyond repair, [`recover_texts`] reads what
 //!    every author typed out of the changes that the lanes hold.
 //!
 //! The module is pure: time is an argument, and nothing here reads files, clocks or random numbers. It
 //! is the only one that names `automerge`. The files, from the bytes upwards: `chunk` reads the frame
 //! of a change, `history` holds what was admitted, `schema` judges operations, `guard` joins the three,
-//! `order` says how a text's elements stand, `inbox` orders what arrives, `deliver` applies it, `document`, `edit` and
-//! `marking` are what a person sees.
+//! `order` says how a text's elements stand, `inbox` orders what arrives, `deliver` applies it, `document`, `edit`,
+//! `marking` and `apart` are what a person sees.
 
 mod actor;
+mod apart;
 mod body;
 mod chunk;
 mod columns;
@@ -52,6 +54,8 @@ mod view;
 #[cfg(test)]
 pub(crate) mod hostile;
 #[cfg(test)]
+mod tests_apart;
+#[cfg(test)]
 mod tests_drafts;
 #[cfg(test)]
 mod tests_hostile;
@@ -63,6 +67,7 @@ mod tests_marks_hostile;
 mod tests_merge;
 
 pub use actor::{ActorBytes, ChangeHash, EntryId, NoteId};
+pub use apart::{Apart, ApartSide};
 pub use body::{ChartBody, actor_of};
 pub use chunk::{ChartChange, ChunkError};
 pub use comments::{Comment, CommentThread};

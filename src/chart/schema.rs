@@ -137,6 +137,7 @@ impl Judge<'_> {
             Made::Character { .. }
             | Made::MarkBegin { .. }
             | Made::MarkEnd { .. }
+            | Made::Deletion { .. }
             | Made::Tick { .. }
             | Made::Other => Err(SchemaError::Place),
         }
@@ -161,7 +162,7 @@ impl Judge<'_> {
                 no_predecessors(op)?;
                 let mut characters = character.chars();
                 match (characters.next(), characters.next()) {
-                    (Some(_), None) => Ok(Made::Character { text, after: element }),
+                    (Some(character), None) => Ok(Made::Character { text, after: element, character }),
                     (None, _) | (Some(_), Some(_)) => Err(SchemaError::Value),
                 }
             }
@@ -177,7 +178,7 @@ impl Judge<'_> {
                 if only != element || is_own || !self.used.insert((element, "delete")) {
                     return Err(SchemaError::Predecessors);
                 }
-                Ok(Made::Other)
+                Ok(Made::Deletion { text, of: element })
             }
             OpType::MarkBegin(mark) if op.insert => {
                 no_predecessors(op)?;

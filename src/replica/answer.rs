@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::chart_apart::ApartShown;
 use super::chart_marks::SpanShown;
 use super::chart_shown::{AnnotationShown, DraftShown, OlderChart, PlanShown};
 use super::harm::HarmShown;
@@ -225,6 +226,9 @@ pub struct ChartShown {
     /// The same with its marks visible, as `show` prints it.
     #[serde(default)]
     pub handover_visible: String,
+    /// The sentences of it that several people changed apart.
+    #[serde(default)]
+    pub handover_apart: Vec<ApartShown>,
     /// The notes being written.
     #[serde(default)]
     pub drafts: Vec<DraftShown>,

@@ -101,11 +101,7 @@ pub(super) fn mark_words(
     on: bool,
     now: WallMs,
 ) -> Result<ChartChange, ReplicaError> {
-    let texts: Vec<String> = match note {
-        Some(note) => chart.note_marked(note)?.iter().map(|spans| plain_text(spans)).collect(),
-        None => vec![plain_text(&chart.handover_marked()?)],
-    };
-    let (text, range) = place(&texts, words)?;
+    let (text, range) = place_of(chart, note, words)?;
     let change = match note {
         Some(note) => chart.mark_note(note, text, range, mark.into(), on, now.0),
         None => chart.mark_handover(range, mark.into(), on, now.0),
@@ -118,6 +114,22 @@ pub(super) fn mark_words(
         }
         error => error.into(),
     })
+}
+
+/// Finds words of a note, or without one of the hand-over: in which of its texts, and which characters of it.
+///
+/// # Errors
+/// When the words stand nowhere, or at several places and none is named.
+pub(super) fn place_of(
+    chart: &mut Chart,
+    note: Option<&NoteId>,
+    words: &Words,
+) -> Result<(usize, Range<usize>), ReplicaError> {
+    let texts: Vec<String> = match note {
+        Some(note) => chart.note_marked(note)?.iter().map(|spans| plain_text(spans)).collect(),
+        None => vec![plain_text(&chart.handover_marked()?)],
+    };
+    place(&texts, words)
 }
 
 /// Finds where spans bear a mark, to set it on the same characters of another chart.
@@ -151,7 +163,7 @@ fn place(texts: &[String], words: &Words) -> Result<(usize, Range<usize>), Repli
     let call = |message: String| Err(ReplicaError::Call(message));
     let wanted: Vec<char> = words.text.chars().collect();
     if wanted.is_empty() {
-        return call("there are no words to mark".to_owned());
+        return call("there are no words to look for".to_owned());
     }
     let mut found = Vec::new();
     for (number, text) in texts.iter().enumerate() {

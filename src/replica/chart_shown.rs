@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::answer::ChartShown;
+use super::chart_apart::ApartShown;
 use super::chart_marks::{MarkShown, SpanShown, marks_shown};
 use super::charting::{signed, version_of};
 use super::core::Replica;
@@ -38,6 +39,9 @@ pub struct DraftShown {
     pub typed: [WallMs; 2],
     /// Some of it was typed while the draft was being signed.
     pub while_signing: bool,
+    /// Its sentences that several people changed apart.
+    #[serde(default)]
+    pub apart: Vec<ApartShown>,
     /// The signed notes that this draft was, as far as they are known here.
     pub signed: Vec<String>,
 }
@@ -190,6 +194,7 @@ impl Replica {
             area,
             handover: loaded.chart.handover()?,
             handover_visible: visible_text(spans, true),
+            handover_apart: ApartShown::all(&loaded.chart.handover_apart()?, who),
             handover_spans: handover.iter().map(|span| SpanShown::of(span, who)).collect(),
             drafts,
             plan: plan.collect(),
@@ -210,7 +215,7 @@ impl Replica {
 }
 
 /// The signings that signed notes on undisputed ground tell of.
-fn signings(facts: &Facts) -> Vec<(Position, Signing)> {
+pub(super) fn signings(facts: &Facts) -> Vec<(Position, Signing)> {
     let verified = signed(facts).filter(|(fact, _)| fact.standing == Standing::Verified);
     let signing = |(fact, signed): (&Fact, crate::record::signed::SignedDraft)| {
         let note = NoteId::new(&signed.note)?;
@@ -264,6 +269,7 @@ fn draft_shown(draft: &Draft, signed: Vec<String>, who: impl Fn(&ChangeHash) -> 
         text: draft.text(),
         visible: draft.visible_text(true),
         while_signing: all.iter().any(|piece| piece.while_signing),
+        apart: ApartShown::all(&draft.apart, who),
         pieces,
         authors: authors.into_iter().collect(),
         typed: [time(times().min()), time(times().max())],

@@ -1,6 +1,7 @@
 //! Charts as plain text, for a terminal.
 
 use super::answer::ChartShown;
+use super::chart_apart::ApartShown;
 use super::chart_marks::{Mark, MarkShown};
 use super::chart_shown::{DraftShown, PlanShown};
 use crate::base::WallMs;
@@ -8,6 +9,8 @@ use crate::record::render::{self, age};
 
 /// Deepest indentation of a reply.
 const DEPTH_SHOWN_MAX: u32 = 6;
+/// Digits of a draft's name in a hint.
+const NOTE_DIGITS: usize = 8;
 /// Most characters of marked words that stand beside their author.
 const WORDS_SHOWN_MAX: usize = 40;
 
@@ -20,12 +23,13 @@ pub(super) fn text(charts: &[ChartShown], record: &str, now: WallMs) -> String {
         chart.handover_visible.lines().for_each(|line| out.push_str(&format!("  {}\n", plain(line))));
         let spans = chart.handover_spans.iter().map(|span| (span.text.as_str(), span.marks.as_slice()));
         marks(&mut out, spans, now);
+        apart(&mut out, &chart.handover_apart, &format!("record {record} confirm WORDS"), now);
     }
     for (number, draft) in charts.iter().flat_map(|chart| &chart.drafts).enumerate() {
         if number == 0 {
             title(&mut out, "Drafts, not signed (下書き、未署名)");
         }
-        draft_text(&mut out, draft, now);
+        draft_text(&mut out, draft, record, now);
     }
     for (number, item) in charts.iter().flat_map(|chart| &chart.plan).enumerate() {
         if number == 0 {
@@ -57,7 +61,7 @@ pub(super) fn text(charts: &[ChartShown], record: &str, now: WallMs) -> String {
     out
 }
 
-fn draft_text(out: &mut String, draft: &DraftShown, now: WallMs) {
+fn draft_text(out: &mut String, draft: &DraftShown, record: &str, now: WallMs) {
     let late =
         if draft.while_signing { "; TYPED WHILE IT WAS BEING SIGNED (署名中に入力)" } else { "" };
     let [first, last] = draft.typed.map(|time| age(time, now));
@@ -78,6 +82,8 @@ fn draft_text(out: &mut String, draft: &DraftShown, now: WallMs) {
         out.push_str(&format!("    {after}「{}」 ({})\n", plain(&piece.visible), plain(&piece.author)));
     }
     marks(out, draft.pieces.iter().map(|piece| (piece.text.as_str(), piece.marks.as_slice())), now);
+    let note: String = draft.note.chars().take(NOTE_DIGITS).collect();
+    apart(out, &draft.apart, &format!("record {record} confirm --note {} WORDS", plain(&note)), now);
     let signed: Vec<String> = draft.signed.iter().map(|name| shortened(name)).collect();
     if !signed.is_empty() {
         out.push_str(&format!("    signed as (署名済み): {}\n", signed.join(", ")));
@@ -113,6 +119,27 @@ fn marks<'a>(out: &mut String, spans: impl Iterator<Item = (&'a str, &'a [MarkSh
                 ));
             }
         }
+    }
+}
+
+/// Says below a text which sentences of it several people changed apart, and what each of them left.
+fn apart(out: &mut String, sentences: &[ApartShown], confirm: &str, now: WallMs) {
+    for sentence in sentences {
+        let sides = sentence.sides.iter().map(|side| {
+            let (author, age) = (plain(&side.author), age(side.time, now));
+            match side.text.as_str() {
+                "" => format!("deleted (削除) ({author}, {age})"),
+                text => format!("「{}」 ({author}, {age})", plain(text)),
+            }
+        });
+        let sides = sides.collect::<Vec<_>>().join(" ‖ ");
+        out.push_str(&format!(
+            "    ASK: 「{}」 was changed apart (別々に変更、要確認): {sides}\n",
+            plain(&sentence.text)
+        ));
+    }
+    if !sentences.is_empty() {
+        out.push_str(&format!("    correct it, or if it is right: `musubi {confirm}`\n"));
     }
 }
 

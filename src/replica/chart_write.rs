@@ -62,6 +62,13 @@ pub enum ChartWrite {
         /// Whether it is set.
         on: bool,
     },
+    /// Says that sentences which several people changed apart are right as they stand.
+    Confirm {
+        /// The draft, or its beginning; without it, the hand-over.
+        note: Option<String>,
+        /// Words of them.
+        words: Words,
+    },
     /// Begins a new chart beside one that is spoiled, with what can be read of it.
     NewChart,
 }

@@ -7,7 +7,9 @@ use std::num::NonZeroU32;
 
 use super::answer::Written;
 use super::appending::Destination;
+use super::chart_apart::{confirm_words, is_read};
 use super::chart_marks::mark_words;
+use super::chart_shown::signings;
 use super::chart_write::{ChartWrite, Charted};
 use super::core::Replica;
 use super::error::ReplicaError;
@@ -16,7 +18,7 @@ use super::renewing::Renewed;
 use super::subject::Subject;
 use super::writing::{facts_entry, with_id};
 use crate::base::{Area, Part, RecordId, hash_tagged};
-use crate::chart::{Chart, ChartBody, ChartChange, EntryId, NoteId};
+use crate::chart::{Chart, ChartBody, ChartChange, EntryId, NoteId, Signing};
 use crate::lane::{Entry, EntryKind};
 use crate::record::facts::{Fact, Facts, Standing};
 use crate::record::sections::Section;
@@ -97,6 +99,13 @@ impl Replica {
                 let name = note.map(|note| note.as_str().to_owned());
                 Charting { name, changes: vec![change], statement: None, warnings: Vec::new() }
             }
+            ChartWrite::Confirm { note, words } => {
+                let note = note.map(|note| note_named(record, chart, &note)).transpose()?;
+                let signings = self.signings(record)?;
+                let changes = confirm_words(chart, note.as_ref(), &words, &signings, now)?;
+                let name = note.map(|note| note.as_str().to_owned());
+                Charting { name, changes, statement: None, warnings: Vec::new() }
+            }
             ChartWrite::NewChart => {
                 let Renewed { generation, changes, warnings } =
                     self.new_chart(record, &area, &mut loaded, now)?;
@@ -137,6 +146,7 @@ impl Replica {
         author: &Author,
     ) -> Result<Charting, ReplicaError> {
         let (heads, now) = (chart.heads(), self.environment().now());
+        is_read(chart, note, &self.signings(subject.record())?, version)?;
         let (text, changes) = chart.take_note(note, now.0)?;
         if version.is_some_and(|version| version != version_of(&text)) {
             let message = format!(
@@ -166,6 +176,12 @@ impl Replica {
         let statement = self.note_statement(subject, act, follows, &resource)?;
         let name = Some(note.as_str().to_owned());
         Ok(Charting { name, changes, statement: Some(statement), warnings: Vec::new() })
+    }
+
+    /// The signings of a record's drafts.
+    fn signings(&self, record: &RecordId) -> Result<Vec<Signing>, ReplicaError> {
+        let facts = self.facts_in(record, Some(Part::Notes))?.0;
+        Ok(signings(&facts).into_iter().map(|(_, signing)| signing).collect())
     }
 
     fn addendum(

@@ -348,3 +348,74 @@ async fn marks_set_apart_are_shown_alike_with_who_set_them_and_signed_visibly() 
     let view = RecordView::of(&north.facts(&record).unwrap().0);
     assert_eq!(view.notes[0].excerpt, "〔取消: 発熱なし〕。創部乾燥。");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sentence_that_two_changed_apart_is_asked_about_and_not_signed_unread() {
+    let (_region, replicas, record) = ward(["north", "south"]).await;
+    let [north, south] = &replicas;
+    north.write_handover(&record, "安静。酸素2L。", named("佐藤")).unwrap();
+    let note = chart(north, &record, "佐藤", draft(None, "インスリン4単位。食後。")).await.name.unwrap();
+    all_meet(&replicas).await;
+    // The cut.
+    north.write_handover(&record, "安静。酸素3L。", named("佐藤")).unwrap();
+    south.write_handover(&record, "安静。酸素5L。", named("鈴木")).unwrap();
+    chart(north, &record, "佐藤", draft(Some(&note), "インスリン6単位。食後。")).await;
+    chart(south, &record, "鈴木", draft(Some(&note), "インスリン8単位。食後。")).await;
+    let confirm = |note: Option<&str>, text: &str| ChartWrite::Confirm {
+        note: note.map(str::to_owned),
+        words: Words { text: text.into(), occurrence: None },
+    };
+    assert!(refused(north, &record, confirm(None, "酸素")).await.contains("nothing to confirm"));
+    all_meet(&replicas).await;
+
+    let here = shown(north, &record).await;
+    assert_eq!(shown(south, &record).await.charts, here.charts);
+    let chart_here = &here.charts[0];
+    let [oxygen] = chart_here.handover_apart.as_slice() else { panic!("{chart_here:?}") };
+    let of = |shown: &[super::chart_apart::SideShown]| {
+        shown.iter().map(|side| (side.author.clone(), side.text.clone())).collect::<BTreeMap<_, _>>()
+    };
+    let sides = |one: &str, other: &str| {
+        BTreeMap::from([("佐藤", one), ("鈴木", other)].map(|(who, text)| (who.to_owned(), text.to_owned())))
+    };
+    assert_eq!(of(&oxygen.sides), sides("酸素3L", "酸素5L"));
+    assert_eq!(oxygen.range, [3, 8]);
+    let [insulin] = chart_here.drafts[0].apart.as_slice() else { panic!("{chart_here:?}") };
+    assert_eq!(of(&insulin.sides), sides("インスリン6単位", "インスリン8単位"));
+    for part in [
+        format!("    ASK: 「{}」 was changed apart (別々に変更、要確認): 「酸素", oxygen.text),
+        "confirm WORDS`\n".to_owned(),
+        format!("confirm --note {} WORDS`\n", &note[..8]),
+    ] {
+        assert!(here.text.contains(&part), "{part} in {}", here.text);
+    }
+
+    let unread = refused(north, &record, sign(&note)).await;
+    assert!(unread.contains("--as-read") && !unread.contains("インスリン"), "{unread}");
+    assert!(refused(north, &record, confirm(None, "安静")).await.contains("nothing to confirm"));
+    south.write_handover(&record, "安静。酸素5L。", named("鈴木")).unwrap();
+    chart(north, &record, "佐藤", confirm(Some(&note), "インスリン")).await;
+    all_meet(&replicas).await;
+    let here = charts(north, &record).await;
+    assert_eq!((here.handover.as_str(), here.handover_apart.len()), ("安静。酸素5L。", 0));
+    assert_eq!(
+        (here.drafts[0].text.clone(), here.drafts[0].apart.len()),
+        (chart_here.drafts[0].text.clone(), 0)
+    );
+    chart(north, &record, "佐藤", sign(&note)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_draft_that_was_changed_apart_is_signed_by_who_names_what_was_read() {
+    let (_region, replicas, record) = ward(["north", "south"]).await;
+    let [north, south] = &replicas;
+    let note = chart(north, &record, "佐藤", draft(None, "右上腕")).await.name.unwrap();
+    all_meet(&replicas).await;
+    chart(north, &record, "佐藤", draft(Some(&note), "左上腕")).await;
+    chart(south, &record, "鈴木", draft(Some(&note), "右下腕")).await;
+    all_meet(&replicas).await;
+    assert!(refused(south, &record, sign(&note)).await.contains("changed by several people apart"));
+    let version = Some(charts(south, &record).await.drafts[0].version.clone());
+    chart(south, &record, "鈴木", ChartWrite::Sign { note, title: None, version }).await;
+    assert_eq!(RecordView::of(&south.facts(&record).unwrap().0).notes[0].excerpt, "左下腕");
+}

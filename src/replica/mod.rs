@@ -14,6 +14,7 @@ mod appending_tests;
 pub mod asking;
 pub mod backing;
 pub mod blocked;
+pub mod chart_apart;
 pub mod chart_marks;
 pub mod chart_shown;
 mod chart_text;

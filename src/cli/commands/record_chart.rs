@@ -78,6 +78,19 @@ pub enum ChartArgs {
         #[arg(long, value_name = "NUMBER")]
         occurrence: Option<u32>,
     },
+    /// Say that a sentence is right as it stands, though several people changed it without having seen one another's changes.
+    ///
+    /// `musubi show` tells which sentences these are, and what each of them wrote. Whoever corrects such a sentence settles it, too.
+    Confirm {
+        /// Words of the sentence, as they stand in the text.
+        words: String,
+        /// The draft, or its beginning, as `musubi show` names it; without it, the hand-over.
+        #[arg(long, value_name = "ID")]
+        note: Option<String>,
+        /// Which of the places where the words stand, from 1; needed where they stand several times.
+        #[arg(long, value_name = "NUMBER")]
+        occurrence: Option<u32>,
+    },
     /// Print what everybody typed into the chart, from the signed logs; also when the chart is spoiled.
     Texts,
     /// Begin a new chart beside a spoiled one, with what can be read of it.
@@ -167,6 +180,10 @@ impl ChartArgs {
                 words: Words { text: filled("the words", words)?, occurrence: *occurrence },
                 mark: if *important { Mark::Important } else { Mark::Struck },
                 on: !*off,
+            },
+            ChartArgs::Confirm { words, note, occurrence } => ChartWrite::Confirm {
+                note: note.clone(),
+                words: Words { text: filled("the words", words)?, occurrence: *occurrence },
             },
             ChartArgs::NewChart => ChartWrite::NewChart,
             ChartArgs::Texts => return Err(Failure::wrong_call("`texts` writes nothing")),
@@ -279,6 +296,12 @@ mod tests {
                     words: Words { text: "安静".into(), occurrence: Some(2) },
                     mark: Mark::Important,
                     on: false,
+                },
+            ),
+            (
+                vec!["confirm", "酸素5L"],
+                ChartWrite::Confirm {
+                    note: None, words: Words { text: "酸素5L".into(), occurrence: None }
                 },
             ),
             (vec!["new-chart"], ChartWrite::NewChart),

@@ -23,10 +23,8 @@ pub(crate) fn places_of_runs(file: &Path, rots: Rots) -> Vec<usize> {
     let rows: Vec<([u8; 12], Vec<u8>)> = {
         let database = redb::Database::open(file).unwrap();
         let table = database.begin_read().unwrap().open_table(RUNS).unwrap();
-        let row = |row: Result<(redb::AccessGuard<'_, &[u8; 12]>, redb::AccessGuard<'_, &[u8]>), _>| {
-            row.map(|(key, value)| (*key.value(), value.value().to_vec())).unwrap()
-        };
-        table.iter().unwrap().map(row).collect()
+        let rows = table.iter().unwrap().map(Result::unwrap);
+        rows.map(|(key, value)| (*key.value(), value.value().to_vec())).collect()
     };
     let bytes = std::fs::read(file).unwrap();
     let sought: Vec<(Vec<u8>, usize)> = match rots {

@@ -42,6 +42,7 @@ pub fn status(areas: &[&str], digest: u8) -> Status {
         quarantined: 0,
         damaged: 0,
         backup_error: None,
+        rules_refused: None,
         forked: 0,
         peers: Vec::new(),
         horizon: Vec::new(),

@@ -56,6 +56,9 @@ pub struct Status {
     /// Why the last attempt at a backup failed, if it did.
     #[serde(default)]
     pub backup_error: Option<String>,
+    /// Why the site's table of rules is not used, if it has a mistake.
+    #[serde(default)]
+    pub rules_refused: Option<String>,
 }
 
 /// The heads of one area and part.

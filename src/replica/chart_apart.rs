@@ -15,12 +15,12 @@ pub struct ApartShown {
     /// Its characters in the text: the first, and the one behind the last.
     pub range: [usize; 2],
     /// How each of them left it.
-    pub sides: Vec<SideShown>,
+    pub sides: Vec<SideLeft>,
 }
 
 /// How somebody left a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SideShown {
+pub struct SideLeft {
     /// How it read; empty if they deleted it.
     pub text: String,
     /// Who.
@@ -32,13 +32,13 @@ pub struct SideShown {
 impl ApartShown {
     /// Shows sentences, the earliest reading of each first; `who` tells who wrote a change.
     pub(super) fn all(apart: &[Apart], who: impl Fn(&ChangeHash) -> String) -> Vec<Self> {
-        let side = |side: &ApartSide| SideShown {
+        let side = |side: &ApartSide| SideLeft {
             text: side.text.clone(),
             author: who(&side.change),
             time: WallMs(u64::try_from(side.time_s).unwrap_or(0).saturating_mul(1_000)),
         };
         let shown = |one: &Apart| {
-            let mut sides: Vec<SideShown> = one.sides.iter().map(side).collect();
+            let mut sides: Vec<SideLeft> = one.sides.iter().map(side).collect();
             sides.sort_by_key(|side| side.time);
             Self { text: one.text.clone(), range: [one.range.start, one.range.end], sides }
         };

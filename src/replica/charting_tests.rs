@@ -372,7 +372,7 @@ async fn a_sentence_that_two_changed_apart_is_asked_about_and_not_signed_unread(
     assert_eq!(shown(south, &record).await.charts, here.charts);
     let chart_here = &here.charts[0];
     let [oxygen] = chart_here.handover_apart.as_slice() else { panic!("{chart_here:?}") };
-    let of = |shown: &[super::chart_apart::SideShown]| {
+    let of = |shown: &[super::chart_apart::SideLeft]| {
         shown.iter().map(|side| (side.author.clone(), side.text.clone())).collect::<BTreeMap<_, _>>()
     };
     let sides = |one: &str, other: &str| {

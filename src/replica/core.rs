@@ -136,6 +136,8 @@ pub struct Replica {
     pub(super) streams: Streams,
     /// The rules by which orders and views are checked.
     pub(super) checker: Arc<Checker>,
+    /// Why the site's table of rules is not used, if it is not.
+    pub(super) rules_refused: Option<String>,
 }
 
 /// What a new store begins with.
@@ -262,6 +264,7 @@ impl Replica {
             editing: Mutex::new(()),
             streams: Streams::default(),
             checker: Checker::demonstration(),
+            rules_refused: None,
         };
         replica.index_step()?;
         Ok(replica)

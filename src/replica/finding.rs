@@ -144,6 +144,7 @@ impl Replica {
         };
         let waits = self.waits(view, shown.is_none());
         let mut text = shown.as_ref().map_or_else(String::new, KnowledgeShown::text);
+        text.extend(self.less_checked().map(|told| format!("{told}\n")));
         text.push_str(&told::text(&person, now));
         text.push_str(&waits_text(&waits));
         text.push_str(&render::text_told(view, now, &told));

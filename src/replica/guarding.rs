@@ -6,7 +6,8 @@
 //! a drug being given is checked as an order is, also against harm that was possible before.
 //!
 //! The rules are the demonstration, NOT for clinical use, unless the configuration names a table or the store's folder
-//! has one called [`RULES_FILE`].
+//! has one called [`RULES_FILE`]. A table with a mistake is not used, and the replica goes on with the demonstration: who
+//! cannot read a record is harmed more than who is told, at each record and order, that less is checked.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -61,9 +62,30 @@ pub fn read_rules(path: &Path) -> Result<Arc<Checker>, ReplicaError> {
 }
 
 impl Replica {
-    /// Checks by this table from now on.
-    pub fn use_rules(&mut self, checker: Arc<Checker>) {
-        self.checker = checker;
+    /// Checks by the table of a file from now on; by the demonstration if it has a mistake, which is told then.
+    pub fn use_rules(&mut self, path: &Path) {
+        match read_rules(path) {
+            Ok(checker) => (self.checker, self.rules_refused) = (checker, None),
+            Err(error) => {
+                tracing::error!(%error, "the site's table of rules is not used; orders are checked by the demonstration");
+                (self.checker, self.rules_refused) = (Checker::demonstration(), Some(error.to_string()));
+            }
+        }
+    }
+
+    /// Says why the site's table of rules is not used, if it is not.
+    pub fn rules_refused(&self) -> Option<&str> {
+        self.rules_refused.as_deref()
+    }
+
+    /// Tells whoever reads or orders that the site's table of rules is not used.
+    pub(super) fn less_checked(&self) -> Option<String> {
+        self.rules_refused.as_ref().map(|error| {
+            format!(
+                "未確認：施設の安全確認の表が使えず、見本の表だけで確認している / CHECKED BY THE DEMONSTRATION TABLE ONLY, \
+                 NOT for clinical use: the site's table has a mistake: {error}"
+            )
+        })
     }
 
     /// Computes a record's view by this replica's rules, as of the record's latest statement: same facts and rules,
@@ -117,6 +139,7 @@ impl Replica {
         let is_brought = |alert: &&&Alert| !goes_on || (alert.interrupts() && !known.contains(&alert.pair));
         let brought: Vec<&&Alert> = touched.iter().filter(is_brought).collect();
         let mut warnings = warnings(&view, &position);
+        warnings.extend(self.less_checked());
         warnings.extend(unchecked(&view, order));
         warnings.extend(told::left_out(person.left_out()));
         let Some(reason) = reason.map(str::trim).filter(|reason| !reason.is_empty()) else {
@@ -178,6 +201,10 @@ pub(super) fn warnings(view: &RecordView, position: &Position) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replica::environment::SystemEnvironment;
+    use crate::replica::home::Home;
+    use crate::replica::request::{MedicationAction, NewPatient, Write};
+    use crate::replica::tests::{Region, author};
 
     #[test]
     fn a_wrong_table_names_file_line_and_column() {
@@ -190,5 +217,30 @@ mod tests {
             "{error}"
         );
         assert!(matches!(read_rules(&dir.path().join("none.csv")), Err(ReplicaError::File(_))));
+    }
+
+    #[test]
+    fn a_replica_whose_table_is_wrong_opens_and_tells_that_less_is_checked() {
+        let mut region = Region::new();
+        let (north, _) = region.enrol("north");
+        let patient = NewPatient { name: "三浦 花子".into(), kana: None, birth_date: None, sex: None };
+        let record = north.register(&patient, None, author()).unwrap().record;
+        drop(north);
+        let home = region.dir.path().join("north");
+        let open = || Home::open(&home, &Region::key(&home), Arc::new(SystemEnvironment)).unwrap();
+        std::fs::write(home.join(RULES_FILE), "rule_id,kind\n").unwrap();
+        let north = open();
+        assert!(north.status(Vec::new(), None).unwrap().rules_refused.unwrap().contains("line 1"));
+        let text = north.show(&record).unwrap().text;
+        assert!(text.starts_with("未確認") && text.contains("line 1"), "{text}");
+        let (action, drug) = (MedicationAction::Start, "ロキソプロフェン".into());
+        let order = Write::Medication { action, drug, code: None, dose: None, reason: None };
+        let written = north.write(&record, order, author()).unwrap();
+        assert!(written.warnings.iter().any(|one| one.contains("DEMONSTRATION TABLE ONLY")), "{written:?}");
+        drop(north);
+        std::fs::remove_file(home.join(RULES_FILE)).unwrap();
+        let north = open();
+        assert_eq!(north.status(Vec::new(), None).unwrap().rules_refused, None);
+        assert!(!north.show(&record).unwrap().text.contains("DEMONSTRATION"));
     }
 }

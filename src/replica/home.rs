@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::core::{Beginning, Replica};
 use super::environment::Environment;
 use super::error::ReplicaError;
-use super::guarding::{RULES_FILE, read_rules};
+use super::guarding::RULES_FILE;
 use super::realm::NewDevice;
 use crate::store::Store;
 use crate::store::keys::KeySource;
@@ -56,10 +56,10 @@ impl Home {
         Self::create(path, key, environment, &beginning)
     }
 
-    /// Opens a store; a table of rules in its folder ([`RULES_FILE`]) is used from then on.
+    /// Opens a store; a table of rules in its folder ([`RULES_FILE`]) is used from then on, if it is right.
     ///
     /// # Errors
-    /// When there is none, it is in use, the key does not open it, it is damaged, or the table is wrong.
+    /// When there is none, it is in use, the key does not open it, or it is damaged.
     pub fn open(
         path: &Path,
         key: &KeySource,
@@ -72,7 +72,7 @@ impl Home {
         })?;
         let rules = path.join(RULES_FILE);
         if rules.exists() {
-            replica.use_rules(read_rules(&rules)?);
+            replica.use_rules(&rules);
         }
         Ok(replica)
     }

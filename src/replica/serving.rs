@@ -15,7 +15,6 @@ use super::config::{BackupConfig, PeerConfig, ReplicaConfig};
 use super::core::Replica;
 use super::environment::Environment;
 use super::error::ReplicaError;
-use super::guarding::read_rules;
 use super::home::Home;
 use super::local::{Answerer, ControlSocket};
 use super::neighbours::Neighbours;
@@ -48,7 +47,7 @@ pub async fn serve(
     let mut replica = block_in_place(|| Home::open(&config.store, key, environment))?;
     warn_of_areas(config, &replica);
     if let Some(rules) = &config.interactions {
-        replica.use_rules(read_rules(rules)?);
+        replica.use_rules(rules);
     }
     if let Some(areas) = &config.areas {
         replica.hold_only(areas.clone());

@@ -65,6 +65,7 @@ impl Replica {
             horizon: horizon.collect(),
             backup,
             backup_error: None,
+            rules_refused: self.rules_refused().map(str::to_owned),
         })
     }
 }

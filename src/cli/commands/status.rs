@@ -67,6 +67,9 @@ fn render(status: &Status, paper: Paper) -> String {
     if let Some(error) = &status.backup_error {
         rows.push(("BACKUP FAILED", error.clone()));
     }
+    if let Some(error) = &status.rules_refused {
+        rows.push(("CHECKS REDUCED", format!("orders are checked by the demonstration table: {error}")));
+    }
     if status.damaged > 0 {
         let runs = counted(status.damaged, "run", "runs");
         rows.push(("DAMAGED", format!("{runs} cannot be read; sync with a peer to fetch them again")));
@@ -136,6 +139,7 @@ mod tests {
             horizon: vec![],
             backup: None,
             backup_error: None,
+            rules_refused: None,
         }
     }
 

@@ -105,6 +105,7 @@ fn status(world: &World<'_>, node: usize, replica: &Replica) -> Status {
         horizon: Vec::new(),
         backup: None,
         backup_error: None,
+        rules_refused: None,
     }
 }
 

@@ -114,18 +114,18 @@ pub fn view(facts: &Facts, section: Section) -> (Vec<Series>, Vec<Conflict>) {
 
 /// Notes of the values of a thread which are corrected, withdrawn or written apart.
 fn mark(thread: &Thread<'_>, read: &mut [Read]) {
-    let disputed = thread.is_concurrent() && clash(read, &thread.tips).is_some();
+    let disputed = clash(read, &thread.tips).is_some();
     for (index, node) in thread.nodes.iter().enumerate() {
-        let is_tip = thread.tips.contains(&index);
-        if !is_tip && read[index].point.state == ValueState::Current {
+        if !thread.tips.contains(&index) && read[index].point.state == ValueState::Current {
             read[index].point.state = ValueState::Corrected;
         }
         if node.act() == Act::Refute {
             let hidden = node.follows.iter().filter(|followed| !thread.tips.contains(followed));
             hidden.for_each(|followed| read[*followed].point.state = ValueState::Withdrawn);
         }
-        read[index].latest.marks.concurrent = is_tip && thread.is_concurrent();
-        read[index].latest.marks.disputed = is_tip && disputed;
+        // Shown of tips alone: what is followed is not current.
+        read[index].latest.marks.concurrent = thread.is_concurrent();
+        read[index].latest.marks.disputed = disputed;
     }
 }
 

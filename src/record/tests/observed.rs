@@ -72,6 +72,18 @@ fn one_tube_s_value_that_came_over_three_ways_is_one_value_with_three_places() {
     let [conflict] = view.conflicts.as_slice() else { panic!("expected one conflict") };
     assert_eq!(conflict.statements, [first, second, third, other].map(|handle| story.position(handle)));
     assert!(view.results[0].latest.iter().all(|latest| latest.marks.disputed));
+    // Also the copy that stands behind what contradicts it, and a third value is no second contradiction.
+    let copy = story.write(5, Act::Assert, &[], &potassium("3.5 mmol/L", "t1"));
+    let odd = story.write(6, Act::Assert, &[], &potassium("4.4 mmol/L", "t1"));
+    let all = [first, second, third, other, copy, odd];
+    let view = story.view();
+    let [conflict] = view.conflicts.as_slice() else { panic!("expected one conflict") };
+    assert_eq!(conflict.statements, all.map(|handle| story.position(handle)));
+    assert_eq!(conflict.summary, "K: 3.5 mmol/L ‖ 6.9 mmol/L ‖ 4.4 mmol/L");
+    story.write(1, Act::Decide, &all, &potassium("6.9 mmol/L", "t1"));
+    let view = story.view();
+    assert!(view.conflicts.iter().all(|conflict| !conflict.open));
+    assert!(view.results[0].latest.iter().all(|latest| !latest.marks.disputed));
 }
 
 #[test]

@@ -80,6 +80,24 @@ impl Story {
         self.push(site, Act::Assert, Some(source), follows, resource)
     }
 
+    /// Imports versions of a resource at two sites, of which the second met the last before the first: they follow each
+    /// other in a circle, and none hides another. Returns the handle of each.
+    pub(super) fn import_crosswise(&mut self, source: &str, versions: &[Value]) -> Vec<usize> {
+        let mut versions = versions.to_vec();
+        for (number, version) in versions.iter_mut().enumerate() {
+            version["id"] = json!("crosswise");
+            version["meta"] = json!({ "versionId": number.to_string() });
+        }
+        let mut handles: Vec<usize> = Vec::new();
+        for version in &versions {
+            let before: Vec<usize> = handles.last().copied().into_iter().collect();
+            handles.push(self.import(1, source, &before, version));
+        }
+        let last = self.import(2, source, &[], versions.last().unwrap());
+        self.import(2, source, &[last], &versions[0]);
+        handles
+    }
+
     /// Writes a statement with any follows.
     pub(super) fn push(
         &mut self,

@@ -39,6 +39,8 @@ pub struct Thread<'a> {
     pub tips: Vec<usize>,
     /// The nodes that brought concurrent nodes together, in order.
     pub merges: Vec<Merge>,
+    /// For each node a number that it shares with those that it follows in a circle.
+    circles: Vec<usize>,
 }
 
 /// A node that follows nodes which had not seen each other.
@@ -87,6 +89,11 @@ impl<'a> Thread<'a> {
     /// Says whether several tips had not seen each other.
     pub fn is_concurrent(&self) -> bool {
         self.tips.len() > 1
+    }
+
+    /// Says whether two nodes follow each other in a circle: then neither hides or ends the other.
+    pub fn is_circle(&self, one: usize, other: usize) -> bool {
+        self.circles[one] == self.circles[other]
     }
 
     /// Returns the tips, the latest first.
@@ -212,7 +219,7 @@ fn thread<'a>(members: Vec<usize>, links: &Links, slots: &mut [Option<Node<'a>>]
         })
         .collect();
     let circles = circles(&nodes);
-    Thread { tips: tips(&nodes, &circles), merges: merges(&nodes, &circles), nodes }
+    Thread { tips: tips(&nodes, &circles), merges: merges(&nodes, &circles), nodes, circles }
 }
 
 /// Numbers the strongly connected components (Tarjan, without recursion): what is followed has a smaller

@@ -62,7 +62,7 @@ pub struct Dose {
     pub when: Option<String>,
     /// What became of it.
     pub state: DoseState,
-    /// Doses of the same drug at nearly the same time: double dose or double entry?
+    /// Doses of the same drug at nearly the same time, the earliest first: double dose or double entry?
     pub twins: Vec<Position>,
     /// What to know before relying on it.
     #[serde(flatten)]
@@ -185,5 +185,4 @@ fn find_twins(doses: &mut [Dose], threads: &[usize]) {
         doses[one].twins.push(second);
         doses[other].twins.push(first);
     }
-    doses.iter_mut().for_each(|dose| dose.twins.sort_unstable());
 }

@@ -18,6 +18,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::standing::standing;
 use crate::base::planted::{Plant, is_planted};
 use crate::record::conflict::{self, Clash, Conflict};
 use crate::record::facts::Facts;
@@ -184,7 +185,7 @@ pub fn view(facts: &Facts) -> (Allergies, Vec<Conflict>) {
         let read: Vec<Reading> =
             thread.nodes.iter().map(|node| Reading::of(&node.first().json(), node.act())).collect();
         none_known(&thread, &read, &mut section.none_known);
-        let mut standing = standing(&thread, &read);
+        let mut standing = assertions(&thread, &read);
         if overwritten {
             standing.retain(|node| thread.tips.contains(node));
         }
@@ -294,26 +295,11 @@ fn meaning(json: &Value, act: Act, codes: &[Code]) -> Meaning {
     })
 }
 
-/// Finds the assertions that stand: those from which no refutation or resolution, that may hide them, follows.
-fn standing(thread: &Thread<'_>, read: &[Reading]) -> Vec<usize> {
-    let mut ended = vec![false; thread.nodes.len()];
+/// Finds the assertions that stand. What "none known" says ends none.
+fn assertions(thread: &Thread<'_>, read: &[Reading]) -> Vec<usize> {
     let ends = |node: usize| matches!(read[node].claim(), Some(Claim::Refuted | Claim::Resolved));
-    // What "none known" or a disputed refutation says never ends an assertion.
-    let strong = |node: usize| !thread.nodes[node].is_disputed();
-    let mut open: Vec<(usize, bool)> =
-        (0..thread.nodes.len()).filter(|node| ends(*node)).map(|node| (node, strong(node))).collect();
-    let mut seen: Vec<[bool; 2]> = vec![[false; 2]; thread.nodes.len()];
-    while let Some((at, verified)) = open.pop() {
-        for followed in thread.nodes[at].follows.iter().copied() {
-            if !std::mem::replace(&mut seen[followed][usize::from(verified)], true) {
-                ended[followed] |= verified || thread.nodes[followed].is_disputed();
-                open.push((followed, verified));
-            }
-        }
-    }
-    let stands = |node: &usize| !ended[*node] || thread.tips.contains(node);
-    let asserted = (0..thread.nodes.len()).filter(|node| read[*node].claim() == Some(Claim::Asserted));
-    asserted.filter(stands).collect()
+    let is_assertion = |node: &usize| read[*node].claim() == Some(Claim::Asserted);
+    standing(thread, ends).into_iter().filter(is_assertion).collect()
 }
 
 fn allergy(thread: &Thread<'_>, read: &[Reading], standing: &[usize]) -> Option<Allergy> {

@@ -153,7 +153,8 @@ pub fn view(facts: &Facts) -> (BloodType, Vec<Conflict>) {
     }
     sides.sort_by_key(|side| std::cmp::Reverse((side.source.time, side.source.positions.clone())));
     let (abo, rh) = (one(abos), one(rhs));
-    let usable = abo.is_some() && verified && !unreadable && !marks.disputed;
+    // What is verified says a group, and where nothing is disputed all say the same one.
+    let usable = verified && !unreadable && !marks.disputed;
     (BloodType { abo, rh, usable, sides, marks }, conflicts)
 }
 
@@ -239,10 +240,10 @@ mod tests {
             ("B−", Some(Abo::B), minus),
             ("O Rh negative", Some(Abo::O), minus),
         ] {
-            assert!(parse(text.to_owned()) == Says::Group(abo, rh), "{text}");
+            assert!(parse(text.to_owned()) == Says::Group(abo, rh) && is_readable(text), "{text}");
         }
         for odd in ["", "unknown", "A or B", "A+-", "0", "不明", "BO"] {
-            assert!(parse(odd.to_owned()) == Says::Unreadable, "{odd}");
+            assert!(parse(odd.to_owned()) == Says::Unreadable && !is_readable(odd), "{odd}");
         }
     }
 }

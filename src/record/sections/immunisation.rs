@@ -70,12 +70,13 @@ pub fn view(facts: &Facts) -> (Vec<Shot>, Vec<Conflict>) {
             differ.then(|| Clash { kind: "two-versions", summary: shots[first].vaccine.clone() })
         };
         conflicts.extend(conflict::find(&thread, Section::Immunisation, clash));
-        let marks = Marks::of(&thread, thread.is_concurrent() && clash(&thread.tips).is_some());
+        let marks = Marks::of(&thread, clash(&thread.tips).is_some());
         for tip in &thread.tips {
             let node = &thread.nodes[*tip];
             let refuted = node.act() == Act::Refute && !node.follows.is_empty();
-            // A refutation says what is withdrawn: that is what is shown.
-            let shown = if refuted { node.follows.clone() } else { vec![*tip] };
+            // A refutation says what is withdrawn: that is what is shown. A disputed one withdraws nothing verified.
+            let withdrawn = node.follows.iter().copied().filter(|followed| !thread.tips.contains(followed));
+            let shown = if refuted { withdrawn.collect() } else { vec![*tip] };
             for index in shown {
                 let state = if refuted { ShotState::Withdrawn } else { shots[index].state };
                 all.push(Shot { state, marks, source: Source::of(node), ..shots[index].clone() });

@@ -92,6 +92,19 @@ struct Read {
     copies: Vec<FollowRef>,
 }
 
+impl Read {
+    /// Takes in the same value of the same specimen, which came another way.
+    fn take_copy(&mut self, copy: Read) {
+        self.point.positions.extend(copy.point.positions);
+        self.point.positions.sort_unstable();
+        self.copies.extend(copy.copies);
+        // Of one value the verified source is shown.
+        if self.latest.marks.unverified {
+            self.latest = copy.latest;
+        }
+    }
+}
+
 /// Views the vital signs, or the results, of a record, by name.
 pub fn view(facts: &Facts, section: Section) -> (Vec<Series>, Vec<Conflict>) {
     let mut series: BTreeMap<(String, String), Vec<Read>> = BTreeMap::new();
@@ -114,55 +127,48 @@ pub fn view(facts: &Facts, section: Section) -> (Vec<Series>, Vec<Conflict>) {
 
 /// Notes of the values of a thread which are corrected, withdrawn or written apart.
 fn mark(thread: &Thread<'_>, read: &mut [Read]) {
-    let disputed = thread.is_concurrent() && clash(read, &thread.tips).is_some();
+    let disputed = clash(read, &thread.tips).is_some();
     for (index, node) in thread.nodes.iter().enumerate() {
-        let is_tip = thread.tips.contains(&index);
-        if !is_tip && read[index].point.state == ValueState::Current {
+        if !thread.tips.contains(&index) && read[index].point.state == ValueState::Current {
             read[index].point.state = ValueState::Corrected;
         }
         if node.act() == Act::Refute {
             let hidden = node.follows.iter().filter(|followed| !thread.tips.contains(followed));
             hidden.for_each(|followed| read[*followed].point.state = ValueState::Withdrawn);
         }
-        read[index].latest.marks.concurrent = is_tip && thread.is_concurrent();
-        read[index].latest.marks.disputed = is_tip && disputed;
+        // Shown of tips alone: what is followed is not current.
+        read[index].latest.marks.concurrent = thread.is_concurrent();
+        read[index].latest.marks.disputed = disputed;
     }
 }
 
 fn gather(section: Section, mut read: Vec<Read>, conflicts: &mut Vec<Conflict>) -> Series {
     read.sort_by_key(|one| (std::cmp::Reverse(one.instant), one.point.positions.clone()));
     let mut kept: Vec<Read> = Vec::new();
+    // The values of each tube at each moment, by their places in `kept`.
+    let mut tubes: BTreeMap<(String, i64), Vec<usize>> = BTreeMap::new();
     for one in read {
-        let tube = |other: &&mut Read| {
-            let states = [other.point.state, one.point.state];
-            other.specimen.is_some()
-                && other.specimen == one.specimen
-                && other.instant == one.instant
-                && states == [ValueState::Current; 2]
-        };
-        let mut same: Vec<&mut Read> = kept.iter_mut().filter(tube).collect();
-        if let Some(equal) = same.iter_mut().find(|other| other.point.value == one.point.value) {
-            equal.point.positions.extend(one.point.positions);
-            equal.point.positions.sort_unstable();
-            equal.copies.extend(one.copies);
-            // Of one value the verified source is shown.
-            if equal.latest.marks.unverified {
-                equal.latest = one.latest;
-            }
+        let is_known = one.point.state == ValueState::Current;
+        let Some(specimen) = one.specimen.clone().filter(|_| is_known) else {
+            kept.push(one);
             continue;
+        };
+        let values = tubes.entry((specimen, one.instant)).or_default();
+        match values.iter().find(|place| kept[**place].point.value == one.point.value) {
+            Some(equal) => kept[*equal].take_copy(one),
+            None => {
+                values.push(kept.len());
+                kept.push(one);
+            }
         }
-        let mut one = one;
-        if !same.is_empty() {
-            let all = same.iter().flat_map(|other| other.copies.clone());
-            let copies: Vec<FollowRef> = all.chain(one.copies.iter().copied()).collect();
-            let values =
-                same.iter().map(|other| other.point.value.as_str()).chain([one.point.value.as_str()]);
-            let summary = format!("{}: {}", one.name, values.collect::<Vec<_>>().join(" ‖ "));
-            conflicts.push(open_conflict(section, "one-specimen-two-values", copies, summary));
-            same.iter_mut().for_each(|other| other.latest.marks.disputed = true);
-            one.latest.marks.disputed = true;
-        }
-        kept.push(one);
+    }
+    for values in tubes.into_values().filter(|values| values.len() > 1) {
+        let said: Vec<&str> = values.iter().map(|place| kept[*place].point.value.as_str()).collect();
+        let summary = format!("{}: {}", kept[values[0]].name, said.join(" ‖ "));
+        // Every copy: whoever decides follows all of them.
+        let copies = values.iter().flat_map(|place| kept[*place].copies.clone());
+        conflicts.push(open_conflict(section, "one-specimen-two-values", copies, summary));
+        values.iter().for_each(|place| kept[*place].latest.marks.disputed = true);
     }
     let is_current = |one: &&Read| one.point.state == ValueState::Current;
     let last = kept.iter().filter(is_current).map(|one| one.instant).max();

@@ -182,7 +182,7 @@ fn medication(thread: &Thread<'_>, read: &[Prescription]) -> Medication {
 
 fn state(takings: &[Taking], clash: bool) -> MedicationState {
     let has = |taking: Taking| takings.contains(&taking);
-    if clash && (has(Taking::Active) || has(Taking::OnHold)) {
+    if clash {
         return MedicationState::DecisionNeeded;
     }
     let order = [

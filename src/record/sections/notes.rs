@@ -172,19 +172,23 @@ fn versions(thread: &Thread<'_>, read: &[Reading]) -> Vec<Note> {
     let mut hidden = vec![false; thread.nodes.len()];
     for node in (0..thread.nodes.len()).filter(is_note) {
         let judge = &thread.nodes[node];
-        let hides = |f: &&usize| !judge.is_disputed() || thread.nodes[**f].is_disputed();
+        let may = |f: usize| !judge.is_disputed() || thread.nodes[f].is_disputed();
+        let hides = |f: &&usize| may(**f) && !thread.is_circle(node, **f);
         judge.follows.iter().filter(hides).for_each(|followed| hidden[*followed] = true);
     }
-    let mut current: Vec<usize> = (0..thread.nodes.len())
-        .filter(is_note)
-        .filter(|node| !hidden[*node] || thread.tips.contains(node))
-        .collect();
-    // A refutation carries no text worth showing: what it refutes is shown, marked as withdrawn.
+    let mut current: Vec<usize> =
+        (0..thread.nodes.len()).filter(is_note).filter(|node| !hidden[*node]).collect();
+    // A refutation carries no text worth showing: what it refutes is shown, marked as withdrawn. A disputed one
+    // withdraws nothing verified.
     let mut withdrawn = vec![false; thread.nodes.len()];
     let shown = |node: usize| {
         let bare = read[node].act == Act::Refute && read[node].text.is_empty();
         let follows = &thread.nodes[node].follows;
-        if bare && !follows.is_empty() { follows.clone() } else { vec![node] }
+        if bare && !follows.is_empty() {
+            follows.iter().copied().filter(|followed| hidden[*followed]).collect()
+        } else {
+            vec![node]
+        }
     };
     for node in std::mem::take(&mut current) {
         for shown in shown(node) {
@@ -206,7 +210,7 @@ fn versions(thread: &Thread<'_>, read: &[Reading]) -> Vec<Note> {
         addenda.clear();
         current = (0..thread.nodes.len()).collect();
     }
-    let disputed = clash(read, &current).is_some();
+    let disputed = clash(read, &current).or(clash(read, &thread.tips)).is_some();
     let mut marks = Marks::of(thread, disputed);
     marks.concurrent = current.len() > 1;
     let note = |node: usize| {
@@ -237,8 +241,7 @@ fn set_aside(thread: &Thread<'_>, read: &[Reading], current: &[usize]) -> BTreeS
     let decisions = (0..thread.nodes.len()).filter(|node| read[*node].act == Act::Decide);
     let against = decisions.flat_map(|node| thread.nodes[node].follows.iter().copied());
     let is_signed = |node: &usize| !matches!(read[*node].act, Act::Decide | Act::Addendum | Act::Refute);
-    let is_shown =
-        |node: &usize| current.iter().any(|one| one == node || read[*one].text == read[*node].text);
+    let is_shown = |node: &usize| current.iter().any(|one| read[*one].text == read[*node].text);
     against.filter(is_signed).filter(|node| !is_shown(node)).collect()
 }
 
@@ -304,7 +307,7 @@ fn without_markup(html: &str) -> String {
         };
         let tag = &rest[open + 1..open + close];
         let breaks = ["br", "/p", "/div", "/li", "/tr", "/h"].iter().any(|name| tag.starts_with(name));
-        if breaks && !text.is_empty() && !text.ends_with('\n') {
+        if breaks && !text.ends_with('\n') {
             text.push('\n');
         }
         rest = &rest[open + close + 1..];
@@ -320,5 +323,5 @@ fn clash(read: &[Reading], nodes: &[usize]) -> Option<Clash> {
         nodes.iter().map(|node| &read[*node]).filter(|reading| reading.act != Act::Addendum).collect();
     let first = versions.first()?;
     let differ = versions.iter().any(|one| one.text != first.text || one.withdrawn != first.withdrawn);
-    (versions.len() > 1 && differ).then(|| Clash { kind: "two-versions", summary: first.title.clone() })
+    differ.then(|| Clash { kind: "two-versions", summary: first.title.clone() })
 }

@@ -1,10 +1,12 @@
 //! Which statements of a thread still stand, where not everything that comes later ends what it follows.
 //!
 //! Rule: a statement is ended when a statement that may end it follows it, over however many others. A statement on
-//! disputed ground never ends a verified one. A tip always stands.
+//! disputed ground never ends a verified one, and none ends another that it follows in a circle; so a tip always stands.
 //!
 //! Law (`record::tests::laws_sections`: `what_stands_is_ended_by_what_follows_alone`): a statement that does not
 //! follow another never ends it.
+
+use std::collections::BTreeSet;
 
 use crate::record::conflict::Conflict;
 use crate::record::sections::Section;
@@ -15,18 +17,22 @@ use crate::record::threads::Thread;
 pub(super) fn standing(thread: &Thread<'_>, ends: impl Fn(usize) -> bool) -> Vec<usize> {
     let nodes = &thread.nodes;
     let mut ended = vec![false; nodes.len()];
-    let mut open: Vec<(usize, bool)> =
-        (0..nodes.len()).filter(|node| ends(*node)).map(|node| (node, !nodes[node].is_disputed())).collect();
-    let mut seen: Vec<[bool; 2]> = vec![[false; 2]; nodes.len()];
-    while let Some((at, verified)) = open.pop() {
+    // A way down from what ends: where it is, whether it began on verified ground, and whether above this circle.
+    let mut open: Vec<(usize, bool, bool)> = (0..nodes.len())
+        .filter(|node| ends(*node))
+        .map(|node| (node, !nodes[node].is_disputed(), false))
+        .collect();
+    let mut seen = BTreeSet::new();
+    while let Some((at, verified, above)) = open.pop() {
         for followed in nodes[at].follows.iter().copied() {
-            if !std::mem::replace(&mut seen[followed][usize::from(verified)], true) {
-                ended[followed] |= verified || nodes[followed].is_disputed();
-                open.push((followed, verified));
+            let above = above || !thread.is_circle(at, followed);
+            if seen.insert((followed, verified, above)) {
+                ended[followed] |= above && (verified || nodes[followed].is_disputed());
+                open.push((followed, verified, above));
             }
         }
     }
-    (0..nodes.len()).filter(|node| !ended[*node] || thread.tips.contains(node)).collect()
+    (0..nodes.len()).filter(|node| !ended[*node]).collect()
 }
 
 /// Finds the nodes that a later version of the same resource of the same source replaces: the source's own
@@ -40,8 +46,8 @@ pub(super) fn replaced(thread: &Thread<'_>) -> Vec<bool> {
                 (Some(mine), Some(other)) => mine.same_resource(other),
                 (_, _) => false,
             };
-            let circle = earlier.follows.contains(&index);
-            replaced[followed] |= same && !circle && (!node.is_disputed() || earlier.is_disputed());
+            let above = !thread.is_circle(index, followed);
+            replaced[followed] |= same && above && (!node.is_disputed() || earlier.is_disputed());
         }
     }
     replaced

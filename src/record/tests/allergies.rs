@@ -81,6 +81,29 @@ fn no_known_allergy_never_replaces_what_it_follows() {
 }
 
 #[test]
+fn what_no_known_allergy_follows_keeps_its_danger() {
+    let mut story = Story::default();
+    let mut wheat = allergy("小麦");
+    wheat["criticality"] = json!("high");
+    let base = story.write(1, Act::Assert, &[], &wheat);
+    story.write(2, Act::Change, &[base], &no_known_allergy());
+    let shown = &story.view().allergies.active[0];
+    assert_eq!((shown.criticality, &shown.claims), (Some(Criticality::High), &vec![Claim::Asserted]));
+    assert!(!shown.marks.disputed);
+}
+
+#[test]
+fn no_known_allergy_is_read_from_its_words_alone_and_says_nothing_once_it_is_refuted() {
+    for words in ["なし", "特になし", "None known", "NKDA", "薬剤アレルギーなし"] {
+        let mut story = Story::default();
+        let none = story.write(1, Act::Assert, &[], &allergy(words));
+        assert_eq!(story.view().allergies.knowledge, Knowledge::NoneKnown, "{words}");
+        story.write(2, Act::Refute, &[none], &allergy(words));
+        assert_eq!(story.view().allergies.knowledge, Knowledge::Unknown, "{words}");
+    }
+}
+
+#[test]
 fn nothing_said_is_unknown_and_that_allergies_are_unknown_is_not_an_allergy() {
     let mut story = Story::default();
     assert_eq!(story.view().allergies.knowledge, Knowledge::Unknown);
@@ -186,6 +209,93 @@ fn a_disputed_refutation_of_an_earlier_assertion_leaves_its_substance() {
     assert_eq!(also(&story), ["アスピリン"]);
 }
 
+/// An allergy to a group of drugs, of which a reaction names the one that was given.
+fn reaction_to(substance: serde_json::Value) -> serde_json::Value {
+    json!({
+        "resourceType": "AllergyIntolerance", "code": {"text": "抗菌薬"},
+        "reaction": [{"substance": substance, "manifestation": [{"text": "発疹"}], "severity": "severe"}],
+    })
+}
+
+#[test]
+fn the_drug_that_a_reaction_names_is_warned_about() {
+    let coded = json!({"coding": [{"system": "urn:local", "code": "7", "display": "アモキシシリン"}]});
+    for substance in [json!({"text": "アモキシシリン"}), coded] {
+        let mut story = Story::default();
+        story.write(1, Act::Assert, &[], &reaction_to(substance));
+        story.write(2, Act::Assert, &[], &order("アモキシシリン", "active", "3カプセル"));
+        let view = story.view();
+        assert_eq!(view.alerts.iter().map(|alert| alert.kind.name()).collect::<Vec<_>>(), ["drug-allergy"]);
+        assert_eq!(view.allergies.active[0].substance, "抗菌薬");
+        assert_eq!(view.allergies.active[0].reactions, ["発疹 (severe)"]);
+    }
+}
+
+#[test]
+fn the_code_of_a_reaction_s_substance_stands_with_those_of_the_allergy() {
+    let mut story = Story::default();
+    let yj = "http://capstandard.jp/iyaku.info/CodeSystem/YJ-code";
+    story.write(
+        1,
+        Act::Assert,
+        &[],
+        &reaction_to(json!({"coding": [{"system": yj, "code": "6131001M1023"}]})),
+    );
+    let codes = &story.view().allergies.active[0].codes;
+    assert_eq!(codes.iter().map(|code| code.code.as_str()).collect::<Vec<_>>(), ["6131001M1023"]);
+}
+
+#[test]
+fn resolved_here_and_refuted_there_nobody_says_that_it_exists() {
+    let mut story = Story::default();
+    let base = story.write(1, Act::Assert, &[], &allergy("卵"));
+    story.write(1, Act::Stop, &[base], &allergy("卵"));
+    story.write(2, Act::Refute, &[base], &allergy("卵"));
+    let view = story.view();
+    let [shown] = view.allergies.inactive.as_slice() else { panic!("expected one inactive allergy") };
+    assert_eq!(shown.claims, [Claim::Resolved, Claim::Refuted]);
+    assert!(shown.marks.concurrent && !shown.marks.disputed);
+    assert!(view.conflicts.is_empty());
+}
+
+#[test]
+fn what_was_refuted_is_listed_with_the_most_dangerous_first() {
+    let mut story = Story::default();
+    for (name, criticality) in [("卵", "low"), ("そば", "high"), ("えび", "high")] {
+        let mut resource = allergy(name);
+        resource["criticality"] = json!(criticality);
+        let base = story.write(1, Act::Assert, &[], &resource);
+        story.write(1, Act::Refute, &[base], &resource);
+    }
+    let view = story.view();
+    let names: Vec<&str> = view.allergies.inactive.iter().map(|one| one.substance.as_str()).collect();
+    assert_eq!(names, ["えび", "そば", "卵"]);
+}
+
+#[test]
+fn a_stolen_device_may_take_back_what_it_said_itself() {
+    let mut story = Story::default();
+    let said = story.write(1, Act::Assert, &[], &allergy("ペニシリン"));
+    let back = story.write(1, Act::Refute, &[said], &allergy("ペニシリン"));
+    [said, back].into_iter().for_each(|thief| story.dispute(thief));
+    let view = story.view();
+    assert_eq!((view.allergies.active.len(), view.allergies.inactive.len()), (0, 1));
+}
+
+#[test]
+fn versions_that_were_imported_crosswise_leave_the_allergy_active() {
+    let mut story = Story::default();
+    let mut refuted = allergy("ペニシリン");
+    refuted["verificationStatus"] = json!({"coding": [{"code": "refuted"}]});
+    story.import_crosswise("urn:emr", &[allergy("ペニシリン"), refuted]);
+    let view = story.view();
+    assert_eq!((view.allergies.active.len(), view.allergies.inactive.len()), (1, 0));
+    assert!(view.allergies.active[0].marks.disputed);
+    // An addition to one of them is not a refutation of the other.
+    story.write(3, Act::Change, &[0], &no_known_allergy());
+    assert_eq!(story.view().allergies.active.len(), 1);
+}
+
 #[test]
 fn a_planted_last_write_hides_what_it_has_not_seen() {
     for refuted_last in [true, false] {
@@ -215,4 +325,40 @@ fn a_planted_last_write_changes_nothing_that_is_not_concurrent() {
     assert_eq!(story.view().to_json(), before);
     story.write(1, Act::Refute, &[seen], &allergy("ペニシリン"));
     assert!(story.view().allergies.active.is_empty());
+}
+
+#[test]
+fn a_planted_last_write_keeps_what_was_settled_before() {
+    let mut story = Story::default();
+    let base = story.write(1, Act::Assert, &[], &allergy("ペニシリン"));
+    let north = story.write(1, Act::Change, &[base], &allergy("ペニシリン"));
+    let south = story.write(2, Act::Refute, &[base], &allergy("ペニシリン"));
+    let settled = story.write(1, Act::Decide, &[north, south], &allergy("ペニシリン"));
+    let before = story.view().to_json();
+    let fault = plant(Plant::LastWriteWinsAllergies);
+    assert_eq!(story.view().to_json(), before, "one statement is current");
+    story.write(1, Act::Change, &[settled], &allergy("ペニシリン"));
+    story.write(2, Act::Refute, &[settled], &allergy("ペニシリン"));
+    assert_eq!(story.view().conflicts.len(), 0);
+    drop(fault);
+    assert_eq!(story.view().conflicts.len(), 2);
+}
+
+#[test]
+fn a_planted_last_write_reaches_over_entries_of_one_substance() {
+    let mut story = Story::default();
+    story.write(1, Act::Assert, &[], &allergy("そば"));
+    story.write(1, Act::Assert, &[], &allergy("ペニシリン"));
+    let south = story.write(2, Act::Assert, &[], &allergy("ﾍﾟﾆｼﾘﾝ"));
+    story.write(2, Act::Refute, &[south], &allergy("ﾍﾟﾆｼﾘﾝ"));
+    let active = |story: &Story| -> Vec<String> {
+        story.view().allergies.active.iter().map(|one| one.substance.clone()).collect()
+    };
+    assert_eq!(active(&story), ["そば", "ペニシリン"]);
+    let fault = plant(Plant::LastWriteWinsAllergies);
+    assert_eq!(active(&story), ["そば"]);
+    story.write(1, Act::Assert, &[], &allergy("ペニシリン"));
+    assert_eq!(active(&story), ["そば", "ペニシリン"], "the latest is an assertion");
+    drop(fault);
+    assert_eq!(active(&story).len(), 3);
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::record::fixtures::{Story, order};
-use crate::record::sections::medication::MedicationState;
+use crate::record::fixtures::{Story, allergy, order};
+use crate::record::sections::medication::{MedicationState, is_giving};
 use crate::record::statement::Act;
 
 fn kinds(story: &Story) -> Vec<(&'static str, bool)> {
@@ -35,6 +35,7 @@ fn a_decision_leaves_one_tip() {
     let view = story.view();
     assert!(view.medication.active.is_empty());
     assert_eq!(view.medication.ended.len(), 1);
+    assert!(!view.medication.ended[0].state.is_active_for_checks());
     assert_eq!(kinds(&story), [("dose-vs-stop", false)]);
 }
 
@@ -167,4 +168,43 @@ fn a_disputed_stop_does_not_stop() {
     // A verified statement that stands on it countersigns it.
     story.write(1, Act::Stop, &[thief], &order("ワルファリン", "stopped", ""));
     assert!(story.view().medication.active.is_empty());
+}
+
+#[test]
+fn two_sites_that_name_a_drug_by_the_same_codes_show_each_code_once() {
+    let mut story = Story::default();
+    let coded = |dose: &str| {
+        let mut resource = order("ワルファリン", "active", dose);
+        resource["medicationCodeableConcept"]["coding"] =
+            json!([{"system": "urn:yj", "code": "3332001F1024"}, {"system": "urn:hot", "code": "104197401"}]);
+        resource
+    };
+    let base = story.write(1, Act::Assert, &[], &coded("2mg"));
+    story.write(1, Act::Change, &[base], &coded("3mg"));
+    story.write(2, Act::Change, &[base], &coded("1mg"));
+    let view = story.view();
+    let codes: Vec<&str> = view.medication.active[0].codes.iter().map(|code| code.code.as_str()).collect();
+    assert_eq!(codes, ["104197401", "3332001F1024"]);
+}
+
+#[test]
+fn a_prohibition_beside_an_order_needs_a_decision() {
+    let mut story = Story::default();
+    let base = story.write(1, Act::Assert, &[], &order("ワルファリン", "active", "2mg"));
+    story.write(1, Act::Change, &[base], &order("ワルファリン", "active", "3mg"));
+    let mut never = order("ワルファリン", "active", "");
+    never["doNotPerform"] = json!(true);
+    story.write(2, Act::Change, &[base], &never);
+    assert_eq!(kinds(&story), [("dose-vs-prohibition", true)]);
+    assert_eq!(story.view().medication.active[0].state, MedicationState::DecisionNeeded);
+}
+
+#[test]
+fn an_order_gives_a_drug_and_a_stop_or_an_allergy_gives_none() {
+    let mut story = Story::default();
+    let base = story.write(1, Act::Assert, &[], &order("アスピリン", "active", "100mg"));
+    story.write(1, Act::Stop, &[base], &order("アスピリン", "stopped", ""));
+    story.write(1, Act::Assert, &[], &allergy("アスピリン"));
+    let facts = story.facts();
+    assert_eq!(facts.iter().map(is_giving).collect::<Vec<_>>(), [true, false, false]);
 }

@@ -142,6 +142,7 @@ impl Replica {
         warnings.extend(self.less_checked());
         warnings.extend(unchecked(&view, order));
         warnings.extend(told::left_out(person.left_out()));
+        warnings.extend(told::unheld(&person.unheld()));
         let Some(reason) = reason.map(str::trim).filter(|reason| !reason.is_empty()) else {
             if !brought.is_empty() {
                 let blocked = brought.iter().map(|alert| alert.why.line()).collect();

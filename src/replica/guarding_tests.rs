@@ -170,6 +170,25 @@ fn tie_with_nobody(replica: &Replica, record: &RecordId, kind: TieKind, count: u
     replica.append(vec![Append { area, part, entries: vec![entry], knowing: [].into() }]).unwrap();
 }
 
+/// A clinic's private record is linked with one in a shared area: elsewhere nothing of it is held but its name.
+#[test]
+fn a_linked_record_of_which_nothing_is_held_is_told_where_a_person_reads_or_orders() {
+    let world = World::new(14);
+    let replica = region(&world).swap_remove(0);
+    let record = register(&replica, "田中 幸雄", AREA);
+    let orders = || {
+        let order = order(MedicationAction::Start, "アムロジピン錠5mg", "1錠");
+        (replica.write(&record, order, author()).unwrap().warnings, replica.show(&record).unwrap())
+    };
+    let (warned, shown) = orders();
+    assert!(!warned.concat().contains("NOT HELD") && !shown.text.contains("NOT HELD"), "{warned:?}");
+    tie_with_nobody(&replica, &record, TieKind::Link, 1);
+    let (warned, shown) = orders();
+    assert!(warned.concat().contains("LINKED RECORDS NOT HELD HERE: 000000000000: "), "{warned:?}");
+    assert!(shown.text.contains("LINKED RECORDS NOT HELD HERE: 000000000000: "), "{}", shown.text);
+    assert_eq!(shown.person["unheld"].as_array().map(Vec::len), Some(1));
+}
+
 #[test]
 fn no_number_of_other_ties_hides_what_a_linked_record_knows() {
     let world = World::new(13);

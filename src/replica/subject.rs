@@ -9,7 +9,7 @@ use super::knowing::Known;
 use crate::base::RecordId;
 use crate::record::facts::Facts;
 use crate::record::linking::group::GROUP_MAX;
-use crate::record::linking::{PersonView, order, tie};
+use crate::record::linking::{PersonView, order, person, tie};
 
 /// The facts of a record and of those that ties name, from record to record: the linked ones first, and no more than
 /// [`GROUP_MAX`].
@@ -46,6 +46,11 @@ impl PersonFacts {
     /// Counts the records that ties name and that were not loaded: there were too many.
     pub(super) fn left_out(&self) -> u64 {
         order::left_out(tie::ties(self.held.values()).values(), &self.held)
+    }
+
+    /// Returns the linked records of which nothing is held here.
+    pub(super) fn unheld(&self) -> Vec<RecordId> {
+        person::unheld(&self.records(), &self.held)
     }
 
     /// Returns the records that are linked with the asked one, itself among them.

@@ -46,6 +46,8 @@ pub struct PersonView {
     pub seen: Vec<String>,
     /// How many records that ties name were not looked into: a linked one may be among them.
     pub left_out: u64,
+    /// Joined records of which nothing is held here: what they know of danger is neither shown nor checked.
+    pub unheld: Vec<RecordId>,
     /// What was written while the asked record was joined with one that is not joined any more.
     pub written_together: Vec<WrittenTogether>,
 }
@@ -129,6 +131,7 @@ impl PersonView {
             asked,
             cautions: doubtful.iter().filter_map(|record| caution(held.get(record)?)).collect(),
             left_out,
+            unheld: unheld(&records, held),
             seen: parts.iter().flat_map(|facts| unnamed::seen(facts)).collect(),
             written_together: written_together(&records, &parts),
             records: records.into_iter().collect(),
@@ -171,6 +174,12 @@ pub fn joined_when_written(fact: &Fact) -> BTreeSet<RecordId> {
     let json = fact.json();
     let named = fhir::items(&json, &["extension"]).iter().filter(|item| item["url"] == WRITTEN_IN_URL);
     named.filter_map(|item| item["valueIdentifier"]["value"].as_str()?.parse().ok()).collect()
+}
+
+/// Finds those of some records of which nothing is held.
+pub fn unheld(records: &BTreeSet<RecordId>, held: &BTreeMap<RecordId, Facts>) -> Vec<RecordId> {
+    let is_held = |record: &RecordId| held.get(record).is_some_and(|facts| facts.iter().next().is_some());
+    records.iter().filter(|record| !is_held(record)).copied().collect()
 }
 
 fn caution(other: &Facts) -> Option<Caution> {

@@ -28,6 +28,9 @@ pub fn text(person: &PersonView, now: WallMs) -> String {
     if let Some(left_out) = left_out(person.left_out) {
         line(&format!("  !! {left_out}"));
     }
+    if let Some(unheld) = unheld(&person.unheld) {
+        line(&format!("  !! {unheld}"));
+    }
     for pair in &person.decide {
         line(&format!(
             "  ‖ 判断が必要 / DECISION NEEDED: {} = {} ? 統合していません / not joined",
@@ -90,6 +93,18 @@ pub fn left_out(records: u64) -> Option<String> {
         format!(
             "リンクの記載にある記録のうち{records}件は参照していません。連結された記録が含まれる可能性があります / \
              NOT ALL LINKED RECORDS READ: {records} records that are named in links were not looked into"
+        )
+    })
+}
+
+/// Says that nothing is held here of linked records; nothing when something is held of all.
+pub fn unheld(records: &[RecordId]) -> Option<String> {
+    let named: Vec<String> = records.iter().map(short).collect();
+    (!named.is_empty()).then(|| {
+        format!(
+            "連結された記録 {0} はこの端末にありません。そのアレルギーや薬は表示も確認もされていません / LINKED RECORDS NOT HELD \
+             HERE: {0}: their allergies and drugs are neither shown nor checked",
+            named.join(", ")
         )
     })
 }

@@ -18,6 +18,7 @@ pub mod lane;
 pub mod sync;
 // L4
 pub mod backup;
+pub mod bundle;
 pub mod interop;
 pub mod store;
 pub mod transport;
@@ -26,4 +27,6 @@ pub mod replica;
 // L6
 pub mod drill;
 // L7
+pub mod bench;
+// L8
 pub mod cli;

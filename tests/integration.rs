@@ -1,7 +1,10 @@
 //! Tests that need more than one process, a server or the network: one binary for all of them.
 
 mod backup_s3;
+mod bench_heal;
 mod both_ways;
+mod bucket_sync;
+mod bundles;
 mod cli;
 mod drill;
 mod netns;

@@ -12,13 +12,14 @@ use crate::drill::{assert_passed, run_scenario};
 const WITHIN: Duration = Duration::from_secs(60);
 const REPLICAS: usize = 3;
 
-fn ip(words: &[&str]) -> Option<String> {
+/// Runs `ip` and returns what it printed, if it succeeded.
+pub fn ip(words: &[&str]) -> Option<String> {
     let output = Command::new("ip").args(words).stdin(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Says whether this machine lets this user make network namespaces.
-fn is_possible(test: &str) -> bool {
+pub fn is_possible(test: &str) -> bool {
     let probe = format!("probe-{}-{test}", std::process::id());
     let made = ip(&["netns", "add", &probe]).is_some() && ip(&["netns", "del", &probe]).is_some();
     if !made {

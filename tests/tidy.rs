@@ -13,12 +13,14 @@ const LAYERS: &[(&str, u8)] = &[
     ("lane", 2),
     ("sync", 3),
     ("backup", 4),
+    ("bundle", 4),
     ("interop", 4),
     ("store", 4),
     ("transport", 4),
     ("replica", 5),
     ("drill", 6),
-    ("cli", 7),
+    ("bench", 7),
+    ("cli", 8),
 ];
 /// Who may name a crate.
 const FENCES: &[(&str, &[&str])] = &[
@@ -33,6 +35,9 @@ const FENCES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("comfy_table", &["cli"]),
     ("mimalloc", &["main.rs"]),
+    ("nix", &["bench"]),
+    ("fast_qr", &["bundle/qr.rs"]),
+    ("rqrr", &["bundle/qr.rs"]),
 ];
 /// What pure code does not touch: files, network, clock, randomness, runtime.
 const IMPURE: &[&str] = &[
@@ -48,7 +53,7 @@ const IMPURE: &[&str] = &[
     "thread_rng",
     "OsRng",
 ];
-const PURE: &[&str] = &["base", "identity", "record", "chart", "lane", "sync", "backup/plan.rs"];
+const PURE: &[&str] = &["base", "identity", "record", "chart", "lane", "sync", "backup/plan.rs", "bundle"];
 const SOURCE_LINES_MAX: usize = 500;
 const TEST_LINES_MAX: usize = 700;
 const ROOT: &[&str] = &[

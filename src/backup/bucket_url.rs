@@ -18,7 +18,7 @@ const EXAMPLES: &str =
 /// ```
 ///
 /// The endpoint may come from `AWS_ENDPOINT_URL`, the region from `AWS_REGION`; without any endpoint the
-/// bucket is one of AWS. Credentials never stand in an address: they come from the environment.
+/// bucket is one of AWS. An HTTP proxy is named by `&proxy=http://host:port`, or by `HTTPS_PROXY` and its kin. Credentials never stand in an address: they come from the environment.
 ///
 /// ```
 /// use musubi::backup::BucketUrl;
@@ -95,18 +95,27 @@ fn parse_s3(rest: &str) -> Result<BucketUrl, BucketError> {
     }
     let mut endpoint = None;
     let mut region = None;
+    let mut proxy = None;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let slot = match name {
             "endpoint" => &mut endpoint,
             "region" => &mut region,
-            _ => return wrong("after '?' only endpoint= and region= are known, joined by '&'".to_owned()),
+            "proxy" => &mut proxy,
+            _ => {
+                let known = "after '?' only endpoint=, region= and proxy= are known, joined by '&'";
+                return wrong(known.to_owned());
+            }
         };
         if slot.replace(decoded(value)?).is_some() {
             return wrong(format!("{name}= is given twice"));
         }
     }
-    S3Place::new(bucket, prefix, endpoint.as_deref(), region.as_deref()).map(BucketUrl::S3)
+    let place = S3Place::new(bucket, prefix, endpoint.as_deref(), region.as_deref())?;
+    Ok(BucketUrl::S3(match proxy {
+        Some(proxy) => place.through(&proxy)?,
+        None => place,
+    }))
 }
 
 /// Undoes `%XX`.
@@ -171,6 +180,7 @@ mod tests {
             "s3://bucket",
             "s3://bucket/a/b?endpoint=https://s3.example.org",
             "s3://bucket?endpoint=http://127.0.0.1:8333&region=eu-west-1",
+            "s3://bucket?endpoint=http://127.0.0.1:8333&proxy=http://proxy.ward:3128",
         ] {
             assert_eq!(BucketUrl::parse(text).unwrap().to_string(), text);
         }
@@ -189,11 +199,13 @@ mod tests {
             ("s3://Bucket", "bucket"),
             ("s3://bucket/a//b", "prefix"),
             ("s3://bucket/a/../b", "prefix"),
-            ("s3://bucket?endpont=http://x", "only endpoint= and region="),
+            ("s3://bucket?endpont=http://x", "only endpoint=, region="),
             ("s3://bucket?region=a&region=b", "twice"),
             ("s3://bucket?endpoint=127.0.0.1:8333", "http://"),
             ("s3://bucket?endpoint=http://", "http://"),
             ("s3://bucket?region=", "region"),
+            ("s3://bucket?proxy=proxy:3128", "http://host:port"),
+            ("s3://bucket?proxy=http://me:secret@proxy:3128", "without credentials"),
         ] {
             assert!(problem(text).contains(hint), "{text}: {}", problem(text));
         }

@@ -184,11 +184,34 @@ impl Check<'_> {
                 return broken(promise, format!("prefix {prefix}: {seen:?} instead of {due:?}"));
             }
         }
+        self.listing_on(&all).await?;
         let everything = self.bucket.list("").await.map_err(failed(promise))?;
         match all.iter().find(|info| !everything.contains(info)) {
             None => Ok(()),
             Some(lacking) => broken(promise, format!("the list of everything lacks {}", lacking.key)),
         }
+    }
+
+    /// Walks page by page, and from the middle.
+    async fn listing_on(&self, all: &[ObjectInfo]) -> Result<(), Violation> {
+        let promise = "a listing that goes on behind a key misses and repeats nothing";
+        let prefix = format!("conformance/{}/list/", self.run);
+        let due: Vec<&ObjectInfo> =
+            all.iter().filter(|info| info.key.as_str().starts_with(&prefix)).collect();
+        for begins in [0, 1, due.len() / 2, due.len()] {
+            let mut after = begins.checked_sub(1).map(|last| due[last].key.clone());
+            let mut seen = Vec::new();
+            loop {
+                let page = self.bucket.list_after(&prefix, after.as_ref()).await.map_err(failed(promise))?;
+                let Some(last) = page.last() else { break };
+                after = Some(last.key.clone());
+                seen.extend(page);
+            }
+            if seen.iter().collect::<Vec<_>>() != due[begins..] {
+                return broken(promise, format!("from {begins} on: {seen:?}"));
+            }
+        }
+        Ok(())
     }
 
     async fn size_limit(&self) -> Result<(), Violation> {

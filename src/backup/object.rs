@@ -62,6 +62,9 @@ impl FromStr for ObjectKey {
     }
 }
 
+/// Bounds one page of [`Bucket::list_after`], objects: S3's own limit.
+pub const PAGE_OBJECTS_MAX: usize = 1_000;
+
 /// Describes one stored object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectInfo {
@@ -157,6 +160,17 @@ impl Bucket {
         }
     }
 
+    /// Creates the bucket if there is none. A key that may not create buckets will do where there is one.
+    ///
+    /// # Errors
+    /// As [`Bucket::check`] and [`Bucket::create`].
+    pub async fn make_sure(&self) -> Result<(), BucketError> {
+        match self.check().await {
+            Err(BucketError::BucketMissing { .. }) => self.create().await,
+            answer => answer,
+        }
+    }
+
     /// Stores an object unless the key is taken, and returns when it is durable. Putting the same bytes
     /// again is harmless and settles what became of a put whose answer was lost.
     ///
@@ -228,9 +242,7 @@ impl Bucket {
     /// [`BucketError::Key`] for a prefix that no key can have; [`BucketError::TooMany`] above
     /// [`LIST_OBJECTS_MAX`], instead of a listing that is cut short.
     pub async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, BucketError> {
-        if let Some(problem) = broken_rule(prefix) {
-            return Err(BucketError::Key { key: prefix.chars().take(64).collect(), problem });
-        }
+        check_prefix(prefix)?;
         let mut objects = match self {
             Bucket::File(bucket) => bucket.list(prefix).await?,
             Bucket::S3(bucket) => bucket.list(prefix).await?,
@@ -238,6 +250,34 @@ impl Bucket {
         };
         objects.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(objects)
+    }
+
+    /// Lists the first objects whose keys start with the prefix and come behind `after`, in the order of keys: at
+    /// most [`PAGE_OBJECTS_MAX`], and none only when there are none.
+    ///
+    /// # Errors
+    /// As [`Bucket::list`].
+    pub async fn list_after(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+    ) -> Result<Vec<ObjectInfo>, BucketError> {
+        check_prefix(prefix)?;
+        let mut objects = match self {
+            Bucket::S3(bucket) => bucket.list_after(prefix, after).await?,
+            Bucket::File(_) | Bucket::Memory(_) => self.list(prefix).await?,
+        };
+        objects.retain(|object| after.is_none_or(|after| object.key > *after));
+        objects.sort_by(|a, b| a.key.cmp(&b.key));
+        objects.truncate(PAGE_OBJECTS_MAX);
+        Ok(objects)
+    }
+}
+
+fn check_prefix(prefix: &str) -> Result<(), BucketError> {
+    match broken_rule(prefix) {
+        Some(problem) => Err(BucketError::Key { key: prefix.chars().take(64).collect(), problem }),
+        None => Ok(()),
     }
 }
 

@@ -1,35 +1,24 @@
 //! Sealed segments: many runs of one area and part, compressed, sealed under one read key, named by their hash.
 //!
-//! ```text
-//! "MSG1" ‖ header length (u16, big-endian) ‖ header ‖ ciphertext
-//! header      canonical CBOR [1, area, part, read key id (32), nonce (24)]
-//! ciphertext  XChaCha20-Poly1305 under the read key; associated data: everything before it
-//! plaintext   one zstd frame of: (length (u32, big-endian) ‖ plain run) …
-//! ```
+//! A segment is a sealed pack ([`crate::lane::sealed`]) of runs in their plain form.
 //!
 //! A segment is never changed; its name is the SHA-256 of its bytes, so a bucket cannot swap one for another.
 
-use std::io::{Read as _, Write as _};
-
-use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use minicbor::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
 
-use crate::base::cbor::{self, CborError};
+use crate::base::cbor::CborError;
 use crate::base::limits::RUN_PLAIN_BYTES_MAX;
 use crate::base::{Area, Digest, Part};
 use crate::identity::ReadKeyId;
 use crate::lane::Run;
 use crate::lane::frame::{FrameError, decode_plain, encode_plain};
+use crate::lane::sealed::{self, ITEM_HEAD_BYTES, Packer, SealedError, SealedHeader};
 
-const MAGIC: &[u8; 4] = b"MSG1";
-const ZSTD_LEVEL: i32 = 3;
 /// A segment is closed when its plain runs exceed this many bytes (FHIR text packs about 10 to 1, so that an
 /// object holds up to some 6 MiB).
 pub const SEGMENT_PLAIN_BYTES: usize = 48 << 20;
 /// Most plain bytes that a reader unpacks from one segment.
-pub const SEGMENT_PLAIN_BYTES_MAX: usize = SEGMENT_PLAIN_BYTES + RUN_PLAIN_BYTES_MAX + 8;
+pub const SEGMENT_PLAIN_BYTES_MAX: usize = SEGMENT_PLAIN_BYTES + RUN_PLAIN_BYTES_MAX + 2 * ITEM_HEAD_BYTES;
 /// Largest segment object that a reader fetches.
 pub const SEGMENT_BYTES_MAX: usize = SEGMENT_PLAIN_BYTES_MAX + (1 << 20);
 
@@ -66,59 +55,40 @@ pub enum SegmentError {
     Run(#[from] FrameError),
 }
 
-/// What a segment says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-#[cbor(array)]
-pub struct SegmentHeader {
-    /// The format's version: 1.
-    #[n(0)]
-    pub version: u8,
-    /// The area.
-    #[n(1)]
-    pub area: Area,
-    /// The part.
-    #[n(2)]
-    pub part: Part,
-    /// The read key that opens it.
-    #[n(3)]
-    pub key: ReadKeyId,
-    /// The nonce of the seal.
-    #[cbor(n(4), with = "minicbor::bytes")]
-    pub nonce: [u8; 24],
+impl From<SealedError> for SegmentError {
+    fn from(error: SealedError) -> Self {
+        match error {
+            SealedError::Shape => SegmentError::Shape,
+            SealedError::Header(error) => SegmentError::Header(error),
+            SealedError::Seal { area, part } => SegmentError::Seal { area, part },
+            SealedError::Unpack(error) => SegmentError::Unpack(error),
+        }
+    }
 }
 
 /// A segment under construction.
-pub struct SegmentWriter {
-    encoder: zstd::Encoder<'static, Vec<u8>>,
-    plain: usize,
-}
+#[derive(Default)]
+pub struct SegmentWriter(Packer);
 
 impl SegmentWriter {
     /// Starts an empty segment.
     pub fn new() -> Self {
-        let encoder = zstd::Encoder::new(Vec::new(), ZSTD_LEVEL).expect("level 3 exists");
-        Self { encoder, plain: 0 }
+        Self::default()
     }
 
     /// Adds a run.
     pub fn push(&mut self, run: &Run) {
-        let plain = encode_plain(run);
-        let length = u32::try_from(plain.len()).expect("a run is far below 4 GiB");
-        self.encoder
-            .write_all(&length.to_be_bytes())
-            .and_then(|()| self.encoder.write_all(&plain))
-            .expect("compressing into memory cannot fail");
-        self.plain += 4 + plain.len();
+        self.0.push(&encode_plain(run));
     }
 
     /// Says whether the segment has reached its size.
     pub fn is_full(&self) -> bool {
-        self.plain >= SEGMENT_PLAIN_BYTES
+        self.0.plain_bytes() >= SEGMENT_PLAIN_BYTES
     }
 
     /// Says whether nothing was added.
     pub fn is_empty(&self) -> bool {
-        self.plain == 0
+        self.0.plain_bytes() == 0
     }
 
     /// Seals the segment and names it.
@@ -129,21 +99,8 @@ impl SegmentWriter {
         key: (ReadKeyId, &[u8; 32]),
         nonce: [u8; 24],
     ) -> (Digest, Vec<u8>) {
-        let packed = self.encoder.finish().expect("compressing into memory cannot fail");
-        let header = cbor::to_vec(&SegmentHeader { version: 1, area: area.clone(), part, key: key.0, nonce });
-        let length = u16::try_from(header.len()).expect("a header has some 150 bytes");
-        let mut object = [MAGIC.as_slice(), &length.to_be_bytes(), &header].concat();
-        let sealed = XChaCha20Poly1305::new(key.1.into())
-            .encrypt(&XNonce::from(nonce), Payload { msg: &packed, aad: &object })
-            .expect("sealing in memory cannot fail");
-        object.extend_from_slice(&sealed);
+        let object = self.0.seal(area, part, key, nonce);
         (name_of(&object), object)
-    }
-}
-
-impl Default for SegmentWriter {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -156,12 +113,12 @@ pub fn name_of(object: &[u8]) -> Digest {
 ///
 /// # Errors
 /// [`SegmentError`] when the bytes are others or are not a segment.
-pub fn check(name: &Digest, object: &[u8]) -> Result<SegmentHeader, SegmentError> {
+pub fn check(name: &Digest, object: &[u8]) -> Result<SealedHeader, SegmentError> {
     let found = name_of(object);
     if found != *name {
         return Err(SegmentError::Hash { expected: *name, found });
     }
-    Ok(split(object)?.0)
+    Ok(sealed::header(object)?)
 }
 
 /// Opens a segment and returns its runs, in order.
@@ -169,39 +126,8 @@ pub fn check(name: &Digest, object: &[u8]) -> Result<SegmentHeader, SegmentError
 /// # Errors
 /// [`SegmentError`] when the key is another one, or anything inside is malformed or beyond its limits.
 pub fn open(object: &[u8], key: &[u8; 32]) -> Result<Vec<Run>, SegmentError> {
-    let (header, body) = split(object)?;
-    let packed = XChaCha20Poly1305::new(key.into())
-        .decrypt(&XNonce::from(header.nonce), Payload { msg: &object[body..], aad: &object[..body] })
-        .map_err(|_| SegmentError::Seal { area: header.area, part: header.part })?;
-    let mut plain = Vec::new();
-    zstd::Decoder::new(packed.as_slice())
-        .and_then(|decoder| decoder.take(SEGMENT_PLAIN_BYTES_MAX as u64 + 1).read_to_end(&mut plain))
-        .map_err(SegmentError::Unpack)?;
-    if plain.len() > SEGMENT_PLAIN_BYTES_MAX {
-        return Err(SegmentError::Unpack(std::io::Error::other("more than a segment may hold")));
-    }
-    let mut runs = Vec::new();
-    let mut rest = plain.as_slice();
-    while !rest.is_empty() {
-        let (length, after) = rest.split_first_chunk::<4>().ok_or(SegmentError::Shape)?;
-        let length = u32::from_be_bytes(*length) as usize;
-        let (run, after) = after.split_at_checked(length).ok_or(SegmentError::Shape)?;
-        runs.push(decode_plain(run)?);
-        rest = after;
-    }
-    Ok(runs)
-}
-
-fn split(object: &[u8]) -> Result<(SegmentHeader, usize), SegmentError> {
-    let rest = object.strip_prefix(MAGIC.as_slice()).ok_or(SegmentError::Shape)?;
-    let (length, rest) = rest.split_first_chunk::<2>().ok_or(SegmentError::Shape)?;
-    let length = usize::from(u16::from_be_bytes(*length));
-    let header = rest.get(..length).ok_or(SegmentError::Shape)?;
-    let header: SegmentHeader = cbor::from_canonical(header)?;
-    if header.version != 1 {
-        return Err(SegmentError::Shape);
-    }
-    Ok((header, MAGIC.len() + 2 + length))
+    let opened = sealed::open(object, key, SEGMENT_PLAIN_BYTES_MAX)?;
+    opened.items().map(|run| Ok(decode_plain(run?)?)).collect()
 }
 
 #[cfg(test)]

@@ -31,6 +31,11 @@ pub const CHECKPOINT_BYTES_MAX: usize = 128 << 10;
 pub const RUN_ENTRIES_MAX: usize = 4_096;
 /// Largest sum of entry bodies in one run, in bytes, unless one entry alone is larger.
 pub const RUN_BYTES_MAX: usize = 256 << 10;
+/// Largest sum of entry bodies in a run that was joined of smaller ones, in bytes: what a peer that was cut off in the middle of
+/// a run is sent again, at most (some 8 KiB packed).
+pub const JOINED_BYTES_MAX: usize = 32 << 10;
+/// Most entries in a run that was joined of smaller ones: as many as a device leaves unsigned.
+pub const JOINED_ENTRIES_MAX: usize = CHECKPOINT_ENTRIES_MAX;
 /// Largest plain encoding of a run that a reader accepts, in bytes.
 pub const RUN_PLAIN_BYTES_MAX: usize = ENTRY_BYTES_MAX + (1 << 20);
 /// Most branches of a forked lane that are kept.
@@ -79,3 +84,19 @@ pub const CERTIFICATE_BYTES_MAX: usize = 16 << 10;
 pub const INDEX_TAIL_ENTRIES_MAX: usize = 8_192;
 /// Bytes of entries not yet indexed that reads may have to walk.
 pub const INDEX_TAIL_BYTES_MAX: usize = 4 << 20;
+
+/// A block of a bundle is closed when its plain runs reach this many bytes: what a stick that is pulled loses at most,
+/// beside what the system had not yet written.
+pub const BUNDLE_BLOCK_PLAIN_BYTES: usize = 2 << 20;
+/// Most plain bytes that a reader unpacks from one block: a block's runs and one more, or one piece of a fork.
+pub const BUNDLE_BLOCK_PLAIN_BYTES_MAX: usize = BUNDLE_BLOCK_PLAIN_BYTES + MESSAGE_BYTES_MAX;
+/// Largest payload of a block, in bytes.
+pub const BUNDLE_BLOCK_BYTES_MAX: usize = BUNDLE_BLOCK_PLAIN_BYTES_MAX + (1 << 20);
+/// Most things wrong with one bundle that are told one by one; the others are counted.
+pub const BUNDLE_PROBLEMS_MAX: usize = 100;
+/// Most codes in one set of QR codes: four sheets of paper.
+pub const QR_CODES_MAX: usize = 48;
+/// Most plain bytes of one patient's card in a set of QR codes.
+pub const QR_CARD_PLAIN_BYTES_MAX: usize = 1 << 20;
+/// Most entries of one record that are kept with proofs from one answerer.
+pub const PROVEN_ENTRIES_MAX: usize = 4_096;

@@ -35,6 +35,8 @@ pub enum Plant {
     DropAcknowledgedWrite,
     /// One lane is left out of what every session but a process's first compares, sends and takes.
     ForgetLaneOnReconnect,
+    /// What is read from the store to be sent counts as held by the peer, before it has said so.
+    CountSentAsHeld,
 }
 
 const COUNT: usize = Plant::ALL.len();
@@ -49,7 +51,7 @@ static EVERYWHERE: AtomicU32 = AtomicU32::new(0);
 
 impl Plant {
     /// All faults.
-    pub const ALL: [Plant; 7] = [
+    pub const ALL: [Plant; 8] = [
         Self::SkipFsync,
         Self::SkipCheckpointCheck,
         Self::LastWriteWinsAllergies,
@@ -57,6 +59,7 @@ impl Plant {
         Self::LoseRunOnReconnect,
         Self::DropAcknowledgedWrite,
         Self::ForgetLaneOnReconnect,
+        Self::CountSentAsHeld,
     ];
 
     /// Returns the name.
@@ -69,6 +72,7 @@ impl Plant {
             Self::LoseRunOnReconnect => "lose-run-on-reconnect",
             Self::DropAcknowledgedWrite => "drop-acknowledged-write",
             Self::ForgetLaneOnReconnect => "forget-lane-on-reconnect",
+            Self::CountSentAsHeld => "count-sent-as-held",
         }
     }
 

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::commands::{
     backup::BackupCommand,
     bench::BenchCommand,
+    bundle::BundleCommand,
     decide::DecideCommand,
     drill::DrillCommand,
     export::ExportCommand,
@@ -85,6 +86,7 @@ pub(super) enum Command {
     Unlink(UnlinkCommand),
     Export(ExportCommand),
     Sync(SyncCommand),
+    Bundle(BundleCommand),
     Backup(BackupCommand),
     Drill(DrillCommand),
     Bench(BenchCommand),
@@ -105,6 +107,7 @@ impl Command {
             Command::Unlink(command) => command.run(context),
             Command::Export(command) => command.run(context),
             Command::Sync(command) => command.run(context),
+            Command::Bundle(command) => command.run(context),
             Command::Backup(command) => command.run(context),
             Command::Drill(command) => command.run(context),
             Command::Bench(command) => command.run(context),

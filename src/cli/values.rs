@@ -17,6 +17,8 @@ pub const SITE_KINDS: &[&str] =
 pub const DEVICE_ROLES: &[&str] = &["hospital", "tablet", "gateway"];
 /// The forms of an export.
 pub const EXPORT_FORMATS: &[&str] = &["fhir", "ndjson"];
+/// The parts.
+pub const PARTS: &[&str] = &["control", "card", "notes", "data", "audit"];
 /// What is done with a medication.
 pub const MEDICATION_ACTIONS: &[&str] = &["start", "change", "hold", "stop"];
 /// How critical an allergy is (FHIR `AllergyIntolerance.criticality`).
@@ -75,6 +77,17 @@ pub fn moment(text: &str, now: WallMs) -> Result<WallMs, String> {
     u64::try_from(read.as_millisecond()).map(WallMs).map_err(|_| wrong())
 }
 
+/// Reads a share, such as `1%` or `0.01`, above 0 and at most a half.
+///
+/// # Errors
+/// A sentence for the person who typed it.
+pub fn share(text: &str) -> Result<f64, String> {
+    let (number, of) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 100.0));
+    let share = number.trim().parse::<f64>().ok().map(|number| number / of);
+    let wrong = || format!("'{text}' is not a share above 0 and at most a half, such as 1% or 0.01");
+    share.filter(|share| *share > 0.0 && *share <= 0.5).ok_or_else(wrong)
+}
+
 /// Reads `HOST:PORT`.
 ///
 /// # Errors
@@ -87,6 +100,17 @@ pub fn host_and_port(text: &str) -> Result<String, String> {
     match good {
         true => Ok(text.to_owned()),
         false => Err("HOST:PORT is needed, as in north.example:7440 or [::1]:7440".to_owned()),
+    }
+}
+
+/// Reads a peer: a replica's `HOST:PORT`, or a bucket's address, in which a relative folder becomes absolute.
+///
+/// # Errors
+/// A sentence for the person who typed it.
+pub fn replica_or_bucket(text: &str) -> Result<String, String> {
+    match text.contains("://") {
+        true => bucket(text).map(|url| url.to_string()).map_err(|failure| failure.message),
+        false => host_and_port(text),
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::scenario::ReplicaName;
 use crate::base::{Area, Digest, Part};
-use crate::replica::answer::Status;
+use crate::replica::answer::{GroupHeads, Status};
+use crate::replica::subscription::Subscribed;
 
 /// Names the areas and parts on which replicas differ; empty when they have converged.
 ///
@@ -13,7 +14,7 @@ use crate::replica::answer::Status;
 pub fn differences(statuses: &BTreeMap<ReplicaName, Status>) -> Vec<String> {
     let mut groups: BTreeMap<(Area, Part), BTreeMap<&ReplicaName, Option<Digest>>> = BTreeMap::new();
     for (area, part) in statuses.values().flat_map(shared_groups) {
-        let holders = statuses.iter().filter(|(_, status)| holds(status, &area));
+        let holders = statuses.iter().filter(|(_, status)| status.holds(&area, part));
         let digests = holders.map(|(name, status)| (name, digest(status, &area, part))).collect();
         groups.insert((area, part), digests);
     }
@@ -28,9 +29,10 @@ pub fn differences(statuses: &BTreeMap<ReplicaName, Status>) -> Vec<String> {
             format!("{area} {part}: {}", told.collect::<Vec<_>>().join(", "))
         })
         .collect();
-    let mut by_subscription: BTreeMap<BTreeSet<&Area>, BTreeSet<Digest>> = BTreeMap::new();
+    let mut by_subscription: BTreeMap<(BTreeSet<&Area>, &[Subscribed]), BTreeSet<Digest>> = BTreeMap::new();
     for status in statuses.values() {
-        by_subscription.entry(status.areas.iter().collect()).or_default().insert(status.heads);
+        let subscription = (status.areas.iter().collect(), status.subscription.as_slice());
+        by_subscription.entry(subscription).or_default().insert(status.heads);
     }
     if found.is_empty() && by_subscription.values().any(|heads| heads.len() > 1) {
         let told = statuses.iter().map(|(name, status)| format!("{name} {}", status.heads.short()));
@@ -40,12 +42,9 @@ pub fn differences(statuses: &BTreeMap<ReplicaName, Status>) -> Vec<String> {
 }
 
 fn shared_groups(status: &Status) -> Vec<(Area, Part)> {
-    let shared = status.groups.iter().filter(|group| group.part != Part::Audit && !group.area.is_private());
+    let is_shared = |group: &&GroupHeads| group.part != Part::Audit && !group.area.is_private();
+    let shared = status.groups.iter().filter(is_shared).filter(|group| status.holds(&group.area, group.part));
     shared.map(|group| (group.area.clone(), group.part)).collect()
-}
-
-fn holds(status: &Status, area: &Area) -> bool {
-    *area == Area::common() || status.areas.contains(area)
 }
 
 fn digest(status: &Status, area: &Area, part: Part) -> Option<Digest> {

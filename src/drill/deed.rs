@@ -92,6 +92,31 @@ pub enum Deed {
         /// How.
         edit: HandoverEdit,
     },
+    /// A machine writes a bundle with everything in shared areas to a stick.
+    PackStick {
+        /// The replica.
+        at: usize,
+        /// Which stick.
+        stick: u64,
+    },
+    /// A machine reads what is whole on a stick.
+    ReadStick {
+        /// The replica.
+        at: usize,
+        /// Which stick.
+        stick: u64,
+        /// So much of its end is missing, in percent.
+        torn_percent: u64,
+    },
+    /// A patient's card is printed as QR codes, and read by another machine.
+    HandCard {
+        /// The replica that prints.
+        at: usize,
+        /// The replica that reads.
+        to: usize,
+        /// The patient.
+        patient: PatientAlias,
+    },
     /// Writers write one note after another, and power is cut right after one is acknowledged; with two writers
     /// or more another note is being written at that moment.
     KillInMidWrite {
@@ -235,6 +260,9 @@ impl Deed {
             | Deed::Write { at, .. }
             | Deed::Tie { at, .. }
             | Deed::Handover { at, .. }
+            | Deed::PackStick { at, .. }
+            | Deed::ReadStick { at, .. }
+            | Deed::HandCard { at, .. }
             | Deed::KillInMidWrite { at, .. }
             | Deed::Start { at }
             | Deed::Stop { at }

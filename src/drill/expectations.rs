@@ -163,6 +163,7 @@ fn by_sight(evidence: &Evidence<'_>, expectation: &Expectation) -> Option<Findin
             Clinical::Doubles => invariants::doubles_are_suggested(evidence),
             Clinical::Handovers => invariants::handovers_keep_what_was_typed(evidence),
             Clinical::Forks => invariants::forks_are_told(evidence),
+            Clinical::HeldBy => invariants::held_by_is_true(evidence),
         }),
         Expectation::BackupRestoresEqual => Some(match seen.sim.as_ref().map(|sim| &sim.backup_restores) {
             Some(Some(finding)) => finding.clone(),

@@ -157,6 +157,7 @@ fn a_check_without_a_case_is_not_one_that_passed() {
         "doubles-are-suggested",
         "handovers-keep-what-was-typed",
         "forks-are-told",
+        "held-by-is-true",
     ];
     assert_eq!(unjudged, unlooked);
     let rotted = judged(|_, seen| {

@@ -12,6 +12,7 @@ pub mod fixtures;
 pub mod key;
 pub mod keyring;
 pub mod signature;
+pub mod signed;
 pub mod wrap;
 
 pub use certificate::{

@@ -194,14 +194,24 @@ pub fn verify(
     carrier: &DeviceCertificate,
     certificates: &Certificates,
 ) -> Result<VerifiedCarried, CarryError> {
+    let name = &carried.name;
+    let holds = |area: &Area| carrier.covers(area, name.part);
+    if !holds(&name.area) || !holds(to) {
+        return Err(CarryError::Carrier { from: name.area.clone(), to: to.clone() });
+    }
+    prove(carried, certificates)
+}
+
+/// Verifies an entry by its proof alone: it stands in a tree that its lane's device signed, and its certificate covers
+/// its lane.
+///
+/// # Errors
+/// [`CarryError`] says what is wrong; only `UnknownCertificate` may be cured by what arrives later.
+pub fn prove(carried: &Carried, certificates: &Certificates) -> Result<VerifiedCarried, CarryError> {
     let Carried { name, seq, entry, size, proof, signature, certificate } = carried;
     let lane = name.id();
     if matches!(entry.kind, EntryKind::CERTIFICATE | EntryKind::CARRY) {
         return Err(CarryError::Kind { lane, kind: entry.kind });
-    }
-    let holds = |area: &Area| carrier.covers(area, name.part);
-    if !holds(&name.area) || !holds(to) {
-        return Err(CarryError::Carrier { from: name.area.clone(), to: to.clone() });
     }
     let ruling = certificates
         .device(certificate)

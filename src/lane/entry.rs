@@ -4,11 +4,14 @@
 //! `SHA-256(0x00 ‖ that CBOR)` (RFC 9162, section 2.1.1). Every body starts with its own version and, where it
 //! tells anything about a person, 8 random bytes of salt, so that a leaf hash gives nothing to guess at.
 
-use minicbor::{Decode, Encode};
+use minicbor::{Decode, Encode, Encoder};
 use sha2::{Digest as _, Sha256};
 
 use crate::base::cbor::{self, CborError};
 use crate::base::{Area, DeviceId, Digest, LaneId, Part, RealmId};
+
+/// An array of two, a kind and a length take at most so many bytes.
+const HEAD_BYTES_MAX: usize = 1 + 3 + 9;
 
 /// The kind of an entry; other numbers than the constants are kept, relayed and not interpreted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -53,8 +56,20 @@ impl Entry {
     pub fn leaf(&self) -> Digest {
         let mut hasher = Sha256::new();
         hasher.update([0x00]);
-        hasher.update(cbor::to_vec(self));
+        hasher.update(self.head());
+        hasher.update(&self.body);
         Digest(hasher.finalize().into())
+    }
+
+    /// Returns the encoding up to the body's bytes: these are long, and need not be copied to be hashed.
+    fn head(&self) -> Vec<u8> {
+        let mut encoder = Encoder::new(Vec::with_capacity(HEAD_BYTES_MAX));
+        let head = encoder
+            .array(2)
+            .and_then(|it| it.u16(self.kind.0))
+            .and_then(|it| it.bytes_len(self.body.len() as u64));
+        head.expect("writing to a Vec cannot fail");
+        encoder.into_writer()
     }
 }
 
@@ -113,5 +128,19 @@ impl LaneOpening {
     /// [`CborError`] when the body is not the canonical form.
     pub fn read(body: &[u8]) -> Result<Self, CborError> {
         cbor::from_canonical(body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leaf_is_the_hash_of_the_whole_encoding() {
+        for (kind, bytes) in [(1, 0), (2, 23), (6, 24), (300, 255), (24, 256), (65_535, 70_000)] {
+            let entry = Entry { kind: EntryKind(kind), body: vec![7; bytes] };
+            let hash = Sha256::new().chain_update([0x00]).chain_update(cbor::to_vec(&entry)).finalize();
+            assert_eq!(entry.leaf(), Digest(hash.into()), "kind {kind}, {bytes} bytes");
+        }
     }
 }

@@ -12,17 +12,35 @@
 //! A reader believes no length: inflation stops at the declared length, which is at most
 //! `RUN_PLAIN_BYTES_MAX`, and memory grows with what is really there.
 
-use std::io::Read as _;
+use std::cell::RefCell;
+use std::io::{self, Read as _};
+
+use zstd::bulk::{Compressor, Decompressor};
 
 use super::run::{Run, ShapeError};
 use crate::base::cbor::{self, CborError};
-use crate::base::limits::RUN_PLAIN_BYTES_MAX;
+use crate::base::limits::{RUN_BYTES_MAX, RUN_PLAIN_BYTES_MAX};
 
 const MAGIC: &[u8; 4] = b"MSF1";
 const HEADER_BYTES: usize = 8;
 const ZSTD_LEVEL: i32 = 3;
 /// Largest zstd window that a reader provides, as a power of two: the first that holds `RUN_PLAIN_BYTES_MAX`.
 const ZSTD_WINDOW_LOG_MAX: u32 = RUN_PLAIN_BYTES_MAX.next_power_of_two().trailing_zeros();
+
+/// What an ordinary run takes at most in its plain form, twice: it is inflated into one buffer of the declared length.
+const AT_ONCE_BYTES_MAX: usize = 2 * RUN_BYTES_MAX;
+/// What a run takes besides its entries and checkpoints, at most.
+const RUN_HEAD_BYTES: usize = 64;
+/// What an entry takes besides its body, at most.
+const ENTRY_HEAD_BYTES: usize = 16;
+/// What a checkpoint takes, at most.
+const CHECKPOINT_BYTES: usize = 80;
+
+thread_local! {
+    /// Contexts are some megabytes to set up and clear, more work than most runs are; they know nothing of the run before.
+    static PACKER: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
 
 /// Why bytes are not a run.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +70,8 @@ pub enum FrameError {
 
 /// Encodes a run in its plain form.
 pub fn encode_plain(run: &Run) -> Vec<u8> {
-    cbor::to_vec(run)
+    let heads = run.entries.len() * ENTRY_HEAD_BYTES + run.checkpoints.len() * CHECKPOINT_BYTES;
+    cbor::to_vec_of(run, RUN_HEAD_BYTES + heads + run.body_bytes())
 }
 
 /// Decodes the plain form of a run that keeps all limits and is complete; its signatures are not checked here.
@@ -71,7 +90,7 @@ pub fn decode_plain(plain: &[u8]) -> Result<Run, FrameError> {
 /// Packs a run as a frame.
 pub fn pack(run: &Run) -> Vec<u8> {
     let plain = encode_plain(run);
-    let packed = zstd::bulk::compress(&plain, ZSTD_LEVEL).expect("the output buffer fits any input");
+    let packed = with_packer(|packer| packer.compress(&plain)).expect("the output buffer fits any input");
     let length = u32::try_from(plain.len()).expect("a run has less than 4 GiB");
     [MAGIC.as_slice(), &length.to_be_bytes(), &packed].concat()
 }
@@ -95,6 +114,23 @@ pub fn unpack(frame: &[u8]) -> Result<Run, FrameError> {
 
 /// Inflates exactly one zstd frame that gives exactly `length` bytes.
 fn inflate(packed: &[u8], length: usize) -> Result<Vec<u8>, FrameError> {
+    match inflate_at_once(packed, length) {
+        Some(plain) => Ok(plain),
+        None => inflate_by_steps(packed, length),
+    }
+}
+
+/// Inflates what is one frame of an ordinary run, with a context that is kept; none for all else, whatever it is.
+fn inflate_at_once(packed: &[u8], length: usize) -> Option<Vec<u8>> {
+    let is_one = zstd::zstd_safe::find_frame_compressed_size(packed).ok() == Some(packed.len());
+    if length > AT_ONCE_BYTES_MAX || !is_one {
+        return None;
+    }
+    let plain = with_unpacker(|unpacker| unpacker.decompress(packed, length)).ok()?;
+    (plain.len() == length).then_some(plain)
+}
+
+fn inflate_by_steps(packed: &[u8], length: usize) -> Result<Vec<u8>, FrameError> {
     let mut decoder =
         zstd::stream::read::Decoder::with_buffer(packed).map_err(FrameError::Inflate)?.single_frame();
     decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(FrameError::Inflate)?;
@@ -108,4 +144,18 @@ fn inflate(packed: &[u8], length: usize) -> Result<Vec<u8>, FrameError> {
         0 => Ok(plain),
         tail => Err(FrameError::Tail(tail)),
     }
+}
+
+fn with_packer<T>(pack: impl FnOnce(&mut Compressor<'static>) -> io::Result<T>) -> io::Result<T> {
+    PACKER.with_borrow_mut(|kept| match kept {
+        Some(packer) => pack(packer),
+        None => pack(kept.insert(Compressor::new(ZSTD_LEVEL)?)),
+    })
+}
+
+fn with_unpacker<T>(unpack: impl FnOnce(&mut Decompressor<'static>) -> io::Result<T>) -> io::Result<T> {
+    UNPACKER.with_borrow_mut(|kept| match kept {
+        Some(unpacker) => unpack(unpacker),
+        None => unpack(kept.insert(Decompressor::new()?)),
+    })
 }

@@ -17,9 +17,12 @@ mod held;
 mod history;
 pub mod horizon;
 mod merge;
+pub mod proven;
 pub mod run;
+pub mod sealed;
 pub mod state;
 pub mod tree;
+pub mod vector;
 pub mod writer;
 
 pub use admission::{Admission, Advance, Forking, LaneLog, Refusal, RefusalReason, Wait, admit, admit_fork};
@@ -28,9 +31,11 @@ pub use entry::{Entry, EntryKind, LaneName, LaneOpening};
 pub use fork::{ForkProof, ForkSide, ForkState};
 pub use frame::FrameError;
 pub use horizon::{Horizon, HorizonBody, LaneMark};
-pub use run::{Checkpoint, Run, ShapeError};
-pub use state::{Head, LaneState, group_digest};
+pub use proven::{ProvenError, ProvenRecord};
+pub use run::{Checkpoint, Run, ShapeError, join, join_within};
+pub use state::{Head, LaneState};
 pub use tree::Frontier;
+pub use vector::{HeadVector, LaneRange};
 pub use writer::{AppendError, Appended, append};
 
 #[cfg(test)]

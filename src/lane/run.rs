@@ -4,7 +4,10 @@ use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
 use super::entry::Entry;
 use super::tree::TREE_SIZE_MAX;
-use crate::base::limits::{ENTRY_BYTES_MAX, FORK_PATH_ENTRIES_MAX, RUN_BYTES_MAX, RUN_ENTRIES_MAX};
+use crate::base::limits::{
+    ENTRY_BYTES_MAX, FORK_PATH_ENTRIES_MAX, JOINED_BYTES_MAX, JOINED_ENTRIES_MAX, RUN_BYTES_MAX,
+    RUN_ENTRIES_MAX,
+};
 use crate::base::{Digest, LaneId};
 
 /// A signed tree head: it vouches for every entry below `size`.
@@ -66,6 +69,44 @@ pub enum ShapeError {
     Checkpoints,
 }
 
+/// Joins neighbouring small runs: each that is made of several has the last one's last checkpoint alone, which vouches for
+/// all of it, at most [`JOINED_BYTES_MAX`] of bodies and [`JOINED_ENTRIES_MAX`] entries.
+///
+/// What has no neighbour to be joined to, or is larger, stays as it is; the entries and their order do, too. Joining what was
+/// joined changes nothing.
+pub fn join(runs: Vec<Run>) -> Vec<Run> {
+    join_within(runs, JOINED_BYTES_MAX)
+}
+
+/// As [`join`], with at most so many bytes of bodies in a joined run.
+pub fn join_within(runs: Vec<Run>, bytes_max: usize) -> Vec<Run> {
+    let bytes_max = bytes_max.min(JOINED_BYTES_MAX);
+    let mut joined: Vec<Run> = Vec::with_capacity(runs.len());
+    let mut bytes = 0;
+    for run in runs {
+        let more = run.body_bytes();
+        match joined.last_mut() {
+            Some(last)
+                if bytes + more <= bytes_max
+                    && last.lane == run.lane
+                    && last.end() == run.start
+                    && last.entries.len() + run.entries.len() <= JOINED_ENTRIES_MAX
+                    && !run.checkpoints.is_empty() =>
+            {
+                bytes += more;
+                last.entries.extend(run.entries);
+                last.checkpoints.clear();
+                last.checkpoints.extend(run.checkpoints.last());
+            }
+            Some(_) | None => {
+                bytes = more;
+                joined.push(run);
+            }
+        }
+    }
+    joined
+}
+
 impl Run {
     /// The version of the plain form that this program writes.
     pub const VERSION: u8 = 1;
@@ -91,6 +132,13 @@ impl Run {
         self.start += count;
         self.entries.drain(..usize::try_from(count).expect("at most the length of a Vec"));
         self.checkpoints.retain(|checkpoint| checkpoint.size > self.start);
+    }
+
+    /// Drops the entries from `seq` on, and the checkpoints beyond: what is left is no run unless one of these is at its end.
+    pub fn truncate(&mut self, seq: u64) {
+        let count = seq.saturating_sub(self.start).min(self.entries.len() as u64);
+        self.entries.truncate(usize::try_from(count).expect("at most the length of a Vec"));
+        self.checkpoints.retain(|checkpoint| checkpoint.size <= seq);
     }
 
     /// Checks all that can be checked without a key or a tree: the limits, and where the checkpoints are.

@@ -1,7 +1,6 @@
 //! What a replica knows of a lane besides its entries: its name, its tree's edge, its certificates, its fork.
 
 use minicbor::{Decode, Encode};
-use sha2::{Digest as _, Sha256};
 
 use super::entry::{Entry, EntryKind, LaneName, LaneOpening};
 use super::fork::ForkState;
@@ -127,16 +126,4 @@ impl Head {
             }
         }
     }
-}
-
-/// Hashes the heads of a group of lanes, such as those of one (area, part); in ascending order of lane.
-pub fn group_digest(heads: impl Iterator<Item = (LaneId, Head)>) -> Digest {
-    let mut hasher = Sha256::new_with_prefix(b"musubi.heads.v1");
-    let mut last: Option<LaneId> = None;
-    for (lane, head) in heads {
-        debug_assert!(last.is_none_or(|last| last < lane), "heads come in ascending order of lane");
-        last = Some(lane);
-        hasher.update(head.digest(&lane).0);
-    }
-    Digest(hasher.finalize().into())
 }

@@ -60,6 +60,15 @@ pub enum StatementProblem {
     ResourceType,
 }
 
+/// What a statement's resource is called, as its text says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceNames {
+    /// Its type.
+    pub resource_type: String,
+    /// Its id, where it has one.
+    pub id: Option<String>,
+}
+
 impl FactsBody {
     /// Reads the record and the time of a body without reading, or checking, the rest.
     pub fn peek(bytes: &[u8]) -> Option<(RecordId, Hlc)> {
@@ -82,12 +91,20 @@ impl FactsBody {
     /// # Errors
     /// [`BodyError`] naming the first rule that is broken.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BodyError> {
+        Self::named_from_bytes(bytes).map(|(body, _)| body)
+    }
+
+    /// Reads and checks a body completely, and tells the type and the id of each statement's resource.
+    ///
+    /// # Errors
+    /// [`BodyError`] naming the first rule that is broken.
+    pub fn named_from_bytes(bytes: &[u8]) -> Result<(Self, Vec<ResourceNames>), BodyError> {
         if bytes.len() > ENTRY_BYTES_MAX {
             return Err(BodyError::Size(bytes.len()));
         }
         let body: FactsBody = cbor::from_canonical(bytes)?;
-        body.check()?;
-        Ok(body)
+        let names = body.checked()?;
+        Ok((body, names))
     }
 
     /// Checks everything but the encoded size; writers call it before they append.
@@ -95,6 +112,10 @@ impl FactsBody {
     /// # Errors
     /// [`BodyError`] naming the first rule that is broken.
     pub fn check(&self) -> Result<(), BodyError> {
+        self.checked().map(|_| ())
+    }
+
+    fn checked(&self) -> Result<Vec<ResourceNames>, BodyError> {
         if self.version != FactsBody::VERSION {
             return Err(BodyError::Version(self.version));
         }
@@ -106,10 +127,10 @@ impl FactsBody {
         if let Some(source) = &self.source {
             check_text(source, SOURCE_BYTES_MAX, "source")?;
         }
-        for (index, statement) in self.statements.iter().enumerate() {
-            check_statement(statement).map_err(|problem| BodyError::Statement { index, problem })?;
-        }
-        Ok(())
+        let checked = self.statements.iter().enumerate().map(|(index, statement)| {
+            check_statement(statement).map_err(|problem| BodyError::Statement { index, problem })
+        });
+        checked.collect()
     }
 }
 
@@ -117,7 +138,7 @@ fn check_text(text: &str, bytes_max: usize, name: &'static str) -> Result<(), Bo
     if text.is_empty() || text.len() > bytes_max { Err(BodyError::Text(name)) } else { Ok(()) }
 }
 
-fn check_statement(statement: &Statement) -> Result<(), StatementProblem> {
+fn check_statement(statement: &Statement) -> Result<ResourceNames, StatementProblem> {
     if statement.follows.len() > FOLLOWS_MAX {
         return Err(StatementProblem::TooManyFollows);
     }
@@ -130,12 +151,11 @@ fn check_statement(statement: &Statement) -> Result<(), StatementProblem> {
     if reason.len() > REASON_BYTES_MAX || (needed && reason.trim().is_empty()) {
         return Err(StatementProblem::Reason);
     }
-    if !json::is_canonical(&statement.resource) {
-        return Err(StatementProblem::NotCanonical);
-    }
-    match json::top_strings(&statement.resource, ["resourceType"]) {
-        Ok([Some(_)]) => Ok(()),
-        Ok([None]) | Err(_) => Err(StatementProblem::ResourceType),
+    match json::canonical_strings(&statement.resource, ["resourceType", "id"]) {
+        Some([Some(resource_type), id]) => Ok(ResourceNames { resource_type, id }),
+        Some([None, _]) => Err(StatementProblem::ResourceType),
+        None if json::is_canonical(&statement.resource) => Err(StatementProblem::ResourceType),
+        None => Err(StatementProblem::NotCanonical),
     }
 }
 

@@ -87,14 +87,26 @@ pub fn is_canonical(text: &str) -> bool {
 pub fn top_strings<const N: usize>(text: &str, keys: [&str; N]) -> Result<[Option<String>; N], JsonError> {
     let mut found = [const { None }; N];
     let mut reader = Reader::new(text);
-    reader.top_members(|key, value| {
-        if let Some(place) = keys.iter().position(|wanted| *wanted == key)
-            && value.starts_with(b"\"")
-        {
-            found[place] = serde_json::from_slice(value).ok();
-        }
-    })?;
+    reader.top_members(|key, value| take_string(&mut found, &keys, key, value))?;
     Ok(found)
+}
+
+/// Reads string members of the outermost object of a text that is its own canonical form, in one reading: none when it is
+/// no such text, or no object.
+pub fn canonical_strings<const N: usize>(text: &str, keys: [&str; N]) -> Option<[Option<String>; N]> {
+    let mut found = [const { None }; N];
+    let mut out = Vec::with_capacity(text.len());
+    let see = |key: &str, value: &[u8]| take_string(&mut found, &keys, key, value);
+    Reader::new(text).object(&mut out, see).ok()?;
+    (out == text.as_bytes()).then_some(found)
+}
+
+fn take_string<const N: usize>(found: &mut [Option<String>; N], keys: &[&str; N], key: &str, value: &[u8]) {
+    if let Some(place) = keys.iter().position(|wanted| *wanted == key)
+        && value.starts_with(b"\"")
+    {
+        found[place] = serde_json::from_slice(value).ok();
+    }
 }
 
 #[cfg(test)]
@@ -173,6 +185,24 @@ mod tests {
         assert!(top_strings(r#"{"a":"x","a":"y"}"#, ["a"]).is_err());
     }
 
+    #[test]
+    fn canonical_strings_are_those_of_a_canonical_object_alone() {
+        let keys = ["resourceType", "id"];
+        let found = canonical_strings(r#"{"id":"a","resourceType":"Y"}"#, keys);
+        assert_eq!(found, Some([Some("Y".to_owned()), Some("a".to_owned())]));
+        assert_eq!(canonical_strings(r#"{"a":{"id":"b"},"id":1}"#, keys), Some([None, None]));
+        for other in [
+            r#"{"resourceType":"Y","id":"a"}"#,
+            r#"{"id": "a"}"#,
+            r#"{"id":"a"} "#,
+            "[1]",
+            "",
+            r#"{"a":1,"a":1}"#,
+        ] {
+            assert_eq!(canonical_strings(other, keys), None, "{other}");
+        }
+    }
+
     fn any_json() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
@@ -194,9 +224,12 @@ mod tests {
         fn the_canonical_form_means_the_same_and_is_a_fixed_point(value in any_json()) {
             let pretty = serde_json::to_string_pretty(&value).unwrap();
             let one = canonical(&pretty).unwrap();
-            prop_assert_eq!(serde_json::from_str::<Value>(&one).unwrap(), value);
+            prop_assert_eq!(serde_json::from_str::<Value>(&one).unwrap(), value.clone());
             prop_assert_eq!(canonical(&one).unwrap(), one.clone());
             prop_assert!(is_canonical(&one));
+            let keys = ["a", "b"];
+            prop_assert_eq!(canonical_strings(&one, keys), top_strings(&one, keys).ok());
+            prop_assert_eq!(canonical_strings(&pretty, keys).is_some(), pretty == one && value.is_object());
         }
 
         #[test]

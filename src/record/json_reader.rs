@@ -38,6 +38,25 @@ impl<'a> Reader<'a> {
         if self.at < self.bytes.len() { Err(self.error(JsonProblem::Trailing)) } else { Ok(()) }
     }
 
+    /// Reads one object and nothing after it, writes its canonical form, and shows each of its keys with its canonical
+    /// value.
+    pub(super) fn object(
+        &mut self,
+        out: &mut Vec<u8>,
+        mut see: impl FnMut(&str, &[u8]),
+    ) -> Result<(), JsonError> {
+        self.space();
+        if self.peek() != Some(b'{') {
+            return Err(self.error(JsonProblem::NotObject));
+        }
+        self.members(out, 0, |key, value| {
+            see(key, value);
+            true
+        })?;
+        self.space();
+        if self.at < self.bytes.len() { Err(self.error(JsonProblem::Trailing)) } else { Ok(()) }
+    }
+
     /// Reads an object and shows each of its keys with its canonical value.
     pub(super) fn top_members(&mut self, mut see: impl FnMut(&str, &[u8])) -> Result<(), JsonError> {
         self.space();

@@ -34,7 +34,7 @@ pub mod versions;
 pub mod view;
 pub mod waiting;
 
-pub use body::BodyError;
+pub use body::{BodyError, ResourceNames};
 pub use conflict::Conflict;
 pub use decision::{Harm, OpenDecision};
 pub use facts::{Fact, Facts, FactsError, Standing};

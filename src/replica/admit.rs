@@ -2,6 +2,7 @@
 
 use super::core::{Inner, Replica};
 use super::error::ReplicaError;
+use super::healing::overlaps;
 use crate::base::{Digest, LaneId};
 use crate::identity::ControlItem;
 use crate::lane::{Admission, ForkState, Frontier, Head, LaneState, Refusal, Run, Wait, admit, admit_fork};
@@ -46,6 +47,9 @@ impl Replica {
         let (mut batch, mut outcomes) = (Batch::default(), Vec::new());
         for run in runs {
             let lane = run.lane;
+            if !batch.is_empty() && overlaps(&inner.damaged, &run) {
+                self.commit(&mut inner, std::mem::take(&mut batch))?;
+            }
             if let Some(healed) = self.heal(&mut inner, &run)? {
                 outcomes.push(healed);
                 continue;

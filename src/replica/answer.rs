@@ -1,5 +1,7 @@
 //! What a replica answers: the results that commands print as text or as JSON.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::chart_apart::ApartShown;
@@ -7,6 +9,11 @@ use super::chart_marks::SpanShown;
 use super::chart_shown::{AnnotationShown, DraftShown, OlderChart, PlanShown};
 use super::harm::HarmShown;
 use super::knowledge::{KnowledgeShown, WaitShown};
+use super::known::Known;
+use super::proving::ProvenShown;
+use super::reach::Reach;
+use super::subscription::Subscribed;
+use super::sync_answer::PeerStatus;
 use crate::base::{Area, DeviceId, Digest, Part, RecordId, WallMs};
 use crate::record::Harm;
 use crate::record::linking::unnamed::CalledOut;
@@ -25,8 +32,11 @@ pub struct Status {
     pub device_id: DeviceId,
     /// What the device does: `hospital`, `tablet` or `gateway`.
     pub role: String,
-    /// The areas that it holds.
+    /// The areas that it holds, wholly or in part.
     pub areas: Vec<Area>,
+    /// What it holds and asks of its peers of each area.
+    #[serde(default)]
+    pub subscription: Vec<Subscribed>,
     /// Records held.
     pub records: u64,
     /// Entries held.
@@ -35,20 +45,26 @@ pub struct Status {
     pub lanes: u64,
     /// Bytes of the store's file.
     pub file_bytes: u64,
-    /// One digest over the heads of control, card, notes and data in the shared areas held: equal on converged
-    /// replicas of equal subscription.
+    /// One digest over the heads of control, card, notes and data in the shared areas subscribed to: equal on
+    /// converged replicas of equal subscription.
     pub heads: Digest,
     /// The digest of each area and part.
     pub groups: Vec<GroupHeads>,
     /// What could not be joined to a record, by reason.
     pub quarantined: u64,
-    /// Runs that this disk can no longer read; the next peer is asked for them.
+    /// Runs that this disk can no longer read, as far as known; the next peer is asked for them.
     #[serde(default)]
     pub damaged: u64,
     /// Lanes that were found forked.
     pub forked: u64,
     /// The neighbours, when the replica is running.
     pub peers: Vec<PeerStatus>,
+    /// What it knows of others: how far each site was heard, where its own writings are, how ready each site is.
+    #[serde(default)]
+    pub known: Known,
+    /// How often peers were refused or cut off since the replica was started, by reason.
+    #[serde(default)]
+    pub refused: BTreeMap<String, u64>,
     /// How far every device's lanes were heard.
     pub horizon: Vec<Horizon>,
     /// The last backup that this replica wrote.
@@ -74,21 +90,6 @@ pub struct GroupHeads {
     pub lanes: u64,
     /// Its entries.
     pub entries: u64,
-}
-
-/// A neighbour.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PeerStatus {
-    /// Its name.
-    pub name: String,
-    /// Whether a session runs.
-    pub connected: bool,
-    /// Whether both held the same when last compared.
-    pub in_sync: bool,
-    /// When something was last heard from it.
-    pub heard: Option<WallMs>,
-    /// Why the last attempt failed.
-    pub error: Option<String>,
 }
 
 /// How far a device was heard.
@@ -199,6 +200,9 @@ pub struct Shown {
     /// Whose knowledge is shown, when it is not what is known here now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub knowledge: Option<KnowledgeShown>,
+    /// What of it is known by proofs alone, as from QR codes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proven: Vec<ProvenShown>,
     /// Statements that follow others which have not arrived here.
     #[serde(default)]
     pub waits: Vec<WaitShown>,
@@ -210,6 +214,9 @@ pub struct Shown {
     /// Which records are joined, and what is said of it ([`crate::record::linking::PersonView`]).
     #[serde(default)]
     pub person: serde_json::Value,
+    /// How complete and how safe it is; empty when knowledge at a time is shown.
+    #[serde(default)]
+    pub reach: Reach,
     /// The chart of each area.
     pub charts: Vec<ChartShown>,
     /// The same as text for people.
@@ -261,6 +268,9 @@ pub struct Exported {
     pub records: u64,
     /// Resources.
     pub resources: u64,
+    /// What this device may hold and does not subscribe to: of it nothing was exported but what happens to be here.
+    #[serde(default)]
+    pub not_held: Vec<Subscribed>,
 }
 
 /// What was written, durably.
@@ -330,23 +340,6 @@ pub struct SideShown {
     pub reason: Option<String>,
     /// The statement, as `show` names it.
     pub statement: String,
-}
-
-/// What one sync did.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Synced {
-    /// The peer's device name.
-    pub peer: String,
-    /// Entries received.
-    pub received: u64,
-    /// Entries sent.
-    pub sent: u64,
-    /// Payload bytes received.
-    pub bytes_received: u64,
-    /// Payload bytes sent.
-    pub bytes_sent: u64,
-    /// Milliseconds that it took.
-    pub took_ms: u64,
 }
 
 /// What a backup wrote.

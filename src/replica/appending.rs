@@ -3,15 +3,16 @@
 //! A statement may follow one of several that a forked lane has at one position. Whoever has seen several of them and
 //! answers them all writes as many statements as there are, each behind the one before it, and the last one stands.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::core::{Append, Inner, Place, Replica};
 use super::error::ReplicaError;
 use super::guarding;
-use crate::base::{Area, Part, RecordId};
-use crate::lane::Entry;
+use crate::base::{Area, DeviceId, Hlc, LaneId, Part, RecordId};
+use crate::lane::{Entry, LaneState};
 use crate::record::statement::LeafCheck;
 use crate::record::{FollowRef, Position};
+use crate::store::Store;
 
 /// What is told in place of conflicts and alerts that could not be looked for.
 pub(super) const UNCHECKED: &str = "書き込みは保存済みです。記録の一部をここで読めないため、矛盾と警告は確認できませんでした / it is \
@@ -84,5 +85,23 @@ impl Replica {
 
     fn append_each(&self, inner: &mut Inner, next: NextAppend<'_>) -> Result<Vec<Place>, ReplicaError> {
         self.append_all(inner, next).inspect_err(|_| inner.horizons.forget())
+    }
+
+    /// The latest time in this device's own lanes: its clock never goes behind it.
+    pub(super) fn latest_own_time(
+        store: &dyn Store,
+        lanes: &BTreeMap<LaneId, LaneState>,
+        device: &DeviceId,
+    ) -> Result<Hlc, ReplicaError> {
+        let mut latest = Hlc::default();
+        for (lane, state) in lanes.iter().filter(|(_, state)| state.name.device == *device) {
+            if let Some(last) = state.size().checked_sub(1)
+                && let Ok(Some(entry)) = store.entry(lane, last)
+                && let Some(time) = super::index::time_of(&entry)
+            {
+                latest = latest.max(time);
+            }
+        }
+        Ok(latest)
     }
 }

@@ -14,8 +14,8 @@ use crate::lane::{Entry, Frontier, LaneState, Run};
 use crate::record::linking::{PairState, TieKind};
 
 use crate::store::{
-    Arrival, Batch, Committed, DamagedRun, KeyedValue, MemoryStore, Posting, Store, StoreError, StoreStats,
-    Token,
+    Arrival, Batch, Committed, DamagedRun, Healed, KeyedValue, MemoryStore, Posting, Repacked, Store,
+    StoreError, StoreStats, Token,
 };
 
 /// A store whose entries cannot be read any more once something was committed while it `breaks`.
@@ -95,8 +95,12 @@ impl Store for BreakingStore {
         self.memory.scrub(limit)
     }
 
-    fn heal(&self, run: Run) -> Result<Committed, StoreError> {
+    fn heal(&self, run: Run) -> Result<Healed, StoreError> {
         self.memory.heal(run)
+    }
+
+    fn repack(&self, id: &LaneId, from: u64) -> Result<Repacked, StoreError> {
+        self.memory.repack(id, from)
     }
 
     fn stats(&self) -> Result<StoreStats, StoreError> {

@@ -1,5 +1,6 @@
 //! Carrying out requests: the same for an opened store and for a running replica.
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,20 +9,24 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::block_in_place;
 
-use super::answer::{PeerStatus, Synced, UnnamedRegistered};
+use super::answer::UnnamedRegistered;
+use super::bucket_syncing::is_bucket;
 use super::core::Replica;
 use super::error::ReplicaError;
 use super::importing::ImportCall;
 use super::request::{Progress, Request};
+use super::sync_answer::{PeerStatus, SyncPlan, Synced};
 use super::syncing::{self, SessionState, Until};
 use crate::store::StoreError;
-use crate::transport::{Admission, AdmissionPolicy, Endpoint, Options};
+use crate::transport::{Admission, AdmissionPolicy, Endpoint, LinkStats, Options};
 
 /// What surrounds a replica that is asked: the neighbours and the configured bucket, where it is running.
 #[derive(Default)]
 pub struct Surroundings {
     /// The neighbours' status.
     pub peers: Vec<PeerStatus>,
+    /// How often peers were refused or cut off, by reason.
+    pub refused: BTreeMap<String, u64>,
     /// The configured bucket.
     pub backup_url: Option<String>,
     /// Why the last backup to it failed, if it did.
@@ -56,8 +61,16 @@ async fn carry_out(
             let url = surroundings.backup_url;
             let mut status = block_in_place(|| replica.status(surroundings.peers, url.as_deref()))?;
             status.backup_error = surroundings.backup_error;
+            status.refused = surroundings.refused;
             json(status)
         }
+        Request::StatusDeep => {
+            let url = surroundings.backup_url;
+            let mut status = block_in_place(|| replica.status_deep(surroundings.peers, url.as_deref()))?;
+            status.backup_error = surroundings.backup_error;
+            json(status)
+        }
+        Request::IfCut { sites } => json(block_in_place(|| replica.if_cut(&sites))?),
         Request::Import { paths, source, area, author } => {
             let call = ImportCall { paths, source, area, author };
             json(block_in_place(|| replica.import(&call, progress))?)
@@ -110,6 +123,8 @@ async fn carry_out(
             let record = record.map(|record| replica.record_named(&record)).transpose()?;
             replica.suggest(record, limit)
         })?),
+        Request::Sync { with } if is_bucket(&with) => json(replica.sync_bucket(&with, progress).await?),
+        Request::PlanSync { with } => json(plan_sync(replica, &with).await?),
         Request::Sync { with } => json(sync_once(replica, &with).await?),
         Request::BackupNow { url } => {
             json(replica.backup_now(&bucket(url, surroundings.backup_url)?, progress).await?)
@@ -117,6 +132,12 @@ async fn carry_out(
         Request::BackupVerify { url } => {
             json(replica.backup_verify(&bucket(url, surroundings.backup_url)?, progress).await?)
         }
+        Request::BundleRequest { to } => json(block_in_place(|| replica.bundle_request_to(&to))?),
+        Request::BundleExport(wanted) => json(block_in_place(|| replica.bundle_export(&wanted, progress))?),
+        Request::CardExport { record, to } => {
+            json(block_in_place(|| replica.card_export(&replica.record_named(&record)?, &to))?)
+        }
+        Request::BundleImport { files } => json(block_in_place(|| replica.bundle_import(&files, progress))?),
         Request::Stop => {
             Err(ReplicaError::Call("no replica runs on this store: there is nothing to stop".into()))
         }
@@ -128,11 +149,46 @@ async fn carry_out(
 /// # Errors
 /// When the peer cannot be reached, refuses, or the session breaks.
 pub async fn sync_once(replica: &Arc<Replica>, with: &str) -> Result<Synced, ReplicaError> {
-    let began = Instant::now();
-    let address = resolve(with)?;
     if replica.is_damage_noted()? {
         block_in_place(|| replica.scrub())?;
     }
+    let Met { peer, seen, stats, took_ms } = meet(replica, with, Until::InSync).await?;
+    let damaged = replica.damaged();
+    if let Some(lost) = damaged.first() {
+        let (lane, start) = (lost.lane, lost.start);
+        return Err(StoreError::DamagedRun { lane, start }.into());
+    }
+    Ok(Synced {
+        peer,
+        received: seen.received,
+        sent: seen.sent,
+        bytes_received: stats.payload_bytes_received,
+        bytes_sent: stats.payload_bytes_sent,
+        took_ms,
+    })
+}
+
+/// Finds out what a sync with a peer would send.
+///
+/// # Errors
+/// As [`sync_once`].
+pub async fn plan_sync(replica: &Arc<Replica>, with: &str) -> Result<SyncPlan, ReplicaError> {
+    let Met { peer, seen, stats, took_ms } = meet(replica, with, Until::Compared).await?;
+    let bytes = stats.payload_bytes_received + stats.payload_bytes_sent;
+    Ok(SyncPlan { peer, parts: seen.planned.unwrap_or_default(), bytes, took_ms })
+}
+
+/// What came of meeting a peer once.
+struct Met {
+    peer: String,
+    seen: SessionState,
+    stats: LinkStats,
+    took_ms: u64,
+}
+
+async fn meet(replica: &Arc<Replica>, with: &str, until: Until) -> Result<Met, ReplicaError> {
+    let began = Instant::now();
+    let address = resolve(with)?;
     let local: SocketAddr = if address.is_ipv6() { ([0; 8], 0).into() } else { ([0; 4], 0).into() };
     let policy = everybody();
     let endpoint = Endpoint::bind(local, replica.me().seed.expose(), options(), policy)?;
@@ -140,15 +196,11 @@ pub async fn sync_once(replica: &Arc<Replica>, with: &str) -> Result<Synced, Rep
     let handle = link.handle();
     let (state, watched) = watch::channel(SessionState::default());
     let (_stop, stopped) = watch::channel(false);
-    let ended = syncing::run(replica.clone(), link, true, Until::InSync, state, stopped).await;
+    let ended = syncing::run(replica.clone(), link, true, until, None, state, stopped).await;
     let (seen, stats) = (watched.borrow().clone(), handle.stats());
     endpoint.close("the sync is done").await;
+    block_in_place(|| replica.save_heard(true))?;
     ended?;
-    let damaged = replica.damaged();
-    if let Some(lost) = damaged.first() {
-        let (lane, start) = (lost.lane, lost.start);
-        return Err(StoreError::DamagedRun { lane, start }.into());
-    }
     if !seen.in_sync {
         let reason = "it ended before both sides held the same; ask again".to_owned();
         return Err(ReplicaError::Session { peer: with.to_owned(), reason });
@@ -157,14 +209,8 @@ pub async fn sync_once(replica: &Arc<Replica>, with: &str) -> Result<Synced, Rep
     let peer = seen.peer.and_then(|device| {
         roster.certificates.of_device(&device).map(|(_, certificate)| certificate.name.clone()).next()
     });
-    Ok(Synced {
-        peer: peer.unwrap_or_else(|| with.to_owned()),
-        received: seen.received,
-        sent: seen.sent,
-        bytes_received: stats.payload_bytes_received,
-        bytes_sent: stats.payload_bytes_sent,
-        took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-    })
+    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(Met { peer: peer.unwrap_or_else(|| with.to_owned()), seen, stats, took_ms })
 }
 
 /// Admits every key to the handshake: whether it belongs to the realm is for its certificate to show, which the

@@ -13,9 +13,10 @@ use super::restoring::{Vault, read_segments};
 use crate::backup::manifest::{Manifest, SegmentRange, SegmentRef};
 use crate::backup::plan::{Covered, GroupPlan, HeldLane, plan};
 use crate::backup::segment::SegmentWriter;
-use crate::backup::{Bucket, BucketError, BucketUrl, ObjectKey};
+use crate::backup::{Bucket, BucketUrl, ObjectKey};
 use crate::base::{Digest, LaneId, WallMs, cbor, hash_tagged};
 use crate::identity::{ControlItem, KeyWrap, ReadKeyId};
+use crate::lane::join;
 use crate::store::Batch;
 use crate::store::memory::MemoryStore;
 
@@ -90,7 +91,21 @@ impl Replica {
         name: &str,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<BackedUp, ReplicaError> {
-        self.backup_in_steps(bucket, name, CHECKPOINT_BYTES, progress).await
+        self.backup_in_steps(bucket, name, &Covered::new(), CHECKPOINT_BYTES, progress).await
+    }
+
+    /// Backs up what neither this replica nor, by `covered`, others have put into the bucket.
+    ///
+    /// # Errors
+    /// As [`Replica::backup_now`].
+    pub(super) async fn backup_the_rest(
+        &self,
+        bucket: &Bucket,
+        name: &str,
+        covered: &Covered,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<BackedUp, ReplicaError> {
+        self.backup_in_steps(bucket, name, covered, CHECKPOINT_BYTES, progress).await
     }
 
     /// Backs up with a manifest after every `checkpoint_bytes` of segments.
@@ -101,18 +116,19 @@ impl Replica {
         &self,
         bucket: &Bucket,
         name: &str,
+        others: &Covered,
         checkpoint_bytes: u64,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<BackedUp, ReplicaError> {
         let began = self.environment.now();
-        // A gateway's key need not be allowed to create buckets.
-        match bucket.check().await {
-            Err(BucketError::BucketMissing { .. }) => bucket.create().await?,
-            answer => answer?,
-        }
+        bucket.make_sure().await?;
         let chain = self.chain(name, bucket).await?;
         let held: Vec<HeldLane> = self.lanes().into_values().map(|state| held_lane(&state)).collect();
-        let covered: Covered = chain.covered.iter().copied().collect();
+        let mut covered: Covered = chain.covered.iter().copied().collect();
+        for (lane, size) in others {
+            let known = covered.entry(*lane).or_default();
+            *known = (*known).max(*size);
+        }
         let groups = plan(&held, &covered);
         let of = groups.iter().flat_map(|group| &group.ranges).map(|range| range.to - range.from).sum();
         let done =
@@ -163,8 +179,8 @@ impl Replica {
                 return Ok(vault.verified(bucket, Digest([0; 32])));
             }
         };
-        read_segments(bucket, &mut vault, &rehearsal.keyring(), &rehearsal, progress).await?;
-        let heads = heads::shared(&heads::groups(&rehearsal.lanes()));
+        read_segments(bucket, &mut vault, &rehearsal.keyring(), &rehearsal, &|_| true, progress).await?;
+        let heads = heads::shared(&rehearsal.groups(), &self.subscription());
         Ok(vault.verified(bucket, heads))
     }
 
@@ -197,10 +213,12 @@ impl Replica {
         for range in &group.ranges {
             let mut next = range.from;
             while next < range.to {
-                let runs = self.store.runs(&range.lane, next, READ_BYTES)?;
+                let mut runs = self.store.runs(&range.lane, next, READ_BYTES)?;
                 let Some(last) = runs.last() else { break };
                 let end = last.end();
-                runs.iter().for_each(|run| writer.push(run));
+                // The run at rest may begin with what the bucket has already.
+                runs.iter_mut().for_each(|run| run.trim_start(next));
+                join(runs).iter().for_each(|run| writer.push(run));
                 ranges.push(SegmentRange { lane: range.lane, from: next, to: end });
                 backup.done.entries += end - next;
                 next = end;
@@ -301,6 +319,7 @@ impl Replica {
     fn remember(&self, name: &str, chain: &Chain) -> Result<(), ReplicaError> {
         let named = vec![(chain_name(name), cbor::to_vec(chain))];
         self.store.commit(Batch { named, ..Batch::default() })?;
+        self.backup_covers(&chain.covered);
         Ok(())
     }
 }

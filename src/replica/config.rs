@@ -1,13 +1,20 @@
 //! The configuration of a running replica: `replicas/NAME.toml`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::files::{FileError, read_toml};
-use crate::base::{Area, DeviceId};
+use crate::base::{Area, DeviceId, Part};
+
+/// How often a bucket is looked into.
+const BUCKET_EVERY: Duration = Duration::from_secs(60);
+/// How often two meet over a link whose bytes are counted: a meeting of equals costs some 6 kB, half a megabyte a day.
+const METERED_EVERY: Duration = Duration::from_secs(900);
 
 /// How a replica runs. Unknown keys are errors.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,13 +30,26 @@ pub struct ReplicaConfig {
     /// The table of interactions and contraindications to check orders by; without it, `interactions.csv` inside the
     /// store's folder, and without that the demonstration, NOT for clinical use.
     pub interactions: Option<PathBuf>,
-    /// The areas to hold; without it, all that the device's certificate allows.
+    /// The areas to hold whole; without it, and without subscriptions, all that the device's certificate allows.
     pub areas: Option<BTreeSet<Area>>,
+    /// Areas of which to hold some parts only.
+    #[serde(default)]
+    pub subscription: Vec<SubscriptionConfig>,
     /// The replicas to keep in touch with.
     #[serde(default)]
     pub peers: Vec<PeerConfig>,
     /// Where to keep the backup, if this replica is a gateway.
     pub backup: Option<BackupConfig>,
+}
+
+/// Areas of which to hold some parts only. Control is always held.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SubscriptionConfig {
+    /// The areas.
+    pub areas: BTreeSet<Area>,
+    /// The parts of these areas.
+    pub parts: BTreeSet<Part>,
 }
 
 /// A replica to keep in touch with.
@@ -38,10 +58,51 @@ pub struct ReplicaConfig {
 pub struct PeerConfig {
     /// The peer's name in messages.
     pub name: String,
-    /// `HOST:PORT`; the name is looked up again at every attempt.
+    /// `HOST:PORT`; the name is looked up again at every attempt. Or a bucket, `s3://…` or `file://…`, through which
+    /// replicas sync that have no other path to each other.
     pub address: String,
     /// The device expected there, if only that one will do.
     pub device: Option<DeviceId>,
+    /// Seconds between two looks into a bucket, or two meetings over a link whose bytes are counted; a minute, or a
+    /// quarter of an hour.
+    pub every_seconds: Option<NonZeroU64>,
+    /// Megabytes (of 1,000,000 bytes, both ways) that the link to this peer may carry a day; the cards go first. Such
+    /// a link is no longer kept open: the two meet now and then, and when a card is written here.
+    pub megabytes_per_day: Option<Megabytes>,
+}
+
+/// Millions of bytes, more than none.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(try_from = "f64")]
+pub struct Megabytes(u64);
+
+impl Megabytes {
+    /// Returns the bytes.
+    pub fn bytes(self) -> u64 {
+        self.0
+    }
+}
+
+impl TryFrom<f64> for Megabytes {
+    type Error = &'static str;
+
+    fn try_from(megabytes: f64) -> Result<Self, Self::Error> {
+        let bytes = megabytes * 1e6;
+        // NaN is none of these.
+        if (1.0..=1e18).contains(&bytes) {
+            Ok(Self(bytes as u64))
+        } else {
+            Err("megabytes must be more than none")
+        }
+    }
+}
+
+impl PeerConfig {
+    /// Returns how long to wait between two meetings, where the two do not stay in touch.
+    pub fn every(&self) -> Duration {
+        let usual = if self.megabytes_per_day.is_some() { METERED_EVERY } else { BUCKET_EVERY };
+        self.every_seconds.map_or(usual, |seconds| Duration::from_secs(seconds.get()))
+    }
 }
 
 /// Where and how often to back up.
@@ -72,6 +133,22 @@ impl ReplicaConfig {
         config.interactions = config.interactions.map(|file| folder.join(file));
         Ok(config)
     }
+
+    /// Returns the parts of each area to hold; none when it is all that the certificate allows.
+    pub fn holds(&self) -> Option<BTreeMap<Area, BTreeSet<Part>>> {
+        if self.areas.is_none() && self.subscription.is_empty() {
+            return None;
+        }
+        let whole = self.areas.iter().flatten().map(|area| (area, Part::ALL.into()));
+        let in_part = self.subscription.iter().flat_map(|subscription| {
+            subscription.areas.iter().map(|area| (area, subscription.parts.clone()))
+        });
+        let mut holds: BTreeMap<Area, BTreeSet<Part>> = BTreeMap::new();
+        for (area, parts) in whole.chain(in_part) {
+            holds.entry(area.clone()).or_default().extend(parts);
+        }
+        Some(holds)
+    }
 }
 
 #[cfg(test)]
@@ -100,6 +177,26 @@ mod tests {
             error.contains("lisen") && error.contains("line 3") && error.contains("北病院 1.toml"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn areas_are_held_whole_or_in_parts() {
+        let begin = "store = 'data'\nlisten = '127.0.0.1:0'\n";
+        let table = "[[subscription]]\nareas = ['shared/a', 'shared/b']\nparts = ['card']\n";
+        let area = |name: &str| Area::new(name).unwrap();
+        assert_eq!(read(begin).unwrap().holds(), None);
+        let both = read(&format!("{begin}areas = ['shared/a']\n{table}")).unwrap().holds().unwrap();
+        assert_eq!(both[&area("shared/a")], BTreeSet::from(Part::ALL));
+        assert_eq!(both[&area("shared/b")], BTreeSet::from([Part::Card]));
+        let parts_alone = read(&format!("{begin}{table}")).unwrap().holds().unwrap();
+        assert_eq!(parts_alone.values().map(BTreeSet::len).collect::<Vec<_>>(), [1, 1]);
+    }
+
+    #[test]
+    fn an_unknown_part_is_named_with_its_line_and_those_that_there_are() {
+        let text = "store = 'data'\nlisten = '127.0.0.1:0'\n[[subscription]]\nareas = ['shared/a']\nparts = ['cards']\n";
+        let error = read(text).unwrap_err().to_string();
+        assert!(error.contains("cards") && error.contains("line 5") && error.contains("`card`"), "{error}");
     }
 
     #[test]

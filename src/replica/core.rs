@@ -12,10 +12,12 @@ use tokio::sync::broadcast;
 use super::appending::NextAppend;
 use super::environment::Environment;
 use super::error::ReplicaError;
+use super::heads::holdings_of;
 use super::horizon::Horizons;
+use super::others::Others;
+use super::repacking::Repacking;
 use super::sabotage::{Fate, LATE_MAX};
-use crate::base::cbor;
-use crate::base::{Area, DeviceId, Digest, Hlc, HybridClock, LaneId, Part, RealmId};
+use crate::base::{Area, DeviceId, Digest, Hlc, HybridClock, LaneId, Part, RealmId, cbor};
 use crate::identity::{
     Certificates, ControlBody, ControlItem, DeviceCertificate, Keyring, Roster, SecretSeed, SiteCertificate,
 };
@@ -23,7 +25,7 @@ use crate::lane::{Appended, Entry, EntryKind, Head, LaneName, LaneState, Run, ap
 use crate::record::safety::Checker;
 use crate::store::tail::{Coverage, Tail};
 use crate::store::{Batch, DamagedRun, Store, StoreError};
-use crate::sync::Streams;
+use crate::sync::{Holdings, Streams};
 
 /// The store's name for the device's own values.
 const DEVICE: &str = "device";
@@ -102,6 +104,8 @@ pub struct Append {
 pub(super) struct Inner {
     pub(super) clock: HybridClock,
     pub(super) lanes: BTreeMap<LaneId, LaneState>,
+    /// The heads of these lanes, which sessions share.
+    pub(super) holdings: Holdings,
     pub(super) roster: Roster,
     pub(super) ring: Keyring,
     /// Control items that came outside of control lanes and are to be made durable with the next commit.
@@ -121,6 +125,7 @@ pub(super) struct Inner {
     /// How many writes there were at the last step of the indexer.
     pub(super) writes_indexed: u64,
     pub(super) sessions: u64,
+    pub(super) repacking: Repacking,
 }
 
 /// One store run by one device.
@@ -128,8 +133,9 @@ pub struct Replica {
     pub(super) store: Arc<dyn Store>,
     pub(super) environment: Arc<dyn Environment>,
     me: Me,
-    held: Option<BTreeSet<Area>>,
+    pub(super) held: Option<BTreeMap<Area, BTreeSet<Part>>>,
     pub(super) inner: Mutex<Inner>,
+    pub(super) others: Others,
     changes: broadcast::Sender<Changed>,
     /// Held while a chart is read, edited and appended to.
     pub(super) editing: Mutex<()>,
@@ -237,8 +243,10 @@ impl Replica {
         let ring = Keyring::open(me.seed.kex(), &roster.wraps);
         let tail = Tail::after(store.index_cursor()?);
         let latest = Self::latest_own_time(&*store, &lanes, &me.device)?;
+        let others = Others::open(&*store, lanes.keys().copied());
         let inner = Inner {
             clock: HybridClock::starting_after(latest),
+            holdings: holdings_of(&lanes),
             lanes,
             roster,
             ring,
@@ -253,6 +261,7 @@ impl Replica {
             late: Vec::new(),
             writes_indexed: 0,
             sessions: 0,
+            repacking: Repacking::default(),
         };
         let replica = Self {
             store,
@@ -260,6 +269,7 @@ impl Replica {
             me,
             held: None,
             inner: Mutex::new(inner),
+            others,
             changes: broadcast::channel(CHANGES_MAX).0,
             editing: Mutex::new(()),
             streams: Streams::default(),
@@ -290,11 +300,6 @@ impl Replica {
         self.changes.subscribe()
     }
 
-    /// Holds only these of the certificate's areas, besides `common`: others are not asked of peers, nor sent.
-    pub fn hold_only(&mut self, areas: BTreeSet<Area>) {
-        self.held = Some(areas);
-    }
-
     /// Shares a pool of compression contexts with others in this process, instead of a pool of its own.
     pub fn share_streams(&mut self, streams: Streams) {
         self.streams = streams;
@@ -303,24 +308,6 @@ impl Replica {
     /// Returns the pool that this replica's sessions take their compression contexts from.
     pub fn streams(&self) -> &Streams {
         &self.streams
-    }
-
-    /// Returns the areas that this device holds: those of its certificate, unless it is told to hold fewer, and
-    /// `common`.
-    pub fn areas(&self) -> BTreeSet<Area> {
-        let is_held = |area: &&Area| self.held.as_ref().is_none_or(|held| held.contains(*area));
-        let areas = self.me.device_certificate.areas.iter().filter(is_held);
-        areas.cloned().chain([Area::common()]).collect()
-    }
-
-    /// Returns the area for new patients when none is given: the first shared one.
-    ///
-    /// # Errors
-    /// [`ReplicaError::NoArea`] when the certificate names no area.
-    pub fn default_area(&self) -> Result<Area, ReplicaError> {
-        let areas = &self.me.device_certificate.areas;
-        let shared = areas.iter().find(|area| !area.is_private());
-        shared.or_else(|| areas.first()).cloned().ok_or(ReplicaError::NoArea)
     }
 
     /// Returns the lanes and their heads.
@@ -398,6 +385,7 @@ impl Replica {
             Fate::Lost => inner.horizons.forget(),
             Fate::Late => {
                 inner.lanes.extend(after);
+                inner.holdings = holdings_of(&inner.lanes);
                 inner.late.push(batch);
                 if inner.late.len() >= LATE_MAX {
                     self.commit_late(inner)?;
@@ -428,12 +416,15 @@ impl Replica {
             .map(|state| (state.id(), state.clone()))
             .collect();
         batch.time = Some(self.environment.now());
+        self.add_heard(&mut batch);
         if let Err(error) = self.store.commit(batch) {
             inner.unsaved = unsaved;
+            self.heard_is_unsaved();
             if matches!(error, StoreError::Stale { .. }) {
                 // A commit that a failing disk reported as lost was there after all: the disk is right.
                 inner.horizons = Horizons::default();
                 inner.lanes = self.store.lanes()?.into_iter().map(|lane| (lane.id(), lane)).collect();
+                inner.holdings = holdings_of(&inner.lanes);
             }
             return Err(error.into());
         }
@@ -456,6 +447,7 @@ impl Replica {
         for (lane, state) in changed {
             let told = Changed { name: state.name.clone(), head: state.head() };
             inner.horizons.grew(lane, state.name.part);
+            inner.holdings.set(&told.name, told.head.clone());
             inner.lanes.insert(lane, state);
             // Nobody listens when no session runs.
             let _ = self.changes.send(told);
@@ -465,24 +457,6 @@ impl Replica {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().expect("a thread panicked while it held the replica: that is a bug")
-    }
-
-    /// The latest time in this device's own lanes: its clock never goes behind it.
-    fn latest_own_time(
-        store: &dyn Store,
-        lanes: &BTreeMap<LaneId, LaneState>,
-        device: &DeviceId,
-    ) -> Result<Hlc, ReplicaError> {
-        let mut latest = Hlc::default();
-        for (lane, state) in lanes.iter().filter(|(_, state)| state.name.device == *device) {
-            if let Some(last) = state.size().checked_sub(1)
-                && let Ok(Some(entry)) = store.entry(lane, last)
-                && let Some(time) = super::index::time_of(&entry)
-            {
-                latest = latest.max(time);
-            }
-        }
-        Ok(latest)
     }
 }
 

@@ -61,6 +61,9 @@ pub enum ReplicaError {
     /// The backup is damaged beyond what was asked.
     #[error("{0}")]
     BackupDamaged(String),
+    /// A bundle, a request for one or a set of codes is not what it should be.
+    #[error("{0}")]
+    Bundle(String),
     /// The network failed.
     #[error(transparent)]
     Transport(#[from] TransportError),
@@ -167,6 +170,7 @@ impl ReplicaError {
             | ReplicaError::Certificate(_)
             | ReplicaError::Chart(_)
             | ReplicaError::BackupDamaged(_)
+            | ReplicaError::Bundle(_)
             | ReplicaError::DeviceDamaged(_)
             | ReplicaError::Import(_) => Kind::Damaged,
             // No other kind has the exit status 1.

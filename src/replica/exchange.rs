@@ -1,17 +1,18 @@
 //! One session of this replica with one peer, apart from what carries its messages: the sans-IO session, and
 //! what it asks of the store. The QUIC driver (`syncing`) and the simulator run the same exchange.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::admit::Outcome;
 use super::core::{Changed, Replica};
 use super::error::ReplicaError;
+use super::sync_answer::PlannedPart;
 use crate::base::planted::{Plant, is_planted};
 use crate::base::{DeviceId, Digest, LaneId, Part, cbor};
 use crate::lane::{ForkState, Head, LaneName, LaneState, Refusal, RefusalReason, Run};
 use crate::store::StoreError;
-use crate::sync::{CloseCode, Closed, Group, Input, Output, Session, SessionConfig};
+use crate::sync::{CloseCode, Closed, Holdings, Input, Output, Reach, Session, SessionConfig};
 
 /// What an exchange asks of whoever carries its messages, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,10 @@ pub enum Effect {
     Closed(Closed),
 }
 
+/// Runs of several messages are stored in one commit until their bodies have so many bytes: each commit waits for the
+/// disk several times.
+const COMMIT_BYTES: usize = 1 << 20;
+
 /// One session with one peer, and the replica on this side of it.
 pub struct Exchange {
     replica: Arc<Replica>,
@@ -37,8 +42,12 @@ pub struct Exchange {
     remote: String,
     inputs: VecDeque<Input>,
     peer_sizes: BTreeMap<LaneId, u64>,
+    /// Lanes that were read for the peer, and from where first: what it says to hold of others, it had before.
+    read_from: BTreeMap<LaneId, u64>,
     forgotten: Option<LaneId>,
     damage_at_start: u64,
+    /// What the replica held when the session last learned of all.
+    seen: Holdings,
 }
 
 impl Exchange {
@@ -46,24 +55,22 @@ impl Exchange {
     /// `remote` names it in logs.
     pub fn begin(replica: Arc<Replica>, peer: DeviceId, remote: String, initiator: bool) -> Self {
         let me = replica.me();
-        let subscription: BTreeSet<Group> = replica
-            .areas()
-            .into_iter()
-            .flat_map(|area| Part::ALL.map(|part| Group { part, area: area.clone() }))
-            .collect();
-        let (chain, streams) = (replica.own_chain(), replica.streams.clone());
-        let config = SessionConfig { realm: me.realm, chain, subscription, initiator, streams };
-        let (damage_at_start, damaged) = (replica.damage_found(), replica.damaged());
-        let (heads, forgotten) = {
+        let config = SessionConfig {
+            realm: me.realm,
+            device: me.device,
+            chain: replica.own_chain(),
+            subscription: replica.subscription(),
+            initiator,
+            streams: replica.streams.clone(),
+        };
+        let damage_at_start = replica.damage_found();
+        let (told, seen, forgotten) = {
             let mut inner = replica.lock();
             inner.sessions += 1;
             let forgotten = replica.forgotten_lane(&inner.lanes, inner.sessions);
-            let told = inner.lanes.iter().filter(|(lane, _)| Some(**lane) != forgotten);
-            let told =
-                told.map(|(lane, state)| (*lane, (state.name.clone(), replica.told_head(state, &damaged))));
-            (told.collect(), forgotten)
+            (replica.told_holdings(&inner, forgotten), inner.holdings.clone(), forgotten)
         };
-        let session = Session::new(config, heads);
+        let session = Session::new(config, told);
         Self {
             replica,
             session,
@@ -71,8 +78,10 @@ impl Exchange {
             remote,
             inputs: VecDeque::from([Input::Start]),
             peer_sizes: BTreeMap::new(),
+            read_from: BTreeMap::new(),
             forgotten,
             damage_at_start,
+            seen,
         }
     }
 
@@ -88,15 +97,22 @@ impl Exchange {
 
     /// Learns that lanes have advanced, and not which.
     pub fn much_changed(&mut self) {
-        for state in self.replica.lanes().into_values() {
-            self.head_changed(state.name.clone(), state.head());
+        let now = self.replica.holdings();
+        for (lane, head) in now.changed_since(&self.seen) {
+            if let Some(name) = self.replica.lane_name(&lane) {
+                self.head_changed(name, head);
+            }
         }
+        self.seen = now;
     }
 
     /// Learns that time has passed; at least once a second while something is under way.
     pub fn tick(&mut self) {
         // A scrub has found damage since: a new session tells the peer what to send again.
         let found = self.replica.damage_found() > self.damage_at_start;
+        if self.is_in_sync() {
+            self.replica.in_sync_with(self.peer);
+        }
         self.inputs.push_back(if found { Input::Close(CloseCode::Shutdown) } else { Input::Tick });
     }
 
@@ -110,25 +126,58 @@ impl Exchange {
         self.inputs.is_empty() && self.session.is_in_sync()
     }
 
+    /// Lets nothing less urgent over the link from now on, in either direction.
+    pub fn limit(&mut self, reach: Reach) {
+        self.inputs.push_back(Input::Limit(reach));
+    }
+
+    /// Says whether something was left out because of the limits of either side.
+    pub fn is_held_back(&self) -> bool {
+        self.session.is_held_back()
+    }
+
+    /// Tells what is still to be sent and taken.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn planned(&self) -> Result<Vec<PlannedPart>, ReplicaError> {
+        self.replica.planned(self.session.outlook(), self.session.ahead())
+    }
+
     /// Handles the next thing that has happened; none when nothing waits. To be called until it gives none.
     ///
     /// # Errors
     /// When this replica's store fails: then the session is of no more use.
     pub fn step(&mut self) -> Result<Option<Vec<Effect>>, ReplicaError> {
         let Some(input) = self.inputs.pop_front() else { return Ok(None) };
-        let outputs = self.session.handle(self.replica.environment().now(), input);
         let (mut effects, mut runs) = (Vec::new(), Vec::new());
-        for output in outputs {
-            match output {
-                Output::Admit { run } => runs.push(run),
-                other => {
-                    self.admit(&mut runs, &mut effects)?;
-                    self.carry_out(other, &mut effects)?;
-                }
-            }
+        self.handle(input, &mut runs, &mut effects)?;
+        // Messages that have come meanwhile are made durable in the same commit.
+        while gathers_more(&runs)
+            && let Some(input) = self.inputs.pop_front_if(|input| matches!(input, Input::Received(_)))
+        {
+            self.handle(input, &mut runs, &mut effects)?;
         }
         self.admit(&mut runs, &mut effects)?;
         Ok(Some(effects))
+    }
+
+    fn handle(
+        &mut self,
+        input: Input,
+        runs: &mut Vec<Run>,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), ReplicaError> {
+        for output in self.session.handle(self.replica.environment().now(), input) {
+            match output {
+                Output::Admit { run } => runs.push(run),
+                other => {
+                    self.admit(runs, effects)?;
+                    self.carry_out(other, effects)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn head_changed(&mut self, name: LaneName, head: Head) {
@@ -148,11 +197,13 @@ impl Exchange {
                 }
             }
             Output::ReadRuns { lane, from, limit_bytes } => {
+                self.read_from.entry(lane).or_insert(from);
                 let runs = match self.replica.store().runs(&lane, from, limit_bytes) {
                     // Only this lane stands still, until it is healed; the others go on.
                     Err(StoreError::DamagedRun { .. }) => Vec::new(),
                     read => read?,
                 };
+                runs.last().into_iter().for_each(|run| self.replica.run_read_for(self.peer, lane, run.end()));
                 let certificates = self.replica.certificates_of(&lane);
                 self.inputs.push_back(Input::Runs { lane, from, runs, certificates });
             }
@@ -178,14 +229,17 @@ impl Exchange {
                 self.answer(lane, outcome, effects);
             }
             Output::PeerHas { lane, size } => {
+                self.replica.peer_has(self.peer, lane, size);
                 let known = self.peer_sizes.insert(lane, size).unwrap_or(0);
-                effects.push(Effect::Sent(size.saturating_sub(known)));
+                let from = self.read_from.get(&lane).map_or(size, |from| known.max(*from));
+                effects.push(Effect::Sent(size.saturating_sub(from)));
             }
+            Output::PeerLists { group, lane, size } => self.replica.peer_lists(self.peer, group, lane, size),
             Output::GaveUp { lane, reason } => {
                 tracing::warn!(lane = %lane.short(), ?reason, peer = %self.remote, "a lane is given up for this session");
             }
-            // The session itself is asked: see `is_in_sync`.
-            Output::InSync => {}
+            Output::InSync => self.replica.in_sync_with(self.peer),
+            Output::PeerHasAll { group, heads } => self.replica.peer_has_all(self.peer, &group, &heads),
             Output::Close(closed) => effects.push(Effect::Closed(closed)),
             Output::Admit { .. } => unreachable!("admissions are gathered before"),
         }
@@ -203,11 +257,16 @@ impl Exchange {
         if kept.is_empty() {
             return Ok(());
         }
-        let lanes: Vec<(LaneId, u64)> = kept.iter().map(|run| (run.lane, run.entries.len() as u64)).collect();
+        let lanes: Vec<(LaneId, u64, u64)> =
+            kept.iter().map(|run| (run.lane, run.entries.len() as u64, run.end())).collect();
         let outcomes = self.replica.admit(kept)?;
         let mut received = 0;
-        for ((lane, entries), outcome) in lanes.into_iter().zip(outcomes) {
+        for ((lane, entries, end), outcome) in lanes.into_iter().zip(outcomes) {
             received += if matches!(outcome, Outcome::Stored(_)) { entries } else { 0 };
+            if let Outcome::Stored(Head::Straight { size, .. }) = &outcome {
+                // It was read from the peer's own store.
+                self.replica.peer_has(self.peer, lane, end.min(*size));
+            }
             self.answer(lane, outcome, effects);
         }
         effects.push(Effect::Received(received));
@@ -240,6 +299,11 @@ impl Exchange {
             None => Input::PeerAllowed(None),
         });
     }
+}
+
+/// Says whether there are runs to be stored, and more may be stored with them.
+fn gathers_more(runs: &[Run]) -> bool {
+    !runs.is_empty() && runs.iter().map(Run::body_bytes).sum::<usize>() < COMMIT_BYTES
 }
 
 impl Replica {

@@ -50,7 +50,8 @@ impl Replica {
             },
             other => ReplicaError::Call(other.to_string()),
         })?;
-        Ok(Exported { to: to.display().to_string(), records: of, resources: report.resources })
+        let (to, not_held) = (to.display().to_string(), self.not_held());
+        Ok(Exported { to, records: of, resources: report.resources, not_held })
     }
 
     /// Gives every resource that [`Replica::export`] of everything would write, record by record, without a file.

@@ -11,6 +11,8 @@ use super::error::ReplicaError;
 use super::harm::HarmShown;
 use super::knowing::Knowledge;
 use super::knowledge::{KnowledgeShown, Moment, waits_text};
+use super::proving::ProvenShown;
+use super::reach::Reach;
 use crate::base::{LaneId, Part, RecordId, WallMs};
 use crate::record::facts::{Fact, Facts};
 use crate::record::linking::told;
@@ -130,8 +132,11 @@ impl Replica {
         let looked_back = self.looked_back(&facts, &view.alerts)?;
         let told: Vec<Vec<String>> =
             looked_back.iter().map(|harm| harm.as_ref().map(HarmShown::lines).unwrap_or_default()).collect();
-        let (mut charts, mut areas) = (Vec::new(), BTreeSet::new());
+        let (mut charts, mut areas, mut proven) = (Vec::new(), BTreeSet::new(), Vec::new());
         for record in &person.records {
+            if known.is_none() {
+                proven.extend(self.proven_shown(record)?);
+            }
             charts.extend(self.charts_shown(record, known)?);
             areas.extend(self.areas_known(record, known)?);
         }
@@ -142,9 +147,15 @@ impl Replica {
             }
             None => None,
         };
+        let reach = match &shown {
+            None => self.reach_of(&facts.joined(), &areas)?,
+            Some(_) => Reach::default(),
+        };
         let waits = self.waits(view, shown.is_none());
         let mut text = shown.as_ref().map_or_else(String::new, KnowledgeShown::text);
         text.extend(self.less_checked().map(|told| format!("{told}\n")));
+        text.extend(proven.iter().map(ProvenShown::text));
+        text.push_str(&reach.text);
         text.push_str(&told::text(&person, now));
         text.push_str(&waits_text(&waits));
         text.push_str(&render::text_told(view, now, &told));
@@ -159,7 +170,19 @@ impl Replica {
         let person = serde_json::to_value(&person).unwrap_or_default();
         let areas = areas.into_iter().collect();
         let harms = looked_back.into_iter().flatten().collect();
-        Ok(Shown { record: *record, areas, knowledge: shown, waits, harms, view, person, charts, text })
+        Ok(Shown {
+            record: *record,
+            areas,
+            knowledge: shown,
+            proven,
+            waits,
+            harms,
+            view,
+            person,
+            reach,
+            charts,
+            text,
+        })
     }
 
     pub(super) fn records_with(&self, group: &[SearchToken]) -> Result<BTreeSet<RecordId>, ReplicaError> {

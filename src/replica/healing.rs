@@ -3,12 +3,14 @@
 //! A session tells its peer that a damaged lane ends before the damage, so the peer sends what comes after; the run
 //! that was lost is then put back where it was, if its leaves lead to the tree that this lane already has.
 
+use std::ops::Range;
+
 use super::admit::Outcome;
 use super::core::{Inner, Replica};
 use super::error::ReplicaError;
 use crate::base::LaneId;
-use crate::lane::{Frontier, Head, LaneState, Run};
-use crate::store::{Batch, DamagedRun, StoreError};
+use crate::lane::{Admission, Frontier, Head, LaneState, Run, admit};
+use crate::store::{Batch, DamagedRun, StoreError, StoreLog};
 
 /// Most damaged ranges that are remembered at a time; the next scrub names the others.
 pub(super) const DAMAGED_MAX: usize = 4_096;
@@ -87,26 +89,54 @@ impl Replica {
         if !overlaps(&inner.damaged, run) {
             return Ok(None);
         }
-        let mut healed = run.clone();
-        if !self.is_healed_by(&healed)? {
-            // Several runs in a row were lost: no tree is known between them, only before and after all.
-            let before = inner.gathered.take().filter(|before| before.lane == run.lane);
-            if let Some(joined) = before.and_then(|before| joined(before, run)) {
-                healed = joined;
-            }
-            if healed.start == run.start || !self.is_healed_by(&healed)? {
-                // Not what was lost here, or not all of it yet.
-                inner.gathered = Some(healed);
-                return Ok(self.stands(inner, &run.lane));
-            }
+        // Several runs in a row were lost: no tree is known between them, only before and after all.
+        let before = inner.gathered.take_if(|before| before.lane == run.lane);
+        let mut all = before.and_then(|before| joined(before, run)).unwrap_or_else(|| run.clone());
+        let mut whole = self.put_back(&all)?;
+        if whole.is_none() && all.start < run.start {
+            whole = self.put_back(run)?;
         }
-        inner.damaged = remaining(&inner.damaged, &healed.lane, healed.start, healed.end());
-        tracing::info!(lane = %run.lane.short(), from = healed.start, to = healed.end(), "entries were fetched again");
+        if whole.is_none() && self.advance_beyond(inner, run)? {
+            whole = self.put_back(&all)?;
+        }
+        let Some(Range { start, end }) = whole else {
+            // Not what was lost here, or not all of it yet.
+            inner.gathered = Some(all);
+            return Ok(self.stands(inner, &run.lane));
+        };
+        inner.damaged = remaining(&inner.damaged, &run.lane, start, end);
+        all.trim_start(end);
+        if overlaps(&inner.damaged, &all) {
+            // What is behind it goes together with what is still to come.
+            inner.gathered = Some(all);
+        }
+        tracing::info!(lane = %run.lane.short(), from = start, to = end, "entries were fetched again");
         let goes_on = inner.lanes.get(&run.lane).is_some_and(|state| run.end() > state.size());
         if goes_on && !overlaps(&inner.damaged, run) {
             return Ok(None);
         }
         Ok(self.stands(inner, &run.lane))
+    }
+
+    /// Takes what a run holds beyond the lane's end, while what is below cannot be read: its checkpoint may be the only one
+    /// that vouches for what was lost at the end. Says whether the lane has advanced.
+    fn advance_beyond(&self, inner: &mut Inner, run: &Run) -> Result<bool, ReplicaError> {
+        let Some(state) = inner.lanes.get(&run.lane) else { return Ok(false) };
+        let mut beyond = run.clone();
+        beyond.trim_start(state.size());
+        if beyond.entries.is_empty() || beyond.start != state.size() || state.fork.is_some() {
+            return Ok(false);
+        }
+        let log = StoreLog(&*self.store);
+        match admit(Some(state), &log, beyond, &inner.roster.certificates) {
+            Ok(Admission::Admitted(advance)) => {
+                let advances = vec![(advance.run, advance.before, advance.state)];
+                self.commit(inner, Batch { advances, ..Batch::default() })?;
+                Ok(true)
+            }
+            Ok(_) | Err(StoreError::DamagedRun { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Takes note that a run could not be read while another was admitted, and answers for that one. Sessions begin anew
@@ -139,13 +169,13 @@ impl Replica {
 }
 
 impl Replica {
-    /// Puts a run back where it was lost; says no when it is not what was lost there.
-    fn is_healed_by(&self, run: &Run) -> Result<bool, ReplicaError> {
+    /// Puts a run back where it was lost, as far as it goes there; none when it is not what was lost there.
+    fn put_back(&self, run: &Run) -> Result<Option<Range<u64>>, ReplicaError> {
         match self.store().heal(run.clone()) {
-            Ok(_) => Ok(true),
+            Ok(healed) => Ok(Some(healed.whole)),
             Err(error @ StoreError::BadBatch { .. }) => {
                 tracing::debug!(%error, from = run.start, to = run.end(), "not what was lost here, or not all of it");
-                Ok(false)
+                Ok(None)
             }
             Err(error) => Err(error.into()),
         }
@@ -153,7 +183,7 @@ impl Replica {
 }
 
 /// Says whether a run overlaps something damaged.
-fn overlaps(damaged: &[DamagedRun], run: &Run) -> bool {
+pub(super) fn overlaps(damaged: &[DamagedRun], run: &Run) -> bool {
     damaged.iter().any(|lost| lost.lane == run.lane && run.start < lost.end && run.end() > lost.start)
 }
 

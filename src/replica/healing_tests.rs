@@ -30,7 +30,7 @@ async fn what_rots_on_one_disk_is_fetched_again_from_a_peer() {
     std::fs::write(&file, &rotten).unwrap();
     let north = open(&path);
     // Seeing it once is enough: the next sync looks for what rotted.
-    assert_eq!(north.status(Vec::new(), None).unwrap().damaged, 1);
+    assert_eq!(north.status_deep(Vec::new(), None).unwrap().damaged, 1);
 
     meet(&north, &south).await;
 
@@ -85,6 +85,13 @@ async fn two_runs_in_a_row_that_rotted_are_fetched_again_together() {
     }
     meet(&north, &south).await;
     let (expected, heads) = (views(&south), digest(&south));
+    let lanes = north.lanes().into_values();
+    let notes = lanes.filter(|state| state.name.part == Part::Notes).map(|state| state.id()).next().unwrap();
+    let apart = north.store().runs(&notes, 0, usize::MAX).unwrap();
+    assert!(
+        south.store().runs(&notes, 0, usize::MAX).unwrap().len() < apart.len() / 2,
+        "they travelled joined"
+    );
     drop(north);
     let home = region.dir.path().join("north");
     let mut file = std::fs::read(home.join("store.redb")).unwrap();
@@ -95,9 +102,8 @@ async fn two_runs_in_a_row_that_rotted_are_fetched_again_together() {
     file[place] ^= 0x40;
     let (_, rotten, damaged) = flip(&file, &home, Rots::Key, |damaged| lost(damaged, 2));
     let run = damaged[0];
-    let one_at_a_time = south.store().runs(&run.lane, run.start, usize::MAX).unwrap();
-    assert_eq!((one_at_a_time[0].start, one_at_a_time[0].end()), (run.start, run.start + 1));
-    let first = rotten.admit(vec![one_at_a_time[0].clone()]).unwrap();
+    let one = apart.iter().find(|one| one.start == run.start).unwrap();
+    let first = rotten.admit(vec![one.clone()]).unwrap();
     assert!(
         matches!(&first[..], [Outcome::Stored(Head::Straight { size, .. })] if *size == run.start),
         "{first:?}"
@@ -108,6 +114,36 @@ async fn two_runs_in_a_row_that_rotted_are_fetched_again_together() {
 
     assert_eq!(rotten.scrub().unwrap(), []);
     assert_eq!((digest(&rotten), views(&rotten)), (heads, expected));
+}
+
+/// The peer has gone on since, and its only checkpoint is behind what this replica holds: what follows is taken first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_rotted_at_the_end_is_healed_by_a_run_that_goes_beyond_it() {
+    let mut region = Region::new();
+    let ((north, _), (south, _)) = (region.enrol("north"), region.enrol("south"));
+    let (east, _) = region.enrol("east");
+    let record = register(&north);
+    let write = |number: u32| {
+        let text = format!("経過 {number} {}", "診察所見".repeat(40));
+        north.write(&record, Write::Note { text, title: None }, author()).unwrap();
+    };
+    (0..4).for_each(write);
+    meet(&north, &east).await;
+    drop(east);
+    (4..8).for_each(write);
+    meet(&north, &south).await;
+    let home = region.dir.path().join("east");
+    let file = std::fs::read(home.join("store.redb")).unwrap();
+    let (_, rotten, damaged) = flip(&file, &home, Rots::Value, |damaged| damaged.len() == 1);
+    let lane = rotten.lane(&damaged[0].lane).unwrap();
+    assert_eq!(lane.size(), damaged[0].end, "the end of the lane rotted");
+    let run = &south.store().runs(&lane.id(), damaged[0].start, usize::MAX).unwrap()[0];
+    assert!(run.checkpoints.iter().all(|it| it.size > lane.size()), "and nothing vouches for it alone");
+
+    meet(&rotten, &south).await;
+
+    assert_eq!((rotten.scrub().unwrap(), digest(&rotten)), (vec![], digest(&south)));
+    assert_eq!(views(&rotten), views(&south));
 }
 
 /// What nobody has read through yet is found when a peer sends it once more: the session goes on, and the next one asks

@@ -11,7 +11,7 @@ use crate::base::{Hlc, RecordId, WallMs};
 use crate::chart::{ChartBody, ChartChange};
 use crate::lane::{CarryBody, Entry, EntryKind, Run};
 use crate::record::names::{SearchToken, tokens_of};
-use crate::record::{FactsBody, Section, json, section_of};
+use crate::record::{FactsBody, ResourceNames, Section, section_of};
 use crate::store::Posting;
 use crate::store::tail::{self, Coverage, TokenInput};
 
@@ -81,15 +81,12 @@ fn entry_terms(entry: &Entry, seq: u64, terms: &mut Vec<(TokenInput, u64)>) {
     if entry.kind != EntryKind::FACTS {
         return;
     }
-    let Ok(body) = FactsBody::from_bytes(&entry.body) else {
+    let Ok((body, names)) = FactsBody::named_from_bytes(&entry.body) else {
         terms.push((quarantine_term(), seq));
         return;
     };
     let mut found = BTreeSet::new();
-    for statement in &body.statements {
-        let [resource_type, id] =
-            json::top_strings(&statement.resource, ["resourceType", "id"]).unwrap_or_default();
-        let resource_type = resource_type.unwrap_or_default();
+    for (statement, ResourceNames { resource_type, id }) in body.statements.iter().zip(names) {
         if let (Some(id), "Patient") = (id, resource_type.as_str()) {
             terms.push((patient_term(&id), seq));
         }
@@ -139,16 +136,25 @@ impl Replica {
         loop {
             let coverage = self.refresh(&mut inner)?;
             if coverage == Coverage::Complete && inner.tail.entries() == 0 {
-                return Ok(());
+                break;
             }
             tail::flush(&*self.store, &mut inner.tail)?;
         }
+        drop(inner);
+        self.save_tally()?;
+        self.save_heard(false)
     }
 
     /// Reads into the tail what has arrived; makes room when it is full.
     pub(super) fn refresh(&self, inner: &mut Inner) -> Result<Coverage, ReplicaError> {
         loop {
-            inner.coverage = inner.tail.refresh(&*self.store, &|run: &Run| remembered(run, terms_of))?;
+            let me = self.me().device;
+            let Inner { tail, lanes, .. } = &mut *inner;
+            let is_own = |run: &Run| lanes.get(&run.lane).is_some_and(|state| state.name.device == me);
+            inner.coverage = tail.refresh(&*self.store, &|run: &Run| {
+                self.tally().count(run, is_own(run));
+                remembered(run, terms_of)
+            })?;
             if inner.coverage == Coverage::Complete {
                 return Ok(inner.coverage);
             }

@@ -14,6 +14,18 @@ mod appending_tests;
 pub mod asking;
 pub mod backing;
 pub mod blocked;
+pub mod bucket_syncing;
+#[cfg(test)]
+mod bucket_syncing_tests;
+pub mod budget;
+pub mod bundle_answer;
+mod bundle_file;
+#[cfg(test)]
+mod bundle_tests;
+pub mod bundling;
+mod carding;
+#[cfg(test)]
+mod carding_tests;
 pub mod chart_apart;
 pub mod chart_marks;
 pub mod chart_shown;
@@ -30,11 +42,15 @@ mod deciding_tests;
 pub mod environment;
 pub mod error;
 pub mod exchange;
+#[cfg(test)]
+mod exchange_tests;
 pub mod exporting;
 pub mod files;
 pub mod finding;
 #[cfg(test)]
 mod finding_tests;
+#[cfg(test)]
+mod flood_tests;
 pub mod guarding;
 #[cfg(test)]
 mod guarding_tests;
@@ -45,27 +61,44 @@ pub mod heads;
 pub mod healing;
 #[cfg(test)]
 mod healing_tests;
+mod heard;
+mod hearsay;
+pub mod held_by;
+#[cfg(test)]
+mod held_by_tests;
 mod held_lanes;
 pub mod home;
 mod horizon;
+mod if_cut;
 pub mod importing;
 mod index;
 mod knowing;
 #[cfg(test)]
 mod knowing_tests;
 pub mod knowledge;
+pub mod known;
 pub mod linking;
 #[cfg(test)]
 mod linking_tests;
 pub mod local;
 mod looking_back;
+pub mod metering;
+#[cfg(test)]
+mod metering_tests;
+pub mod metrics;
 mod naming;
 pub mod neighbours;
 #[cfg(test)]
 mod ordering_tests;
+mod others;
+mod planning;
+pub mod proving;
+pub mod reach;
+pub mod readiness;
 pub mod realm;
 pub mod records;
 mod renewing;
+mod repacking;
 pub mod request;
 pub mod restoring;
 pub mod sabotage;
@@ -73,13 +106,22 @@ pub mod sabotage;
 mod sealed_world_tests;
 pub mod section_write;
 pub mod serving;
+pub mod silence;
 pub mod status;
+#[cfg(test)]
+mod status_tests;
 mod subject;
+pub mod subscription;
+#[cfg(test)]
+mod subscription_tests;
+pub mod sync_answer;
 pub mod syncing;
+mod tally;
 mod terms_memo;
 #[cfg(test)]
 mod tests;
 mod texts;
+pub mod unbundling;
 pub mod writing;
 mod writing_sections;
 

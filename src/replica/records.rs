@@ -7,6 +7,7 @@ use super::core::Replica;
 use super::error::ReplicaError;
 use super::healing::DAMAGED_MAX;
 use super::knowing::Known;
+use super::proving::ProvenEntry;
 use crate::base::{Area, DeviceId, LaneId, Part, RecordId};
 use crate::chart::{ChangeHash, Chart, ChartBody, ChartChange, Incoming, LanePlace, actor_of};
 use crate::identity::Certificates;
@@ -231,18 +232,16 @@ impl Replica {
     /// When none or several do, or the text is no beginning of an id.
     pub fn record_named(&self, text: &str) -> Result<RecordId, ReplicaError> {
         if let Ok(record) = text.parse() {
-            return if self.entries_of(&record)?.is_empty() {
-                Err(ReplicaError::NoRecord(text.to_owned()))
-            } else {
-                Ok(record)
-            };
+            let is_unknown = self.entries_of(&record)?.is_empty() && self.proven_entries(&record)?.is_empty();
+            return if is_unknown { Err(ReplicaError::NoRecord(text.to_owned())) } else { Ok(record) };
         }
         if text.len() < RECORD_DIGITS_MIN || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(ReplicaError::BadRecord(text.chars().take(40).collect()));
         }
         let beginning = text.to_ascii_lowercase();
-        let mut found =
-            self.records()?.into_iter().filter(|record| record.to_string().starts_with(&beginning));
+        let mut records = self.records()?;
+        records.extend(self.proven_records()?);
+        let mut found = records.into_iter().filter(|record| record.to_string().starts_with(&beginning));
         match (found.next(), found.next()) {
             (Some(record), None) => Ok(record),
             (Some(_), Some(_)) => Err(ReplicaError::AmbiguousRecord(text.to_owned())),
@@ -395,6 +394,17 @@ impl Replica {
                     carried_into: None,
                 }),
             }
+        }
+        if known.is_none() {
+            let proven = self.proven_entries(record)?.into_iter().filter(|one| is_wanted(&one.entry.name));
+            found.extend(proven.map(|ProvenEntry { entry, standing }| Found {
+                lane: entry.lane,
+                name: entry.name,
+                seq: entry.seq,
+                entry: entry.entry,
+                standing,
+                carried_into: None,
+            }));
         }
         let inner = self.lock();
         for (lane, state) in

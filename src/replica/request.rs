@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::bundle_answer::BundleWanted;
 use super::chart_write::ChartWrite;
 use super::knowledge::Moment;
 use super::section_write::SectionWrite;
@@ -19,6 +20,13 @@ use crate::record::linking::unnamed::Unnamed;
 pub enum Request {
     /// Asks how the replica is: answers [`super::answer::Status`].
     Status,
+    /// Asks how the replica is after reading every entry: answers [`super::answer::Status`].
+    StatusDeep,
+    /// Asks what would be lacking if sites vanished now: answers [`super::known::IfCut`].
+    IfCut {
+        /// The sites' names.
+        sites: Vec<String>,
+    },
     /// Imports FHIR files: answers [`super::answer::Imported`].
     Import {
         /// Files and folders, absolute.
@@ -139,8 +147,13 @@ pub enum Request {
         /// Most pairs.
         limit: usize,
     },
-    /// Syncs with a peer once: answers [`super::answer::Synced`].
+    /// Syncs with a peer once: answers [`super::sync_answer::Synced`].
     Sync {
+        /// `HOST:PORT`, or the address of a bucket.
+        with: String,
+    },
+    /// Finds out what a sync with a peer would send, and sends nothing: answers [`super::sync_answer::SyncPlan`].
+    PlanSync {
         /// `HOST:PORT`.
         with: String,
     },
@@ -153,6 +166,25 @@ pub enum Request {
     BackupVerify {
         /// The bucket; without it, that of the configuration.
         url: Option<String>,
+    },
+    /// Writes a file that says what this replica lacks: answers [`super::bundle_answer::BundleRequested`].
+    BundleRequest {
+        /// The file, absolute.
+        to: PathBuf,
+    },
+    /// Writes a bundle for a stick: answers [`super::bundle_answer::BundleExported`].
+    BundleExport(BundleWanted),
+    /// Writes one record's card as QR codes: answers [`super::bundle_answer::CardExported`].
+    CardExport {
+        /// The record's id, or at least 8 digits of its beginning.
+        record: String,
+        /// The folder, absolute.
+        to: PathBuf,
+    },
+    /// Reads bundles and images of codes: answers [`super::bundle_answer::BundleImported`].
+    BundleImport {
+        /// The files, absolute.
+        files: Vec<PathBuf>,
     },
     /// Ends a running replica in order.
     Stop,

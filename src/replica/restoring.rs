@@ -38,9 +38,14 @@ pub struct Vault {
     entries: u64,
     bytes: u64,
     sealed_for_others: u64,
+    reached: ReadUpTo,
     /// What is wrong with the backup; empty when all is well.
     pub problems: Vec<String>,
 }
+
+/// How far the chains of manifests in a bucket have been read: of each gateway, the number of the next manifest and
+/// the hash of the one before it.
+pub type ReadUpTo = BTreeMap<DeviceId, (u64, Digest)>;
 
 impl Vault {
     /// Reads all chains of manifests; a chain that is broken is read up to the break.
@@ -48,27 +53,26 @@ impl Vault {
     /// # Errors
     /// When the bucket cannot be read, or the genesis is none.
     pub async fn read(bucket: &Bucket, genesis: &[u8]) -> Result<Self, ReplicaError> {
+        Self::read_on(bucket, Roster::new(Certificates::new(genesis)?), ReadUpTo::new()).await
+    }
+
+    /// Reads the manifests behind those that were read before; `roster` holds what is known of the realm.
+    ///
+    /// # Errors
+    /// When the bucket cannot be read.
+    pub async fn read_on(bucket: &Bucket, roster: Roster, from: ReadUpTo) -> Result<Self, ReplicaError> {
         let mut vault = Self {
-            roster: Roster::new(Certificates::new(genesis)?),
+            roster,
             manifests: Vec::new(),
             segments: 0,
             entries: 0,
             bytes: 0,
             sealed_for_others: 0,
+            reached: from,
             problems: Vec::new(),
         };
-        let mut chains: BTreeMap<DeviceId, Vec<u64>> = BTreeMap::new();
-        for object in bucket.list("manifests/").await? {
-            let mut names = object.key.as_str().split('/').skip(1);
-            let gateway = names.next().and_then(|name| name.parse::<DeviceId>().ok());
-            let number = names.next().and_then(|name| name.parse::<u64>().ok());
-            match (gateway, number) {
-                (Some(gateway), Some(number)) => chains.entry(gateway).or_default().push(number),
-                _ => vault.problems.push(format!("'{}' is not the name of a manifest", object.key.as_str())),
-            }
-        }
-        for (gateway, numbers) in chains {
-            vault.read_chain(bucket, gateway, numbers.into_iter().max().unwrap_or(0)).await?;
+        for (gateway, last) in vault.find_unread(bucket).await? {
+            vault.read_chain(bucket, gateway, last).await?;
         }
         let unknown: Vec<String> = vault
             .manifests
@@ -82,6 +86,38 @@ impl Vault {
         Ok(vault)
     }
 
+    /// Finds the gateways with manifests that were not read, and the last number of each. What was read is jumped
+    /// over, so a bucket of years costs a few pages.
+    async fn find_unread(&mut self, bucket: &Bucket) -> Result<BTreeMap<DeviceId, u64>, ReplicaError> {
+        let mut unread = BTreeMap::new();
+        let mut after: Option<ObjectKey> = None;
+        loop {
+            let page = bucket.list_after("manifests/", after.as_ref()).await?;
+            let Some(last) = page.last() else { return Ok(unread) };
+            let mut on = last.key.clone();
+            for object in &page {
+                let mut names = object.key.as_str().split('/').skip(1);
+                let gateway = names.next().and_then(|name| name.parse::<DeviceId>().ok());
+                let number = names.next().and_then(|name| name.parse::<u64>().ok());
+                let (Some(gateway), Some(number)) = (gateway, number) else {
+                    let problem = format!("'{}' is not the name of a manifest", object.key.as_str());
+                    self.problems.push(problem);
+                    continue;
+                };
+                match self.reached.get(&gateway) {
+                    Some((next, _)) if number < *next => {
+                        on = on.max(ObjectKey::new(Manifest::key(&gateway, next - 1))?);
+                    }
+                    Some(_) | None => {
+                        let most = unread.entry(gateway).or_insert(number);
+                        *most = number.max(*most);
+                    }
+                }
+            }
+            after = Some(on);
+        }
+    }
+
     /// Reads a chain to its end. A manifest that is lost or damaged is named; those after it are signed on their
     /// own, and what they name goes through admission like everything else.
     async fn read_chain(
@@ -91,9 +127,11 @@ impl Vault {
         last: u64,
     ) -> Result<(), ReplicaError> {
         let realm = self.roster.certificates.realm();
-        let mut previous: Option<Digest> = None;
+        let read_before = self.reached.get(&gateway).copied();
+        let first = read_before.map_or(0, |(next, _)| next);
+        let mut previous: Option<Digest> = read_before.map(|(_, hash)| hash);
         let mut broken = false;
-        for number in 0..=last {
+        for number in first..=last {
             let object = match bucket.get(&ObjectKey::new(Manifest::key(&gateway, number))?).await {
                 Ok(object) => object,
                 Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => {
@@ -115,11 +153,33 @@ impl Vault {
             if manifest.previous != previous && !broken {
                 self.problems.push(ManifestError::Chain { gateway, number }.to_string());
             }
-            (previous, broken) = (Some(Manifest::hash(&object)), false);
+            let hash = Manifest::hash(&object);
+            (previous, broken) = (Some(hash), false);
+            self.reached.insert(gateway, (number + 1, hash));
             self.roster.fold(&ControlBody::new(items_of(&manifest)));
             self.manifests.push(manifest);
         }
         Ok(())
+    }
+
+    /// Returns how far the chains are read now.
+    pub fn reached(&self) -> &ReadUpTo {
+        &self.reached
+    }
+
+    /// Returns what the manifests say to be in the bucket.
+    pub fn segments(&self) -> impl Iterator<Item = &SegmentRef> {
+        self.manifests.iter().flat_map(|manifest| &manifest.segments)
+    }
+
+    /// Returns how many entries were new to the replica that the segments were read into.
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// Returns how many bytes were read.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Returns the certificates and wraps of all manifests.
@@ -146,15 +206,15 @@ impl Vault {
         }
     }
 
-    /// All segments, vital parts first, each part in the order of writing.
-    fn ordered(&self) -> Vec<SegmentRef> {
-        let mut segments: Vec<_> = self.manifests.iter().flat_map(|m| &m.segments).cloned().collect();
+    /// The segments that are wanted, vital parts first, each part in the order of writing.
+    fn ordered(&self, is_wanted: impl Fn(&SegmentRef) -> bool) -> Vec<SegmentRef> {
+        let mut segments: Vec<_> = self.segments().filter(|segment| is_wanted(segment)).cloned().collect();
         segments.sort_by_key(|segment| segment.part);
         segments
     }
 }
 
-/// Reads all segments that `ring` opens into a replica, through the same admission as everything else.
+/// Reads the wanted segments that `ring` opens into a replica, through the same admission as everything else.
 ///
 /// Runs that wait for something are not kept in memory: their segments are read again, as long as that brings
 /// anything new.
@@ -166,9 +226,10 @@ pub async fn read_segments(
     vault: &mut Vault,
     ring: &Keyring,
     into: &Replica,
+    is_wanted: &(dyn Fn(&SegmentRef) -> bool + Sync),
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<(), ReplicaError> {
-    let mut segments = vault.ordered();
+    let mut segments = vault.ordered(is_wanted);
     vault.segments = segments.len() as u64;
     let mut of: u64 = segments.iter().map(|segment| segment.size).sum();
     let mut done = 0;
@@ -354,7 +415,7 @@ impl<'a> Recovery<'a> {
         let beginning = Beginning { seed: &seed, genesis: &kit.genesis, certificate, items: &items };
         let replica = Replica::begin(store, environment, &beginning)?;
         let before = replica.lanes();
-        read_segments(bucket, &mut vault, &ring, &replica, progress).await?;
+        read_segments(bucket, &mut vault, &ring, &replica, &|_| true, progress).await?;
         replica.index_step()?;
         let mut lanes = replica.lanes();
         lanes.retain(|lane, _| !before.contains_key(lane));
@@ -363,7 +424,7 @@ impl<'a> Recovery<'a> {
             site: kit.site_name.clone(),
             records: replica.records()?.len() as u64,
             entries: lanes.values().map(crate::lane::LaneState::size).sum(),
-            heads: heads::shared(&heads::groups(&lanes)),
+            heads: heads::shared(&heads::groups(&lanes), &replica.subscription()),
             backup_time: vault.time(),
             problems: vault.problems,
             took_ms: replica.environment().ms_since(began),

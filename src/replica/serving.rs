@@ -2,35 +2,42 @@
 //!
 //! Every task belongs to [`serve`], which stops them in order and waits for them.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::task::{JoinSet, block_in_place};
 
 use super::asking::{self, Surroundings};
+use super::bucket_syncing::is_bucket;
 use super::config::{BackupConfig, PeerConfig, ReplicaConfig};
-use super::core::Replica;
+use super::core::{Changed, Replica};
 use super::environment::Environment;
 use super::error::ReplicaError;
 use super::home::Home;
 use super::local::{Answerer, ControlSocket};
+use super::metering::Meter;
+use super::metrics::Metrics;
 use super::neighbours::Neighbours;
 use super::request::{Progress, Request};
 use super::syncing::{self, SessionState, Until};
+use crate::base::{DeviceId, Part};
+use crate::store::Repacked;
 use crate::store::keys::KeySource;
-use crate::transport::{BACKOFF_MAX, Backoff, Endpoint, Link, PeerKey};
+use crate::sync::Reach;
+use crate::transport::{BACKOFF_MAX, Backoff, Endpoint, Guard, GuardLimits, Link, PeerKey, TransportError};
 
 /// A session that lasts longer was no failure: the next dial is made soon.
 pub(crate) const SESSION_SHORT: Duration = BACKOFF_MAX;
 /// How often the indexer looks for what has arrived.
 const INDEX_EVERY: Duration = Duration::from_millis(250);
+/// How long what is written at one time is gathered before a link whose bytes are counted is used for it.
+const GATHERED_FOR: Duration = Duration::from_secs(2);
 /// How often everything is read, to find what rotted: first when the replica starts.
 const SCRUB_EVERY: Duration = Duration::from_secs(6 * 3_600);
-/// Pause after a failed accept.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs a replica until it is asked to stop or `interrupted` changes; `started` hears where peers reach it.
 ///
@@ -49,13 +56,16 @@ pub async fn serve(
     if let Some(rules) = &config.interactions {
         replica.use_rules(rules);
     }
-    if let Some(areas) = &config.areas {
-        replica.hold_only(areas.clone());
+    if let Some(wanted) = config.holds() {
+        replica.hold_parts(wanted);
     }
     let replica = Arc::new(replica);
     let seed = replica.me().seed.clone();
-    let endpoint =
-        Arc::new(Endpoint::bind(config.listen, seed.expose(), asking::options(), asking::everybody())?);
+    let (options, policy) = (asking::options(), asking::everybody());
+    let guard = guard(&replica, GuardLimits::of(&options));
+    let endpoint = Endpoint::bind_guarded(config.listen, seed.expose(), options, policy, guard.clone())?;
+    let endpoint = Arc::new(endpoint);
+    let metrics = Metrics::new(guard.clone());
     let listen = endpoint.local_addr()?;
     let (stop, stopped) = watch::channel(false);
     let stop = Arc::new(stop);
@@ -64,16 +74,22 @@ pub async fn serve(
     started(listen, &replica);
 
     let mut tasks = JoinSet::new();
-    tasks.spawn(accept(replica.clone(), endpoint.clone(), neighbours.clone(), stopped.clone()));
-    for peer in config.peers.iter().cloned() {
-        tasks.spawn(dial(replica.clone(), endpoint.clone(), peer, neighbours.clone(), stopped.clone()));
+    let (buckets, peers): (Vec<_>, Vec<_>) =
+        config.peers.iter().cloned().partition(|peer| is_bucket(&peer.address));
+    for bucket in buckets {
+        tasks.spawn(keep_in_bucket(replica.clone(), bucket, neighbours.clone(), stopped.clone()));
+    }
+    let company = Company { replica: replica.clone(), guard, neighbours: neighbours.clone() };
+    tasks.spawn(accept(company.clone(), endpoint.clone(), stopped.clone()));
+    for peer in peers {
+        tasks.spawn(dial(company.clone(), endpoint.clone(), peer, stopped.clone()));
     }
     tasks.spawn(keep_index(replica.clone(), stopped.clone()));
     tasks.spawn(keep_whole(replica.clone(), stopped.clone()));
     if let Some(backup) = config.backup.clone() {
         tasks.spawn(keep_backup(replica.clone(), backup, neighbours.clone(), stopped.clone()));
     }
-    let answerer = answerer(replica.clone(), neighbours, config.backup.clone(), stop.clone());
+    let answerer = answerer(replica.clone(), neighbours, metrics, config.backup.clone(), stop.clone());
     let mut asked = stopped.clone();
     let ending = async {
         tokio::select! {
@@ -88,7 +104,7 @@ pub async fn serve(
     tokio::join!(socket.serve(answerer, stopped.clone()), ending);
     while tasks.join_next().await.is_some() {}
     endpoint.close("this replica stops").await;
-    block_in_place(|| replica.index_step())
+    block_in_place(|| replica.index_step().and_then(|()| replica.save_heard(true)))
 }
 
 /// Finds mistakes in a configuration that would otherwise show only when it is used.
@@ -96,10 +112,18 @@ fn check(config: &ReplicaConfig) -> Result<(), ReplicaError> {
     if let Some(backup) = &config.backup {
         super::backing::open_bucket(&backup.url)?;
     }
+    for peer in config.peers.iter().filter(|peer| is_bucket(&peer.address)) {
+        super::backing::open_bucket(&peer.address)?;
+        if peer.megabytes_per_day.is_some() {
+            let text =
+                format!("megabytes-per-day of peer '{}' counts a link, and this is a bucket", peer.name);
+            return Err(ReplicaError::Call(text));
+        }
+    }
     let is_wrong = |peer: &&PeerConfig| {
-        peer.address
-            .rsplit_once(':')
-            .is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err())
+        let parts = peer.address.rsplit_once(':');
+        !is_bucket(&peer.address)
+            && parts.is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err())
     };
     match config.peers.iter().find(is_wrong) {
         Some(peer) => Err(ReplicaError::Call(format!(
@@ -122,7 +146,8 @@ async fn open_socket(
 
 fn warn_of_areas(config: &ReplicaConfig, replica: &Replica) {
     let held = replica.areas();
-    for area in config.areas.iter().flatten().filter(|area| !held.contains(area)) {
+    let wanted = config.holds().unwrap_or_default();
+    for area in wanted.keys().filter(|area| !held.contains(*area)) {
         tracing::warn!(%area, "the configuration names an area that the device's certificate does not hold");
     }
 }
@@ -130,6 +155,7 @@ fn warn_of_areas(config: &ReplicaConfig, replica: &Replica) {
 fn answerer(
     replica: Arc<Replica>,
     neighbours: Neighbours,
+    metrics: Metrics,
     backup: Option<BackupConfig>,
     stop: Arc<watch::Sender<bool>>,
 ) -> Arc<Answerer> {
@@ -137,7 +163,8 @@ fn answerer(
         let (replica, stop) = (replica.clone(), stop.clone());
         let backup_url = backup.as_ref().map(|backup| backup.url.clone());
         let backup_error = neighbours.backup_error();
-        let surroundings = Surroundings { peers: neighbours.status(), backup_url, backup_error };
+        let (peers, refused) = (neighbours.status(), metrics.refused());
+        let surroundings = Surroundings { peers, refused, backup_url, backup_error };
         Box::pin(async move {
             match request {
                 Request::Stop => {
@@ -151,29 +178,32 @@ fn answerer(
     })
 }
 
-async fn accept(
-    replica: Arc<Replica>,
-    endpoint: Arc<Endpoint>,
-    neighbours: Neighbours,
-    mut stop: watch::Receiver<bool>,
-) {
+/// What every session of a running replica needs.
+#[derive(Clone)]
+pub(super) struct Company {
+    pub(super) replica: Arc<Replica>,
+    pub(super) guard: Arc<Guard>,
+    pub(super) neighbours: Neighbours,
+}
+
+/// Makes the guard of a replica, which tells members by its roster.
+pub(super) fn guard(replica: &Arc<Replica>, limits: GuardLimits) -> Arc<Guard> {
+    let known = Arc::downgrade(replica);
+    Arc::new(Guard::new(limits, move |key| {
+        known.upgrade().is_some_and(|replica| replica.knows(&DeviceId(*key.as_bytes())))
+    }))
+}
+
+/// Runs a session with every peer that comes. Whom the endpoint's guard has refused is counted there.
+pub(super) async fn accept(company: Company, endpoint: Arc<Endpoint>, mut stop: watch::Receiver<bool>) {
     let mut sessions = JoinSet::new();
     loop {
         tokio::select! {
             accepted = endpoint.accept() => match accepted {
                 Some(Ok(link)) => {
-                    let name = peer_name(&replica, &link.peer())
-                        .unwrap_or_else(|| crate::base::DeviceId(*link.peer().as_bytes()).short());
-                    let (replica, neighbours, stop) = (replica.clone(), neighbours.clone(), stop.clone());
-                    sessions.spawn(async move {
-                        let ended = session(replica, link, false, &name, &neighbours, stop).await;
-                        neighbours.ended(&name, ended.err());
-                    });
+                    sessions.spawn(company.clone().receive(link, stop.clone()));
                 }
-                Some(Err(error)) => {
-                    tracing::warn!(%error, "a peer was not admitted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
+                Some(Err(error)) => tracing::debug!(%error, "a peer was not admitted"),
                 None => break,
             },
             Some(_) = sessions.join_next(), if !sessions.is_empty() => {}
@@ -183,43 +213,77 @@ async fn accept(
     while sessions.join_next().await.is_some() {}
 }
 
-async fn dial(
-    replica: Arc<Replica>,
+/// Keeps in touch with a peer until `stop`.
+pub(super) async fn dial(
+    company: Company,
     endpoint: Arc<Endpoint>,
     peer: PeerConfig,
-    neighbours: Neighbours,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut backoff = Backoff::default();
+    let mut pause = Backoff::first(company.jitter());
     while !*stop.borrow() {
-        let outcome = tokio::select! {
-            outcome = dial_once(&replica, &endpoint, &peer, &neighbours, stop.clone(), &mut backoff) => outcome,
-            _ = stop.changed() => return,
-        };
-        neighbours.ended(&peer.name, outcome.err());
-        let mut jitter = [0; 8];
-        replica.environment().fill(&mut jitter);
-        let pause = backoff.next(u64::from_le_bytes(jitter));
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             _ = stop.changed() => return,
         }
+        // What is written while the two meet counts, too.
+        let changes = company.replica.subscribe();
+        let outcome = tokio::select! {
+            outcome = dial_once(&company, &endpoint, &peer, stop.clone(), &mut backoff) => outcome,
+            _ = stop.changed() => return,
+        };
+        pause = company.pause_after(&mut backoff, &outcome);
+        let met = outcome.is_ok();
+        // A session that ended was a reached peer: `dial_once` has noted that.
+        company.replica.tried(&peer.name, false);
+        company.neighbours.ended(&peer.name, outcome.err());
+        if met && peer.megabytes_per_day.is_some() {
+            backoff.reset();
+            pause = Duration::ZERO;
+            tokio::select! {
+                () = tokio::time::sleep(peer.every()) => {}
+                () = something_vital(company.replica.me().device, changes) => {}
+                _ = stop.changed() => return,
+            }
+        }
     }
 }
 
+/// Waits until something is here that others should know at once, and a little longer, since seldom only one thing is
+/// written. Of what came during a meeting only what this device wrote counts: the rest came from there, as a rule.
+async fn something_vital(me: DeviceId, mut changes: broadcast::Receiver<Changed>) {
+    let during = changes.len();
+    for number in 0.. {
+        match changes.recv().await {
+            Ok(Changed { name, .. }) if name.part > Part::Card => {}
+            Ok(Changed { name, .. }) if number < during && name.device != me => {}
+            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => break,
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+    tokio::time::sleep(GATHERED_FOR).await;
+}
+
 async fn dial_once(
-    replica: &Arc<Replica>,
+    company: &Company,
     endpoint: &Endpoint,
     peer: &PeerConfig,
-    neighbours: &Neighbours,
     stop: watch::Receiver<bool>,
     backoff: &mut Backoff,
 ) -> Result<(), ReplicaError> {
+    let meter = peer.megabytes_per_day.map(|most| Meter::open(&company.replica, &peer.name, most.bytes()));
+    let meter = meter.transpose()?;
+    if meter.as_ref().is_some_and(|meter| meter.reach() == Reach::NOTHING) {
+        tracing::info!(peer = %peer.name, "today's bytes are used up: it is dialled tomorrow");
+        return Ok(());
+    }
     let address = block_in_place(|| asking::resolve(&peer.address))?;
     let expected = peer.device.map(|device| PeerKey::new(device.0));
     let link = endpoint.connect(address, expected).await?;
+    company.replica.tried(&peer.name, true);
     let begun = Instant::now();
-    let ended = session(replica.clone(), link, true, &peer.name, neighbours, stop).await;
+    let ended = company.session(link, true, &peer.name, meter, stop).await;
     // A session that breaks off at once (a full disk, a peer that refuses) is not begun again without a pause.
     if begun.elapsed() >= SESSION_SHORT {
         backoff.reset();
@@ -227,24 +291,86 @@ async fn dial_once(
     ended
 }
 
-async fn session(
-    replica: Arc<Replica>,
-    link: Link,
-    initiator: bool,
-    name: &str,
-    neighbours: &Neighbours,
-    stop: watch::Receiver<bool>,
-) -> Result<(), ReplicaError> {
-    let (state, watched) = watch::channel(SessionState::default());
-    let device = peer_name(&replica, &link.peer()).unwrap_or_else(|| name.to_owned());
-    neighbours.started(name, &device, watched);
-    tracing::info!(peer = name, "session begins");
-    let ended = syncing::run(replica, link, initiator, Until::Stopped, state, stop).await;
-    match &ended {
-        Ok(()) => tracing::info!(peer = name, "session over"),
-        Err(error) => tracing::info!(peer = name, %error, "session broken"),
+impl Company {
+    /// Returns how long to wait before the next dial: as long as a busy peer asks, or after the back-off.
+    pub(super) fn pause_after(&self, backoff: &mut Backoff, outcome: &Result<(), ReplicaError>) -> Duration {
+        match outcome {
+            Err(ReplicaError::Transport(TransportError::Busy { come_back, .. })) => {
+                backoff.after_busy(*come_back, self.jitter())
+            }
+            Ok(()) | Err(_) => backoff.next(self.jitter()),
+        }
     }
-    ended
+
+    /// Returns a random number.
+    pub(super) fn jitter(&self) -> u64 {
+        let mut jitter = [0; 8];
+        self.replica.environment().fill(&mut jitter);
+        u64::from_le_bytes(jitter)
+    }
+
+    async fn receive(self, link: Link, stop: watch::Receiver<bool>) {
+        let device = DeviceId(*link.peer().as_bytes());
+        let known = self.replica.name_of(&device);
+        let name = known.clone().unwrap_or_else(|| device.short());
+        let ended = self.session(link, false, &name, None, stop).await;
+        self.neighbours.ended(&name, ended.err());
+        if known.is_none() {
+            // Strangers come without end, and a member has a name of its own by now.
+            self.neighbours.forget(&name);
+        }
+    }
+
+    /// Gives a neighbour its own name as soon as its certificate has come.
+    async fn naming(
+        &self,
+        key: &PeerKey,
+        name: &str,
+        mut state: watch::Receiver<SessionState>,
+    ) -> Infallible {
+        let certified = state.wait_for(|state| state.certified).await.is_ok();
+        if certified && let Some(device) = self.replica.name_of(&DeviceId(*key.as_bytes())) {
+            self.neighbours.named(name, &device);
+        }
+        std::future::pending().await
+    }
+
+    /// Runs a session, and tells the guard how it was.
+    pub(super) async fn session(
+        &self,
+        link: Link,
+        initiator: bool,
+        name: &str,
+        meter: Option<Meter>,
+        stop: watch::Receiver<bool>,
+    ) -> Result<(), ReplicaError> {
+        let until = if meter.is_some() { Until::InSync } else { Until::Stopped };
+        let (state, watched) = watch::channel(SessionState::default());
+        let (key, from) = (link.peer(), link.handle().remote_addr());
+        let device = self.replica.name_of(&DeviceId(*key.as_bytes())).unwrap_or_else(|| name.to_owned());
+        self.neighbours.started(name, &device, watched.clone());
+        let told = self.guard.may_tell_of_session();
+        if told {
+            tracing::info!(peer = name, "session begins");
+        }
+        let running = syncing::run(self.replica.clone(), link, initiator, until, meter, state, stop);
+        let ended = tokio::select! {
+            ended = running => ended,
+            never = self.naming(&key, name, watched.clone()) => match never {},
+        };
+        let last = watched.borrow().clone();
+        match (last.cut, last.met) {
+            (Some(why), _) => self.guard.cut_off(&key, from, why),
+            (None, true) => self.guard.served(&key, from),
+            (None, false) => {}
+        }
+        match &ended {
+            Ok(()) if told => tracing::info!(peer = name, "session over"),
+            Err(error) if told => tracing::info!(peer = name, %error, "session broken"),
+            Ok(()) | Err(_) => {}
+        }
+        ended
+    }
 }
 
 async fn keep_index(replica: Arc<Replica>, mut stop: watch::Receiver<bool>) {
@@ -256,6 +382,13 @@ async fn keep_index(replica: Arc<Replica>, mut stop: watch::Receiver<bool>) {
         if let Err(error) = block_in_place(|| replica.index_step()) {
             tracing::error!(%error, "the index could not follow; searches still see everything");
         }
+        match block_in_place(|| replica.repack_step()) {
+            Ok(done) if done.runs_after == 0 => {}
+            Ok(Repacked { runs_before, runs_after, bytes_before, bytes_after, next: _ }) => {
+                tracing::debug!(runs_before, runs_after, bytes_before, bytes_after, "small runs were joined");
+            }
+            Err(error) => tracing::warn!(%error, "small runs could not be joined; they are read as they are"),
+        }
     }
 }
 
@@ -266,6 +399,34 @@ async fn keep_whole(replica: Arc<Replica>, mut stop: watch::Receiver<bool>) {
         }
         tokio::select! {
             () = tokio::time::sleep(SCRUB_EVERY) => {}
+            _ = stop.changed() => return,
+        }
+    }
+}
+
+/// Syncs with a bucket now and then; where it fails, `status` says why, and the next turn tries again.
+async fn keep_in_bucket(
+    replica: Arc<Replica>,
+    bucket: PeerConfig,
+    neighbours: Neighbours,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let progress = &mut |_| {};
+        let synced = tokio::select! {
+            synced = replica.sync_bucket(&bucket.address, progress) => synced,
+            _ = stop.changed() => return,
+        };
+        match &synced {
+            Ok(synced) if synced.received + synced.sent > 0 => {
+                tracing::info!(bucket = %bucket.name, received = synced.received, sent = synced.sent, "synced with a bucket");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(bucket = %bucket.name, %error, "the bucket waits for the next turn"),
+        }
+        neighbours.met(&bucket.name, replica.environment().now(), synced.err());
+        tokio::select! {
+            () = tokio::time::sleep(bucket.every()) => {}
             _ = stop.changed() => return,
         }
     }
@@ -297,9 +458,15 @@ async fn keep_backup(
     }
 }
 
-/// Returns the name of a peer that the roster knows.
-fn peer_name(replica: &Replica, peer: &PeerKey) -> Option<String> {
-    let device = crate::base::DeviceId(*peer.as_bytes());
-    let roster = replica.roster();
-    roster.certificates.of_device(&device).map(|(_, certificate)| certificate.name.clone()).next()
+impl Replica {
+    /// Says whether the roster names a device.
+    pub(super) fn knows(&self, device: &DeviceId) -> bool {
+        self.lock().roster.certificates.of_device(device).next().is_some()
+    }
+
+    /// Returns the name of a device that the roster names.
+    pub(super) fn name_of(&self, device: &DeviceId) -> Option<String> {
+        let inner = self.lock();
+        inner.roster.certificates.of_device(device).map(|(_, certificate)| certificate.name.clone()).next()
+    }
 }

@@ -4,19 +4,31 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch};
 use tokio::task::block_in_place;
 
 use super::core::{Changed, Replica};
 use super::error::ReplicaError;
 use super::exchange::{Effect, Exchange};
+use super::metering::Meter;
+use super::sync_answer::{BudgetStatus, PlannedPart};
+use crate::base::limits::MESSAGE_BYTES_MAX;
 use crate::base::{DeviceId, WallMs};
-use crate::sync::{CloseCode, Closed};
-use crate::transport::{self, Link, LinkReceiver, LinkSender, TransportError};
+use crate::sync::{CloseCode, Closed, Reach};
+use crate::transport::{
+    self, Link, LinkHandle, LinkReceiver, LinkSender, LinkStats, Refusal, TransportError,
+};
 
 /// Messages that may wait between the link and the session, in each direction; the session's own window bounds
-/// their bytes.
+/// the bytes of those that are sent.
 const MESSAGES_WAITING_MAX: usize = 64;
+/// Bytes of received messages that may wait for the session, in units: what a peer sends beyond it waits in QUIC, and then at
+/// the peer.
+const WAITING_UNITS_MAX: u32 = (2 * MESSAGE_BYTES_MAX / WAITING_UNIT) as u32;
+/// Bytes of a unit.
+const WAITING_UNIT: usize = 1 << 10;
+/// Bytes that a peer may send before its certificate is known here; its chain has at most 3 certificates of 16 KiB.
+pub const STRANGER_BYTES_MAX: usize = 1 << 20;
 /// How often the session is told that time has passed.
 const TICK: Duration = Duration::from_millis(500);
 /// How long a closing side waits for its last messages to be read.
@@ -35,11 +47,23 @@ pub struct SessionState {
     pub received: u64,
     /// Entries sent, by what the peer acknowledged.
     pub sent: u64,
+    /// What was used of the link's bytes, if they are counted.
+    pub budget: Option<BudgetStatus>,
+    /// What would be sent, once it is known, of a session that sends nothing.
+    pub planned: Option<Vec<PlannedPart>>,
+    /// Whether the peer's certificate has come in this session.
+    pub certified: bool,
+    /// Whether both have held the same at any time.
+    pub met: bool,
+    /// Why this side has ended the session, if the peer is to blame or made no progress.
+    pub cut: Option<Refusal>,
 }
 
 /// When a session ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
+    /// When it is known what differs; nothing is sent.
+    Compared,
     /// When both sides hold the same: a single sync.
     InSync,
     /// Never: new entries are pushed as they are written.
@@ -51,9 +75,13 @@ struct Driver {
     outgoing: mpsc::Sender<Vec<u8>>,
     state: watch::Sender<SessionState>,
     closed: Option<Closed>,
+    meter: Option<Meter>,
+    /// How far the exchange was last told to go.
+    reach: Reach,
 }
 
-/// Runs a session over a link until it ends; `state` hears how it is. A session that ends in order is `Ok`.
+/// Runs a session over a link until it ends; `state` hears how it is. With a meter the link is used as far as the
+/// day's bytes allow, and the session ends when they are used up. A session that ends in order is `Ok`.
 ///
 /// # Errors
 /// When the link breaks, the peer refuses or breaks the protocol, or this replica's store fails.
@@ -62,6 +90,7 @@ pub async fn run(
     link: Link,
     initiator: bool,
     until: Until,
+    meter: Option<Meter>,
     state: watch::Sender<SessionState>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), ReplicaError> {
@@ -73,15 +102,36 @@ pub async fn run(
     let writing = tokio::spawn(write_all(sender, to_send));
     let reading = tokio::spawn(read_all(receiver, to_handle));
     let peer = DeviceId(*handle.peer().as_bytes());
+    let mut stranger = Stranger { known: replica.knows(&peer), bytes: 0 };
     state.send_modify(|state| state.peer = Some(peer));
     let exchange = Exchange::begin(replica.clone(), peer, handle.remote_addr().to_string(), initiator);
-    let mut driver = Driver { exchange, outgoing, state, closed: None };
+    let mut driver = Driver { exchange, outgoing, state, closed: None, meter, reach: Reach::ALL };
+    if until == Until::Compared {
+        driver.reach_to(Reach::NOTHING);
+    }
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // What the messages being handled hold of the bytes that may wait.
+    let mut heard: Vec<OwnedSemaphorePermit> = Vec::new();
     let broken = loop {
-        driver.work().await?;
-        let done = until == Until::InSync && driver.state.borrow().in_sync;
-        if done || *stop.borrow() {
+        let has_bytes = driver.count(&handle.stats())?;
+        if driver.work().await? {
+            handle.note_in_sync(driver.state.borrow().in_sync);
+        }
+        heard.clear();
+        if stranger.look(&replica, &peer, &handle) {
+            driver.state.send_modify(|state| state.certified = true);
+        }
+        if stranger.bytes > STRANGER_BYTES_MAX {
+            return Err(driver.cut(&handle, Refusal::Limit, "too much before a certificate"));
+        }
+        let in_sync = driver.state.borrow().in_sync;
+        if in_sync && until == Until::Compared {
+            let planned = block_in_place(|| driver.exchange.planned())?;
+            driver.state.send_modify(|state| state.planned = Some(planned));
+        }
+        let done = in_sync && until != Until::Stopped;
+        if done || !has_bytes || *stop.borrow() {
             driver.exchange.close();
             driver.work().await?;
         }
@@ -90,9 +140,18 @@ pub async fn run(
         }
         tokio::select! {
             message = incoming.recv() => match message {
-                Some(message) => {
+                Some((message, place)) => {
                     driver.state.send_modify(|state| state.heard = Some(replica.environment().now()));
+                    stranger.heard(&message);
                     driver.exchange.heard(message);
+                    heard.push(place);
+                    // What has come meanwhile is handled, and stored, with it.
+                    for _ in 0..MESSAGES_WAITING_MAX {
+                        let Ok((message, place)) = incoming.try_recv() else { break };
+                        stranger.heard(&message);
+                        driver.exchange.heard(message);
+                        heard.push(place);
+                    }
                 }
                 None => break reading_error(reading.await),
             },
@@ -101,9 +160,19 @@ pub async fn run(
             _ = stop.changed() => {}
         }
     };
-    let Driver { outgoing, closed, exchange, .. } = driver;
+    let why = match (&broken, &driver.closed) {
+        (Some(error), _) => blamed_link(error),
+        (None, Some(closed)) => blamed_session(closed),
+        (None, None) => None,
+    };
+    driver.state.send_modify(|state| state.cut = why);
+    let Driver { outgoing, closed, exchange, mut meter, .. } = driver;
     drop((outgoing, exchange, incoming));
     let finished = writing.await;
+    if let Some(meter) = &mut meter {
+        meter.count(&handle.stats())?;
+        meter.save()?;
+    }
     if let Some(error) = broken {
         return Err(error.into());
     }
@@ -142,13 +211,63 @@ async fn write_all(
     Ok(sender)
 }
 
-async fn read_all(mut receiver: LinkReceiver, messages: mpsc::Sender<Vec<u8>>) -> Result<(), TransportError> {
+async fn read_all(
+    mut receiver: LinkReceiver,
+    messages: mpsc::Sender<(Vec<u8>, OwnedSemaphorePermit)>,
+) -> Result<(), TransportError> {
+    let room = Arc::new(Semaphore::new(WAITING_UNITS_MAX as usize));
     while let Some(message) = receiver.recv().await? {
-        if messages.send(message).await.is_err() {
+        let units = u32::try_from(message.len() / WAITING_UNIT + 1).unwrap_or(u32::MAX);
+        let Ok(place) = room.clone().acquire_many_owned(units.min(WAITING_UNITS_MAX)).await else { break };
+        if messages.send((message, place)).await.is_err() {
             break;
         }
     }
     Ok(())
+}
+
+/// What is counted of a peer whose certificate is not known here yet.
+struct Stranger {
+    known: bool,
+    bytes: usize,
+}
+
+impl Stranger {
+    fn heard(&mut self, message: &[u8]) {
+        self.bytes += if self.known { 0 } else { message.len() };
+    }
+
+    /// Says whether the roster has come to name the peer.
+    fn look(&mut self, replica: &Replica, peer: &DeviceId, handle: &LinkHandle) -> bool {
+        if self.known || self.bytes == 0 || !replica.knows(peer) {
+            return false;
+        }
+        (self.known, self.bytes) = (true, 0);
+        handle.note_known();
+        true
+    }
+}
+
+/// Tells why the transport ended a link, if the peer is to blame or made no progress.
+fn blamed_link(error: &TransportError) -> Option<Refusal> {
+    match error {
+        TransportError::PeerMessageTooLong { .. } => Some(Refusal::Limit),
+        TransportError::Stalled { .. } => Some(Refusal::Stalled),
+        _ => None,
+    }
+}
+
+/// Tells why this side ended a session, if the peer is to blame or made no progress.
+fn blamed_session(closed: &Closed) -> Option<Refusal> {
+    match closed.code {
+        _ if closed.by_peer => None,
+        CloseCode::Protocol => Some(Refusal::Protocol),
+        CloseCode::Limit => Some(Refusal::Limit),
+        CloseCode::Realm => Some(Refusal::OtherRealm),
+        CloseCode::Certificate => Some(Refusal::NoCertificate),
+        CloseCode::Timeout => Some(Refusal::Stalled),
+        CloseCode::Shutdown | CloseCode::Version | CloseCode::Internal | CloseCode::Unknown => None,
+    }
 }
 
 fn reading_error(
@@ -161,6 +280,28 @@ fn reading_error(
 }
 
 impl Driver {
+    fn reach_to(&mut self, reach: Reach) {
+        if self.reach != reach {
+            self.reach = reach;
+            self.exchange.limit(reach);
+        }
+    }
+
+    /// Counts what the link has carried; says whether it may carry more today.
+    fn count(&mut self, stats: &LinkStats) -> Result<bool, ReplicaError> {
+        let Some(meter) = &mut self.meter else { return Ok(true) };
+        meter.count(stats)?;
+        let (reach, used) = (meter.reach(), meter.used());
+        let status = BudgetStatus {
+            bytes_per_day: meter.budget().per_day(),
+            bytes_used: used.bytes,
+            held_back: self.exchange.is_held_back(),
+        };
+        self.state.send_modify(|state| state.budget = Some(status));
+        self.reach_to(reach);
+        Ok(reach != Reach::NOTHING)
+    }
+
     fn changed(&mut self, changed: Result<Changed, broadcast::error::RecvError>) {
         match changed {
             Ok(changed) => self.exchange.changed(changed),
@@ -170,16 +311,26 @@ impl Driver {
         }
     }
 
-    /// Handles all that has happened and carries out what comes of it.
-    async fn work(&mut self) -> Result<(), ReplicaError> {
+    /// Ends the session at once for what the peer did.
+    fn cut(&self, handle: &LinkHandle, why: Refusal, reason: &str) -> ReplicaError {
+        self.state.send_modify(|state| state.cut = Some(why));
+        handle.close(transport::CloseCode::Broken, reason);
+        ReplicaError::Session { peer: handle.remote_addr().to_string(), reason: reason.to_owned() }
+    }
+
+    /// Handles all that has happened and carries out what comes of it; says whether it came to be in sync, or no
+    /// longer is.
+    async fn work(&mut self) -> Result<bool, ReplicaError> {
         while let Some(effects) = block_in_place(|| self.exchange.step())? {
             for effect in effects {
                 self.carry_out(effect).await;
             }
         }
         let in_sync = self.exchange.is_in_sync();
-        self.state.send_if_modified(|state| std::mem::replace(&mut state.in_sync, in_sync) != in_sync);
-        Ok(())
+        Ok(self.state.send_if_modified(|state| {
+            state.met |= in_sync;
+            std::mem::replace(&mut state.in_sync, in_sync) != in_sync
+        }))
     }
 
     async fn carry_out(&mut self, effect: Effect) {

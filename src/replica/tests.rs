@@ -14,7 +14,7 @@ use super::importing::ImportCall;
 use super::realm::{CertifiedDevice, Enrolment, RealmFolder, RecoveryKit};
 use super::request::{ExportFormat, MedicationAction, NewPatient, Write};
 use super::syncing::{self, SessionState, Until};
-use super::{Replica, ReplicaError, heads};
+use super::{Replica, ReplicaError};
 use crate::base::{Area, Digest, RecordId};
 use crate::identity::{DeviceRole, SiteKind};
 use crate::record::{Author, Harm, RecordView, json};
@@ -73,7 +73,7 @@ pub(super) fn import(replica: &Replica, paths: Vec<PathBuf>) -> super::answer::I
 }
 
 pub(super) fn digest(replica: &Replica) -> Digest {
-    heads::shared(&heads::groups(&replica.lanes()))
+    replica.heads_digest()
 }
 
 pub(super) fn views(replica: &Replica) -> BTreeMap<RecordId, Vec<u8>> {
@@ -82,7 +82,7 @@ pub(super) fn views(replica: &Replica) -> BTreeMap<RecordId, Vec<u8>> {
 }
 
 /// Serves one replica while `during` runs.
-async fn served<T>(replica: &Arc<Replica>, during: impl AsyncFnOnce(SocketAddr) -> T) -> T {
+pub(super) async fn served<T>(replica: &Arc<Replica>, during: impl AsyncFnOnce(SocketAddr) -> T) -> T {
     let seed = replica.me().seed.clone();
     let local = "127.0.0.1:0".parse().unwrap();
     let endpoint =
@@ -94,7 +94,8 @@ async fn served<T>(replica: &Arc<Replica>, during: impl AsyncFnOnce(SocketAddr) 
         while let Some(Ok(link)) = accepting.accept().await {
             let (state, _) = watch::channel(SessionState::default());
             // Each test looks at the side that dials.
-            let _ = syncing::run(replica.clone(), link, false, Until::Stopped, state, stopped.clone()).await;
+            let _ = syncing::run(replica.clone(), link, false, Until::Stopped, None, state, stopped.clone())
+                .await;
         }
     });
     let result = during(address).await;
@@ -104,7 +105,7 @@ async fn served<T>(replica: &Arc<Replica>, during: impl AsyncFnOnce(SocketAddr) 
     result
 }
 
-pub(super) async fn meet(a: &Arc<Replica>, b: &Arc<Replica>) -> super::answer::Synced {
+pub(super) async fn meet(a: &Arc<Replica>, b: &Arc<Replica>) -> super::sync_answer::Synced {
     served(b, async |address| sync_once(a, &address.to_string()).await.unwrap()).await
 }
 
@@ -314,7 +315,7 @@ async fn a_backup_that_breaks_off_goes_on_from_its_last_manifest() {
     import(&north, vec![data()]);
     let url_of = |name: &str| format!("file://{}", region.dir.path().join(name).display());
     let bucket = super::backing::open_bucket(&url_of("whole")).unwrap();
-    let whole = north.backup_in_steps(&bucket, "whole", 1, &mut |_| {}).await.unwrap();
+    let whole = north.backup_in_steps(&bucket, "whole", &BTreeMap::new(), 1, &mut |_| {}).await.unwrap();
     assert!(whole.segments > 2 && whole.manifest == Some(whole.segments - 1), "{whole:?}");
 
     // The same bucket as it is when the link breaks after two manifests, the third's segment being there.

@@ -1,5 +1,7 @@
 //! The Store trait: what every store can do, and the laws that `conformance` checks.
 
+use std::ops::Range;
+
 use crate::base::id::bytes_newtype;
 use crate::base::{Digest, LaneId, WallMs};
 use crate::lane::admission::Forking;
@@ -118,6 +120,30 @@ pub struct DamagedRun {
     pub end: u64,
 }
 
+/// What was put back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Healed {
+    /// The arrival numbers that it was given.
+    pub committed: Committed,
+    /// The entries that are whole again; at most those of the run that was given.
+    pub whole: Range<u64>,
+}
+
+/// What a step of repacking did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Repacked {
+    /// Runs that were replaced.
+    pub runs_before: u64,
+    /// Runs that stand for them now.
+    pub runs_after: u64,
+    /// Bytes that the replaced runs took at rest.
+    pub bytes_before: u64,
+    /// Bytes that those take that stand for them.
+    pub bytes_after: u64,
+    /// From which entry of the lane on the next step goes on; none when this one came to its end.
+    pub next: Option<u64>,
+}
+
 /// A synchronous store of lanes, small values and an index.
 ///
 /// Laws, checked by `conformance` against every implementation:
@@ -127,6 +153,7 @@ pub struct DamagedRun {
 ///   run, arrival, named value or index block that was committed;
 /// - *local damage*: a run that cannot be read hurts no other run;
 /// - *idempotent index*: adding a posting twice is adding it once; cursor and postings move together;
+/// - *repacking is nothing*: after it, all that can be asked has the answer that it had, but for where runs begin and end;
 /// - *ordered*: arrival numbers are consecutive, and entries of one lane arrive in their order.
 pub trait Store: Send + Sync + 'static {
     /// Makes a batch durable, all or nothing.
@@ -233,13 +260,20 @@ pub trait Store: Send + Sync + 'static {
     /// When the disk fails otherwise than by damaged values.
     fn scrub(&self, limit: usize) -> Result<Vec<DamagedRun>, StoreError>;
 
-    /// Puts back entries that were damaged: the run's leaves must lead from the lane's tree before it to the
-    /// tree after it, so nothing but the lost bytes is accepted. Gives the run a new arrival number, so that
-    /// it is indexed.
+    /// Puts back entries that were damaged, as many as the run holds: its leaves must lead from the lane's tree before them
+    /// to the tree after them, so nothing but the lost bytes is accepted. The run may begin and end elsewhere; neighbours
+    /// that can be read are cut or joined to it. Gives what it puts back new arrival numbers, so that it is indexed.
     ///
     /// # Errors
-    /// [`StoreError::BadBatch`] when the run is not what was lost here.
-    fn heal(&self, run: Run) -> Result<Committed, StoreError>;
+    /// [`StoreError::BadBatch`] when the run is not what was lost here, or nothing vouches for its end.
+    fn heal(&self, run: Run) -> Result<Healed, StoreError>;
+
+    /// Joins neighbouring small runs of a straight lane (`lane::join`), from the one that holds `from` and some before it on,
+    /// in one small commit; no entry changes, nor where it is found. A lane that is forked, or unknown, is left alone.
+    ///
+    /// # Errors
+    /// When the disk fails; runs that cannot be read are left alone.
+    fn repack(&self, id: &LaneId, from: u64) -> Result<Repacked, StoreError>;
 
     /// Says how much the store holds.
     ///

@@ -3,9 +3,10 @@
 //! The checks panic with the law that is broken, as tests do; they are public so that a store outside this
 //! crate can be checked too. [`SampleLane`] makes lanes to fill stores with.
 
-use super::api::{Batch, Committed, Posting, Store};
+use super::api::{Arrival, Batch, Committed, Posting, Repacked, Store};
 use super::error::StoreError;
 use super::log::StoreLog;
+use crate::base::limits::JOINED_BYTES_MAX;
 use crate::base::{Area, Digest, LaneId, Part, RealmId, WallMs};
 use crate::identity::SecretSeed;
 use crate::lane::admission::{Forking, LaneLog as _};
@@ -35,6 +36,7 @@ pub fn check_all<S: Subject>(fresh: impl Fn() -> S) {
     postings_are_found_and_move_with_the_cursor(fresh());
     a_big_index_is_found_whole(fresh());
     only_what_was_there_heals(fresh());
+    repacking_changes_no_answer(fresh());
 }
 
 /// A lane of invented entries, signed by an invented device.
@@ -359,9 +361,62 @@ fn only_what_was_there_heals(subject: impl Subject) {
     assert!(matches!(store.heal(lie[0].run.clone()), Err(StoreError::BadBatch { .. })));
     assert!(store.heal(SampleLane::new(3).append(["a"])[0].run.clone()).is_err(), "an unknown lane");
     let healed = store.heal(good[0].run.clone()).unwrap();
-    assert_eq!(healed, Committed { first_arrival: 3, last_arrival: 3 });
+    assert_eq!(healed.committed, Committed { first_arrival: 3, last_arrival: 3 });
+    assert_eq!(healed.whole, 0..3);
     assert_eq!(store.runs(&lane.id(), 0, 0).unwrap(), [good[0].run.clone()]);
     let stats = store.stats().unwrap();
     assert_eq!((stats.runs, stats.entries), (2, 4));
     assert_eq!(store.scrub(10).unwrap(), []);
+}
+
+/// Everything that is told of a lane but for where its runs begin and end.
+fn told(store: &dyn Store, lane: &SampleLane) -> (Vec<Entry>, Vec<Frontier>, Vec<Arrival>) {
+    let (id, size) = (lane.id(), lane.state().size());
+    let entries = (0..size).map(|seq| store.entry(&id, seq).unwrap().expect("an entry of the trunk"));
+    let frontiers = (0..=size).map(|seq| store.frontier_at(&id, seq).unwrap());
+    (entries.collect(), frontiers.collect(), store.arrivals(0, 1_000).unwrap())
+}
+
+fn repacking_changes_no_answer(subject: impl Subject) {
+    let (mut many, mut few) = (SampleLane::new(1), SampleLane::new(2));
+    let store = subject.store();
+    for number in 0..40_u8 {
+        store.commit(batch_of(many.append([vec![number; 100]]))).unwrap();
+    }
+    for number in 0..3_u8 {
+        store.commit(batch_of(few.append([vec![number; 100]]))).unwrap();
+    }
+    let before = (told(store, &many), told(store, &few));
+    let done = store.repack(&many.id(), 17).unwrap();
+    assert_eq!((done.runs_before, done.runs_after, done.next), (40, 1, None));
+    assert_eq!(store.repack(&few.id(), 0).unwrap(), Repacked::default(), "too few to be worth it");
+    assert_eq!(store.repack(&many.id(), 0).unwrap(), Repacked::default(), "it is joined already");
+    assert_eq!(store.repack(&LaneId([9; 32]), 0).unwrap(), Repacked::default());
+
+    let subject = subject.reopened();
+    let store = subject.store();
+    assert_eq!((told(store, &many), told(store, &few)), before);
+    assert_eq!((store.stats().unwrap().runs, store.scrub(10).unwrap()), (4, vec![]));
+    let runs = store.runs(&many.id(), 20, usize::MAX).unwrap();
+    assert_eq!(runs.len(), 1);
+    assert_eq!(runs[0].checkpoints.iter().map(|it| it.size).collect::<Vec<_>>(), [41]);
+    store.commit(many.batch("it goes on")).unwrap();
+    assert_eq!(store.runs(&many.id(), 0, usize::MAX).unwrap().len(), 2);
+
+    // Of a hundred large ones each step takes some; in the end all are joined, and no larger than they may be.
+    let mut long = SampleLane::new(3);
+    for number in 0..100_u8 {
+        store.commit(batch_of(long.append([vec![number; 5_000]]))).unwrap();
+    }
+    let (before, mut from, mut steps) = (told(store, &long), Some(0), 0);
+    while let Some(next) = from {
+        let done = store.repack(&long.id(), next).unwrap();
+        assert!(done.next.is_none_or(|after| after > next), "each step goes on");
+        (from, steps) = (done.next, steps + 1);
+    }
+    assert!(steps > 3, "no step takes all");
+    assert_eq!(told(store, &long), before);
+    let runs = store.runs(&long.id(), 0, usize::MAX).unwrap();
+    assert!(runs.iter().all(|run| run.body_bytes() <= JOINED_BYTES_MAX));
+    assert!(runs.len() <= 100 / 6 + 6, "{}", runs.len());
 }

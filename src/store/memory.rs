@@ -6,8 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
-use super::api::{Arrival, Batch, Committed, DamagedRun, KeyedValue, Posting, Store, StoreStats, Token};
+use super::api::{
+    Arrival, Batch, Committed, DamagedRun, Healed, KeyedValue, Posting, Repacked, Store, StoreStats, Token,
+};
 use super::error::StoreError;
+use super::fitting::{Around, fit};
+use super::repacking::{Group, JOINABLE_ROW_BYTES_MAX, Step, beginning};
 use super::rules;
 use crate::base::{LaneId, WallMs, hash_tagged};
 use crate::lane::admission::Forking;
@@ -280,23 +284,53 @@ impl Store for MemoryStore {
         Ok(Vec::new())
     }
 
-    fn heal(&self, run: Run) -> Result<Committed, StoreError> {
+    fn heal(&self, run: Run) -> Result<Healed, StoreError> {
         let mut inner = self.lock();
         let id = run.lane;
-        let Some(lane) = inner.lanes.get(&id) else {
+        let Some(lane) = inner.lanes.get_mut(&id) else {
             return Err(rules::bad(&id, "nothing of this lane was lost here"));
         };
-        let mut known: rules::Boundaries =
-            lane.runs.values().map(|(run, before)| (run.start, Some(before.clone()))).collect();
-        known.push((lane.state.size(), Some(lane.state.frontier.clone())));
-        let state = lane.state.clone();
-        let (run, before) = rules::fit_healed(&state, run, &known)?;
+        let around = Around { held: lane.runs.values().cloned().collect(), lost: Vec::new() };
+        let fitted = fit(&lane.state, &run, &around)?;
+        let replaced = fitted.replaced();
+        lane.runs.retain(|start, _| !replaced.contains(start));
+        let arrivals: Vec<_> = fitted.arrivals().map(|range| (id, range.start, range.end, None)).collect();
+        lane.runs.extend(fitted.runs.into_iter().map(|(run, before)| (run.start, (run, before))));
         let count = inner.arrivals.len();
-        if let Some(lane) = inner.lanes.get_mut(&id) {
-            lane.runs.retain(|start, _| *start < run.start || *start >= run.end());
+        inner.arrivals.extend(arrivals);
+        Ok(Healed { committed: inner.committed_since(count), whole: fitted.whole })
+    }
+
+    fn repack(&self, id: &LaneId, from: u64) -> Result<Repacked, StoreError> {
+        let mut inner = self.lock();
+        let straight = inner.lanes.get_mut(id).filter(|lane| lane.state.fork.is_none());
+        let Some(lane) = straight.filter(|lane| from < lane.state.size()) else {
+            return Ok(Repacked::default());
+        };
+        let bytes = |run: &Run| Some(run.body_bytes()).filter(|bytes| *bytes <= JOINABLE_ROW_BYTES_MAX);
+        let back = lane.runs.range(..=from).rev().map(|(start, (run, _))| (*start, bytes(run)));
+        let begin = beginning(back).unwrap_or(from);
+        let (mut step, mut stopped) = (Step::default(), None);
+        for (start, (run, before)) in lane.runs.range(begin..) {
+            if !step.goes_on() {
+                stopped = Some(*start);
+                break;
+            }
+            match bytes(run).is_some() {
+                true => step.take(run.clone(), before.clone()),
+                false => step.part(),
+            }
         }
-        inner.put(run, before, state, None);
-        Ok(inner.committed_since(count))
+        let (groups, open) = step.end();
+        let next = stopped.map(|stopped| open.filter(|open| *open > from).unwrap_or(stopped).max(from + 1));
+        let mut done = Repacked { next, ..Repacked::default() };
+        for Group { starts, run, before } in groups {
+            done.runs_before += starts.len() as u64;
+            done.runs_after += 1;
+            starts.iter().for_each(|start| drop(lane.runs.remove(start)));
+            lane.runs.insert(run.start, (run, before));
+        }
+        Ok(done)
     }
 
     fn stats(&self) -> Result<StoreStats, StoreError> {

@@ -13,17 +13,21 @@ pub mod device;
 pub mod error;
 pub mod faulty;
 pub mod files;
+pub mod fitting;
 pub mod index;
 pub mod keys;
 pub mod log;
 pub mod memory;
 pub mod redb;
+pub mod repacking;
 pub mod rules;
 pub mod sealing;
 pub mod tail;
 
 pub use self::redb::{RedbStore, StoreOptions};
-pub use api::{Arrival, Batch, Committed, DamagedRun, KeyedValue, Posting, Store, StoreStats, Token};
+pub use api::{
+    Arrival, Batch, Committed, DamagedRun, Healed, KeyedValue, Posting, Repacked, Store, StoreStats, Token,
+};
 pub use device::BlockDevice;
 pub use error::{StoreError, StoreErrorKind};
 pub use faulty::{FaultCounters, FaultDisk};

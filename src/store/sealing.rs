@@ -33,6 +33,14 @@ const NONCE: usize = 24;
 const TAG: usize = 16;
 const HEADER: usize = 1 + NONCE;
 
+/// What tells a sealed value from every other: its nonce.
+pub type Stamp = [u8; NONCE];
+
+/// Returns the stamp of a sealed value; none when it is too short to be one.
+pub fn stamp_of(sealed: &[u8]) -> Option<Stamp> {
+    sealed.get(1..HEADER)?.try_into().ok()
+}
+
 /// The key under which everything in one store is sealed: 32 random bytes, wiped when dropped.
 pub struct DataKey(Zeroizing<[u8; 32]>);
 

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::api::{DamagedRun, Posting, Store, Token};
+use super::api::{Arrival, DamagedRun, Posting, Store, Token};
 use super::error::{StoreError, StoreErrorKind};
 use crate::base::limits::{INDEX_TAIL_BYTES_MAX, INDEX_TAIL_ENTRIES_MAX};
 use crate::lane::Run;
@@ -98,18 +98,11 @@ impl Tail {
                     self.last = arrival.no;
                     continue;
                 }
-                match store.runs(&arrival.lane, arrival.start, 1) {
-                    Ok(runs) => {
-                        for run in runs.iter().filter(|run| run.start < arrival.end) {
-                            self.insert(store, arrival.no, run, extract(run));
-                        }
-                    }
-                    Err(StoreError::DamagedRun { .. }) => {
-                        let (lane, start, end) = (arrival.lane, arrival.start, arrival.end);
-                        self.damaged.push(DamagedRun { lane, start, end });
-                    }
-                    Err(error) => return Err(error),
+                let (parts, lost) = arrived(store, &arrival)?;
+                for part in &parts {
+                    self.insert(store, arrival.no, part, extract(part));
                 }
+                self.damaged.extend(lost);
                 self.last = arrival.no;
             }
             if complete {
@@ -190,6 +183,32 @@ impl Tail {
             self.by_token.entry(token).or_default().push((arrival, Posting { lane: run.lane, seq }));
         }
     }
+}
+
+/// Reads the entries that an arrival brought, whatever runs hold them now; says what of them cannot be read.
+fn arrived(store: &dyn Store, arrival: &Arrival) -> Result<(Vec<Run>, Option<DamagedRun>), StoreError> {
+    let (mut parts, mut next) = (Vec::new(), arrival.start);
+    while next < arrival.end {
+        let mut run = match store.runs(&arrival.lane, next, 1) {
+            Ok(runs) => match runs.into_iter().next() {
+                Some(run) => run,
+                None => break,
+            },
+            Err(StoreError::DamagedRun { .. }) => {
+                let (lane, start, end) = (arrival.lane, next, arrival.end);
+                return Ok((parts, Some(DamagedRun { lane, start, end })));
+            }
+            Err(error) => return Err(error),
+        };
+        run.trim_start(next);
+        run.truncate(arrival.end);
+        if run.entries.is_empty() {
+            break;
+        }
+        next = run.end();
+        parts.push(run);
+    }
+    Ok((parts, None))
 }
 
 /// Finds a token in the index and the tail together, sorted.

@@ -7,16 +7,19 @@
 use std::collections::BTreeSet;
 
 use super::digests::Group;
+use super::limiting::Reach;
 use super::message::CloseCode;
 use super::streams::Streams;
-use crate::base::{Area, Digest, LaneId, RealmId, WallMs};
-use crate::lane::{Head, LaneName, Refusal, Run, Wait};
+use crate::base::{Area, DeviceId, Digest, LaneId, RealmId, WallMs};
+use crate::lane::{Head, HeadVector, LaneName, Refusal, Run, Wait};
 
 /// What a session knows from its start.
 #[derive(Debug, Clone)]
 pub struct SessionConfig {
     /// The realm.
     pub realm: RealmId,
+    /// This device: its own lanes are exchanged whatever the subscription is.
+    pub device: DeviceId,
     /// The chain of this device's certificate in signed form, issuers first; the last is the device's own.
     pub chain: Vec<Vec<u8>>,
     /// The groups that this replica holds and wants.
@@ -91,6 +94,8 @@ pub enum Input {
         /// Its head now, durable.
         head: Head,
     },
+    /// From now on this side lets nothing less urgent over the link, in either direction.
+    Limit(Reach),
     /// Time has passed; at least once a second.
     Tick,
     /// The driver ends the session.
@@ -143,6 +148,22 @@ pub enum Output {
         lane: LaneId,
         /// How many entries.
         size: u64,
+    },
+    /// The peer lists a head of a lane that is not this replica's: it is shorter, longer, forked, or of another history.
+    PeerLists {
+        /// The lane's part and area.
+        group: Group,
+        /// The lane.
+        lane: LaneId,
+        /// How many entries; of a forked lane, where it forks.
+        size: u64,
+    },
+    /// The peer holds all of these durably, as far as the heads say: lanes that the two did not have to name.
+    PeerHasAll {
+        /// The group.
+        group: Group,
+        /// Its lanes.
+        heads: HeadVector,
     },
     /// A lane is given up for this session; to be counted.
     GaveUp {

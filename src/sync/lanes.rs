@@ -1,235 +1,16 @@
-//! What a session knows of each lane: what this replica has, what the peer has, and what follows from it.
+//! All lanes of a session: what both hold is known by vectors, and a [`Lane`] is made only for what is touched.
+//!
+//! Invariant: of a lane that was not touched, ours is what `held` says; and once its group is open, the peer's is
+//! what `told` says, which is the same.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::digests::Group;
-use super::limits::RESTARTS_MAX;
-use crate::base::planted::{Plant, is_planted};
-use crate::base::{Digest, LaneId, Part, WallMs};
-use crate::lane::{Head, LaneName};
-
-/// What the peer is known or believed to hold of a lane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Theirs {
-    /// A log of this size; the root when it is known. Size 0 is a lane that the peer lacks.
-    Straight {
-        /// How many entries.
-        size: u64,
-        /// The root, when listed.
-        root: Option<Digest>,
-    },
-    /// A forked lane whose head has this digest.
-    Forked(Digest),
-}
-
-impl Theirs {
-    /// Nothing.
-    pub const NOTHING: Theirs = Theirs::Straight { size: 0, root: None };
-
-    /// Returns what a head states.
-    pub fn of(lane: &LaneId, head: &Head) -> Self {
-        match head {
-            Head::Straight { size, root } => Theirs::Straight { size: *size, root: Some(*root) },
-            Head::Forked { .. } => Theirs::Forked(head.digest(lane)),
-        }
-    }
-}
-
-/// Something sent and not yet acknowledged.
-#[derive(Debug, Clone, Copy)]
-pub struct Flight {
-    /// What it ends with; `None` is fork evidence, which is answered and not acknowledged.
-    pub end: Option<u64>,
-    /// Its plain bytes.
-    pub plain: usize,
-    /// Its bytes on the wire.
-    pub packed: usize,
-    /// When it was sent.
-    pub at: WallMs,
-}
-
-/// Something handed to the driver and not yet answered.
-#[derive(Debug, Clone)]
-pub enum Admitting {
-    /// A run.
-    Run {
-        /// The entry after its last.
-        end: u64,
-        /// Its plain bytes.
-        plain: usize,
-        /// Whether the lane was restarted since, so that only success counts.
-        void: bool,
-    },
-    /// A piece of fork evidence.
-    Fork {
-        /// The lane's name.
-        name: LaneName,
-        /// The digest of the head that the evidence is of.
-        head: Digest,
-        /// Its plain bytes.
-        plain: usize,
-        /// Whether more pieces follow.
-        more: bool,
-        /// Whether the lane was restarted since, so that only success counts.
-        void: bool,
-    },
-}
-
-/// What a lane needs done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Need {
-    /// Nothing.
-    Nothing,
-    /// Runs are to be sent.
-    SendRuns,
-    /// Fork evidence is to be sent.
-    SendFork,
-    /// The peer is to be asked for its runs from the start, since the roots differ at one size.
-    AskAgain,
-}
-
-/// One lane.
-#[derive(Debug)]
-pub struct Lane {
-    /// Its group.
-    pub group: Group,
-    /// This replica's head; `None` when it has nothing.
-    pub ours: Option<Head>,
-    /// The peer's.
-    pub theirs: Theirs,
-    /// The next entry to send.
-    pub next: u64,
-    /// The largest size that was sent in this session: an acknowledgement beyond it is a lie.
-    pub sent_most: u64,
-    /// Whether a read of the store is under way.
-    pub reading: bool,
-    /// Whether the trunk of a forked lane is to be sent before its evidence.
-    pub trunk_asked: bool,
-    /// The digest of the forked head whose evidence was sent last.
-    pub fork_sent: Option<Digest>,
-    /// Whether more pieces of the peer's evidence are to come before it is answered.
-    pub fork_incoming: bool,
-    /// How many times evidence went either way.
-    pub fork_rounds: u8,
-    /// Sent and not yet acknowledged, in order.
-    pub flights: VecDeque<Flight>,
-    /// How often the peer asked for an earlier entry.
-    pub restarts_served: u8,
-    /// How often this side asked for an earlier entry.
-    pub restarts_asked: u8,
-    /// Whether one of these was from entry 0, to find where the histories differ.
-    pub asked_from_start: bool,
-    /// Runs that start beyond this entry are left out until one starts at or below it.
-    pub awaited_from: Option<u64>,
-    /// Handed to the driver, in order.
-    pub admitting: VecDeque<Admitting>,
-    /// Whether the lane is given up for this session.
-    pub given_up: bool,
-    /// Whether a planted fault loses what is to be sent of it.
-    pub lost: bool,
-}
-
-impl Lane {
-    /// Starts with what this replica has.
-    pub fn new(group: Group, ours: Option<Head>) -> Self {
-        Self {
-            group,
-            ours,
-            theirs: Theirs::NOTHING,
-            next: 0,
-            sent_most: 0,
-            reading: false,
-            trunk_asked: false,
-            fork_sent: None,
-            fork_incoming: false,
-            fork_rounds: 0,
-            flights: VecDeque::new(),
-            restarts_served: 0,
-            restarts_asked: 0,
-            asked_from_start: false,
-            awaited_from: None,
-            admitting: VecDeque::new(),
-            given_up: false,
-            lost: false,
-        }
-    }
-
-    /// Learns what the peer holds; what is to be sent next moves there.
-    pub fn set_theirs(&mut self, theirs: Theirs) {
-        self.theirs = theirs;
-        match theirs {
-            Theirs::Straight { size, .. } => self.next = size,
-            Theirs::Forked(_) => {}
-        }
-    }
-
-    /// Learns that the peer holds at least `size` entries.
-    pub fn raise_theirs(&mut self, size: u64) {
-        match self.theirs {
-            Theirs::Straight { size: known, .. } if size > known => {
-                self.theirs = Theirs::Straight { size, root: None };
-                self.next = self.next.max(size);
-            }
-            Theirs::Straight { .. } | Theirs::Forked(_) => {}
-        }
-    }
-
-    /// Says what the lane needs of this side.
-    pub fn need(&self, id: &LaneId) -> Need {
-        let Some(ours) = &self.ours else { return Need::Nothing };
-        if self.given_up || self.reading {
-            return Need::Nothing;
-        }
-        match (ours, self.theirs) {
-            (Head::Straight { size, .. }, Theirs::Straight { .. }) if *size > self.next => Need::SendRuns,
-            (Head::Straight { size, root }, Theirs::Straight { size: theirs, root: Some(their_root) }) => {
-                let contradicts = *size == theirs && *root != their_root;
-                if contradicts && !self.asked_from_start { Need::AskAgain } else { Need::Nothing }
-            }
-            (Head::Straight { .. }, Theirs::Straight { root: None, .. } | Theirs::Forked(_)) => Need::Nothing,
-            (Head::Forked { .. }, _) if self.trunk_asked => Need::SendRuns,
-            (Head::Forked { .. }, theirs) => {
-                let digest = ours.digest(id);
-                let known = theirs == Theirs::Forked(digest) || self.fork_sent == Some(digest);
-                if known || self.fork_incoming { Need::Nothing } else { Need::SendFork }
-            }
-        }
-    }
-
-    /// Says whether something of the lane is still to come from the peer.
-    pub fn is_wanted(&self, id: &LaneId) -> bool {
-        if self.given_up {
-            return false;
-        }
-        match (&self.ours, self.theirs) {
-            (None, Theirs::Straight { size, .. }) => size > 0,
-            (None, Theirs::Forked(_)) => true,
-            (Some(Head::Straight { size, root }), Theirs::Straight { size: theirs, root: their_root }) => {
-                theirs > *size || (theirs == *size && their_root.is_some_and(|r| r != *root))
-            }
-            (Some(Head::Straight { .. }), Theirs::Forked(_)) => true,
-            (Some(ours @ Head::Forked { .. }), theirs) => theirs != Theirs::Forked(ours.digest(id)),
-        }
-    }
-
-    /// Learns what the peer lists. A planted fault decides here what to lose: what the lane has grown by since
-    /// the two last met.
-    pub fn set_listed(&mut self, theirs: Theirs) {
-        self.set_theirs(theirs);
-        let grown = match (&self.ours, theirs) {
-            (Some(Head::Straight { size, .. }), Theirs::Straight { size: theirs, .. }) => {
-                0 < theirs && theirs < *size
-            }
-            (Some(Head::Forked { .. }) | None, _) | (Some(Head::Straight { .. }), Theirs::Forked(_)) => false,
-        };
-        self.lost = is_planted(Plant::LoseRunOnReconnect) && grown && self.group.part != Part::Control;
-    }
-
-    /// Says whether the peer may be asked once more for an earlier entry.
-    pub fn may_ask_again(&self) -> bool {
-        self.restarts_asked < RESTARTS_MAX
-    }
-}
+use super::holdings::{Holdings, Told};
+use super::lane::{Lane, Need, Theirs};
+use super::limiting::{Outlook, Reach};
+use crate::base::{LaneId, Part};
+use crate::lane::{Head, HeadVector, LaneRange};
 
 /// The order in which lanes are served: control, then fork evidence, then the other parts; within these by area
 /// and lane.
@@ -240,7 +21,16 @@ pub type Turn = (u8, Group, LaneId);
 pub struct Lanes {
     all: BTreeMap<LaneId, Lane>,
     by_group: BTreeMap<Group, BTreeSet<LaneId>>,
+    /// Our heads; of touched lanes only until the groups have been compared.
+    held: Holdings,
+    /// Whether `held` follows what changes.
+    follows: bool,
+    /// What we last told of each group.
+    told: BTreeMap<Group, HeadVector>,
     open: BTreeSet<Group>,
+    open_lanes: BTreeSet<LaneId>,
+    /// Lanes that only the peer has named.
+    foreign: usize,
     turns: BTreeSet<Turn>,
     turn_of: BTreeMap<LaneId, Turn>,
     wanted: BTreeSet<LaneId>,
@@ -248,77 +38,139 @@ pub struct Lanes {
 }
 
 impl Lanes {
-    /// Returns a lane.
+    /// Starts from what this replica holds.
+    pub fn new(held: Holdings) -> Self {
+        Self { held, follows: true, ..Self::default() }
+    }
+
+    /// Returns a lane that was touched.
     pub fn get(&self, id: &LaneId) -> Option<&Lane> {
         self.all.get(id)
     }
 
-    /// Returns how many lanes are known.
-    pub fn len(&self) -> usize {
-        self.all.len()
-    }
-
-    /// Returns all lanes.
-    pub fn iter(&self) -> impl Iterator<Item = (&LaneId, &Lane)> {
-        self.all.iter()
-    }
-
-    /// Adds a lane unless it is known.
-    pub fn add(&mut self, id: LaneId, group: Group, ours: Option<Head>) {
-        if self.all.contains_key(&id) {
+    /// Makes the lane of an id, if this replica holds one.
+    pub fn touch(&mut self, id: &LaneId) {
+        if self.all.contains_key(id) {
             return;
         }
-        self.by_group.entry(group.clone()).or_default().insert(id);
-        self.all.insert(id, Lane::new(group, ours));
+        let found = self.held.find(id).map(|(group, head)| (group.clone(), head.clone()));
+        if let Some((group, head)) = found {
+            self.insert(*id, group, Some(head));
+        }
+    }
+
+    /// Returns how many lanes are known that this replica does not hold, or did not when it heard of them.
+    pub fn foreign(&self) -> usize {
+        self.foreign
+    }
+
+    /// Adds a lane of which this replica has nothing, unless it is known.
+    pub fn add(&mut self, id: LaneId, group: Group) {
+        self.touch(&id);
+        if !self.all.contains_key(&id) {
+            self.foreign += 1;
+            self.insert(id, group, None);
+        }
+    }
+
+    /// Adds a lane that this replica now holds, unless it is known.
+    pub fn own(&mut self, id: LaneId, group: &Group) {
+        self.touch(&id);
+        if !self.all.contains_key(&id) {
+            self.insert(id, group.clone(), None);
+        }
+    }
+
+    fn insert(&mut self, id: LaneId, group: Group, ours: Option<Head>) {
+        let theirs = self.told.get(&group).and_then(|told| told.get(&id));
+        let theirs = theirs.map_or(Theirs::NOTHING, |head| Theirs::of(&id, head));
+        let mut lane = Lane::new(group.clone(), ours);
+        lane.set_theirs(theirs);
+        self.by_group.entry(group).or_default().insert(id);
+        self.all.insert(id, lane);
         self.refresh(&id);
     }
 
     /// Changes a lane and finds out anew what it needs.
     pub fn change<T>(&mut self, id: &LaneId, change: impl FnOnce(&mut Lane) -> T) -> Option<T> {
+        self.touch(id);
         let result = change(self.all.get_mut(id)?);
         self.refresh(id);
         Some(result)
     }
 
+    /// Learns what this replica now holds of a known lane.
+    pub fn set_ours(&mut self, id: &LaneId, head: Head) {
+        let group = self.change(id, |lane| {
+            lane.ours = Some(head.clone());
+            lane.group.clone()
+        });
+        if let Some(group) = group.filter(|_| self.follows) {
+            self.held.set_in(&group, *id, head);
+        }
+    }
+
+    /// Learns that all groups have been compared: from now on what changes is known by its lane alone.
+    pub fn all_compared(&mut self) {
+        self.follows = false;
+    }
+
+    /// Returns what is to be told of groups as they are now, and supposes that the peer will say the same.
+    pub fn tell(&mut self, groups: &BTreeSet<Group>) -> BTreeMap<Group, Told> {
+        self.told = groups.iter().map(|group| (group.clone(), self.held.group(group))).collect();
+        for id in groups.iter().flat_map(|group| self.touched(group)).collect::<Vec<_>>() {
+            self.change(&id, |lane| {
+                lane.set_theirs(lane.ours.as_ref().map_or(Theirs::NOTHING, |head| Theirs::of(&id, head)));
+            });
+        }
+        self.held.told(groups)
+    }
+
+    /// Returns what was told of a group.
+    pub fn told(&self, group: &Group) -> HeadVector {
+        self.told.get(group).cloned().unwrap_or_default()
+    }
+
+    /// Returns the head of a lane of a group as long as groups are being compared.
+    pub fn held(&self, id: &LaneId) -> Option<(&Group, &Head)> {
+        self.held.find(id)
+    }
+
+    /// Returns our heads in a range of a group as they are now, as long as groups are being compared.
+    pub fn held_in(&self, group: &Group, range: LaneRange) -> Vec<(LaneId, Head)> {
+        self.held.group(group).heads_in(range)
+    }
+
+    /// Counts our lanes in a range of a group.
+    pub fn count_in(&self, group: &Group, range: LaneRange) -> usize {
+        self.held.group(group).lanes_in(range)
+    }
+
+    /// Sets what the peer is believed to hold of every lane of a group to nothing, until it lists them.
+    pub fn suppose_nothing(&mut self, group: &Group) {
+        for (id, _) in self.held_in(group, LaneRange::ALL) {
+            self.change(&id, |lane| lane.set_theirs(Theirs::NOTHING));
+        }
+    }
+
     /// Opens a group: what both sides hold of it is known from now on, and its lanes may be sent.
     pub fn open(&mut self, group: Group) {
-        let ids: Vec<LaneId> = self.of_group(&group);
+        let ids = self.touched(&group);
         self.open.insert(group);
         for id in ids {
             self.refresh(&id);
         }
     }
 
-    /// Returns the lanes of a group in order.
-    pub fn of_group(&self, group: &Group) -> Vec<LaneId> {
+    /// Opens one lane of a group that is not exchanged.
+    pub fn open_lane(&mut self, id: &LaneId) {
+        self.open_lanes.insert(*id);
+        self.refresh(id);
+    }
+
+    /// Returns the lanes of a group that were touched, in order.
+    pub fn touched(&self, group: &Group) -> Vec<LaneId> {
         self.by_group.get(group).into_iter().flatten().copied().collect()
-    }
-
-    /// Sets what the peer is believed to hold of every lane of `groups` to what this replica holds now.
-    pub fn suppose_equal(&mut self, groups: &BTreeSet<Group>) {
-        self.set_all(groups, |id, lane| match &lane.ours {
-            Some(head) => Theirs::of(id, head),
-            None => Theirs::NOTHING,
-        });
-    }
-
-    /// Sets what the peer is believed to hold of every lane of `groups` to nothing, until it lists them.
-    pub fn suppose_nothing(&mut self, groups: &BTreeSet<Group>) {
-        self.set_all(groups, |_, _| Theirs::NOTHING);
-    }
-
-    fn set_all(&mut self, groups: &BTreeSet<Group>, theirs: impl Fn(&LaneId, &Lane) -> Theirs) {
-        let mut changed = Vec::new();
-        for (id, lane) in &mut self.all {
-            if groups.contains(&lane.group) {
-                let theirs = theirs(id, lane);
-                lane.set_theirs(theirs);
-                changed.push(*id);
-            }
-        }
-        for id in changed {
-            self.refresh(&id);
-        }
     }
 
     /// Returns the most urgent lane that needs something, with its turn.
@@ -326,9 +178,45 @@ impl Lanes {
         self.turns.first()
     }
 
-    /// Says whether nothing is to be sent, awaited or acknowledged.
-    pub fn are_settled(&self) -> bool {
-        self.turns.is_empty() && self.wanted.is_empty() && self.flying.is_empty()
+    /// Says whether nothing within reach is to be sent or awaited, and nothing to be acknowledged.
+    pub fn are_settled(&self, reach: Reach) -> bool {
+        let to_send = self.turns.first().is_some_and(|(rank, _, _)| reach.lets_rank(*rank));
+        let is_within = |id: &LaneId| self.all.get(id).is_some_and(|lane| reach.lets(lane.group.part));
+        !to_send && self.flying.is_empty() && !self.wanted.iter().any(is_within)
+    }
+
+    /// Tells what is to be sent and taken by group.
+    pub fn outlook(&self) -> BTreeMap<Group, Outlook> {
+        let mut all: BTreeMap<Group, Outlook> = BTreeMap::new();
+        for (_, lane) in self.all.iter().filter(|(id, lane)| self.is_open(id, lane)) {
+            let outlook = all.entry(lane.group.clone()).or_default();
+            match (&lane.ours, lane.theirs) {
+                (Some(Head::Forked { .. }), _) | (_, Theirs::Forked(_)) => outlook.forked += 1,
+                (ours, Theirs::Straight { size: theirs, .. }) => {
+                    let ours = match ours {
+                        Some(Head::Straight { size, .. }) => *size,
+                        Some(Head::Forked { .. }) | None => 0,
+                    };
+                    outlook.send_lanes += u64::from(ours > theirs);
+                    outlook.send_entries += ours.saturating_sub(theirs);
+                    outlook.take_lanes += u64::from(theirs > ours);
+                    outlook.take_entries += theirs.saturating_sub(ours);
+                }
+            }
+        }
+        all
+    }
+
+    /// Tells of each lane of which this side has more from which entry on, the most urgent first.
+    pub fn ahead(&self) -> impl Iterator<Item = (LaneId, Part, u64)> {
+        self.turns.iter().filter_map(|(_, group, id)| {
+            let lane = self.all.get(id)?;
+            (lane.need(id) == Need::SendRuns).then_some((*id, group.part, lane.next))
+        })
+    }
+
+    fn is_open(&self, id: &LaneId, lane: &Lane) -> bool {
+        self.open.contains(&lane.group) || self.open_lanes.contains(id)
     }
 
     /// Returns the lanes with something on its way.
@@ -338,7 +226,7 @@ impl Lanes {
 
     fn refresh(&mut self, id: &LaneId) {
         let Some(lane) = self.all.get(id) else { return };
-        let open = self.open.contains(&lane.group);
+        let open = self.is_open(id, lane);
         let need = if open { lane.need(id) } else { Need::Nothing };
         let turn = turn(id, lane, need);
         let before = match turn {

@@ -10,9 +10,21 @@ pub const LARGE_MESSAGE_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
 pub const GROUPS_MAX: usize = 4_096;
 /// Most lanes in one `Heads` message.
 pub const HEADS_PER_MESSAGE_MAX: usize = 1_024;
-/// Most lanes that a session knows before it takes no more from its peer: 5,000 devices in 5 areas and 5 parts,
-/// about 50 MB.
+/// Most lanes that a session hears of which its replica does not hold, before it takes no more from its peer: 5,000
+/// devices in 5 areas and 5 parts, about 50 MB.
 pub const LANES_MAX: usize = 131_072;
+/// From so many lanes at either side on a group is compared by ranges; a list of fewer is 9 kB.
+pub const RANGED_LANES_MIN: u64 = 128;
+/// How many bits of the lane id name the ranges of the first round: 256 digests, 4 kB.
+pub const RANGE_BITS_FIRST: u8 = 8;
+/// How many bits more name those of each later round: 16 digests for a range that differs.
+pub const RANGE_BITS_STEP: u8 = 4;
+/// Most bits that name a range whose digest is told: enough for two million lanes.
+pub const RANGE_BITS_MAX: u8 = 20;
+/// Bytes of the digest of a range.
+pub const RANGE_DIGEST_BYTES: usize = 16;
+/// Most ranges in one `Ranges` or `Heads` message.
+pub const RANGES_PER_MESSAGE_MAX: usize = 1_024;
 /// Bytes of `Heads` sent ahead of the peer's own lists: so the heads of a bulky part do not delay the runs of an
 /// urgent one by more than this.
 pub const HEADS_AHEAD_BYTES_MAX: usize = 256 << 10;
@@ -64,6 +76,8 @@ pub const RESTARTS_MAX: u8 = 4;
 /// Most rounds of fork evidence for one lane; each round only lowers the fork or adds one of four branches.
 pub const FORK_ROUNDS_MAX: u8 = 16;
 
+/// Most messages of unknown kinds that are passed over in one session: a later version may send some, a flood is none.
+pub const SKIPPED_MAX: u32 = 4_096;
 /// How long the peer may take for its `Hello`, in milliseconds.
 pub const HELLO_TIMEOUT_MS: u64 = 10_000;
 /// How long the peer may be silent while something is expected of it, in milliseconds, beside the time that the

@@ -9,7 +9,7 @@ use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
 
 use super::limits::{
     ACKS_PER_MESSAGE_MAX, CERTIFICATES_PER_MESSAGE_MAX, CLOSE_TEXT_BYTES_MAX, GROUPS_MAX,
-    HEADS_PER_MESSAGE_MAX, LARGE_MESSAGE_BYTES_MAX, SMALL_MESSAGE_BYTES_MAX,
+    HEADS_PER_MESSAGE_MAX, LARGE_MESSAGE_BYTES_MAX, RANGES_PER_MESSAGE_MAX, SMALL_MESSAGE_BYTES_MAX,
 };
 use crate::base::limits::CERTIFICATE_BYTES_MAX;
 use crate::base::{Area, Digest, LaneId, Part, RealmId, WallMs, cbor};
@@ -24,7 +24,7 @@ pub const SKIPPABLE_KIND_FIRST: u32 = 64;
 
 const KIND_RUNS: u32 = 5;
 const KIND_FORK: u32 = 6;
-const KIND_LAST: u32 = 10;
+const KIND_LAST: u32 = 12;
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -63,6 +63,13 @@ pub enum Message {
     /// Ends the session.
     #[n(10)]
     Close(#[n(0)] CloseCode, #[n(1)] String),
+    /// The sender's digests of ranges of lanes of one group of many lanes.
+    #[n(11)]
+    Ranges(#[n(0)] Ranges),
+    /// Only so many of the parts, the most urgent first, are to go over the link from now on, in either direction: see
+    /// `limiting::Reach`.
+    #[n(12)]
+    Only(#[n(0)] u8),
 }
 
 /// The opening of a session in one direction.
@@ -102,12 +109,15 @@ pub struct GroupDigest {
     /// The part.
     #[n(1)]
     pub part: Part,
-    /// The digest of the heads: `lane::group_digest`.
+    /// The digest of the heads: `lane::HeadVector`.
     #[n(2)]
     pub digest: Digest,
+    /// How many lanes there are.
+    #[n(3)]
+    pub lanes: u64,
 }
 
-/// Lane heads of one group, in ascending order of lane ids over all messages of the group.
+/// Lane heads of one group, in ascending order of lane ids over all messages of a list or an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct Heads {
@@ -117,12 +127,63 @@ pub struct Heads {
     /// The part.
     #[n(1)]
     pub part: Part,
-    /// Whether this is the group's last message.
+    /// Whether this is the last message of the group's list, or of an answer.
     #[n(2)]
     pub last: bool,
     /// The heads.
     #[n(3)]
     pub heads: Vec<ListedHead>,
+    /// Which lanes the list is of; all of the group when it is absent.
+    #[n(4)]
+    pub scope: Option<Scope>,
+}
+
+/// Of which lanes of its group a list tells.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Scope {
+    /// All that lie in these ranges of a depth, given by their indices in ascending order. It is answered.
+    #[n(0)]
+    Ranges(#[n(0)] u8, #[n(1)] Vec<u64>),
+    /// Those that are listed, in a group to which the sender does not subscribe. It is answered.
+    #[n(1)]
+    Offer,
+    /// Lanes of the oldest unanswered list, as the sender has them. Of those that are not named it has what was
+    /// listed, and a lane that it lacks has size 0; or, if so said, it lacks those that are not named.
+    #[n(2)]
+    Answer(#[n(0)] bool),
+}
+
+/// Digests of ranges of lanes.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Ranges {
+    /// The area.
+    #[n(0)]
+    pub area: Area,
+    /// The part.
+    #[n(1)]
+    pub part: Part,
+    /// How many bits name each of the ranges.
+    #[n(2)]
+    pub depth: u8,
+    /// Whether this is the last message of the round.
+    #[n(3)]
+    pub last: bool,
+    /// The ranges in ascending order over all messages of the round.
+    #[n(4)]
+    pub ranges: Vec<RangeDigests>,
+}
+
+/// The digests of the parts of one range.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct RangeDigests {
+    /// The index of the range.
+    #[n(0)]
+    pub index: u64,
+    /// For each of its parts, in order, the first 16 bytes of the digest of the heads in it.
+    #[n(1)]
+    pub digests: ByteVec,
 }
 
 /// One lane's head in a list.
@@ -300,7 +361,14 @@ impl Message {
                     && signed.iter().all(|one| one.len() <= CERTIFICATE_BYTES_MAX)
             }
             Message::Digests(groups) => groups.len() <= GROUPS_MAX,
-            Message::Heads(heads) => heads.heads.len() <= HEADS_PER_MESSAGE_MAX,
+            Message::Heads(heads) => {
+                let ranges = match &heads.scope {
+                    Some(Scope::Ranges(_, indices)) => indices.len(),
+                    Some(Scope::Offer | Scope::Answer(_)) | None => 0,
+                };
+                heads.heads.len() <= HEADS_PER_MESSAGE_MAX && ranges <= RANGES_PER_MESSAGE_MAX
+            }
+            Message::Ranges(ranges) => ranges.ranges.len() <= RANGES_PER_MESSAGE_MAX,
             Message::Ack(lanes) => lanes.len() <= ACKS_PER_MESSAGE_MAX,
             Message::Close(_, text) => text.len() <= CLOSE_TEXT_BYTES_MAX,
             Message::Hello(_)
@@ -308,7 +376,8 @@ impl Message {
             | Message::Runs(_)
             | Message::Fork(_)
             | Message::Restart(_, _)
-            | Message::Stop(_) => true,
+            | Message::Stop(_)
+            | Message::Only(_) => true,
         }
     }
 }
@@ -349,16 +418,27 @@ mod tests {
         let [one, two, three, four] = [1, 2, 3, 4].map(bytes);
         let common = "66636f6d6d6f6e";
         let heads = vec![ListedHead { lane, head }, ListedHead { lane: LaneId([2; 32]), head: forked }];
-        let group = GroupDigest { area: area.clone(), part, digest: Digest([1; 32]) };
+        let group = GroupDigest { area: area.clone(), part, digest: Digest([1; 32]), lanes: 300 };
         let fork = |evidence| Fork { name: name.clone(), head: Digest([3; 32]), more: true, evidence };
         let name_hex = format!("84{one}{two}{common}03");
+        let scoped = |scope| {
+            Message::Heads(Heads {
+                area: Area::common(),
+                part,
+                last: false,
+                heads: Vec::new(),
+                scope: Some(scope),
+            })
+        };
+        let split = vec![RangeDigests { index: 2, digests: vec![7; 32].into() }];
+        let ranges = Ranges { area: area.clone(), part, depth: 8, last: true, ranges: split };
         vec![
             (Message::Hello(hello), format!("8200870101{one}{two}05{three}{four}")),
             (Message::WantCertificate, "8101".to_owned()),
             (Message::Certificates(vec![vec![1, 2].into()]), "820281420102".to_owned()),
-            (Message::Digests(vec![group]), format!("82038183{common}01{one}")),
+            (Message::Digests(vec![group]), format!("82038184{common}01{one}19012c")),
             (
-                Message::Heads(Heads { area, part, last: true, heads }),
+                Message::Heads(Heads { area, part, last: true, heads, scope: None }),
                 format!("820484{common}01f58282{one}82008203{two}82{two}820182058182{three}07"),
             ),
             (Message::Runs(vec![9].into()), "82054109".to_owned()),
@@ -368,6 +448,11 @@ mod tests {
             (Message::Restart(lane, 2), format!("8308{one}02")),
             (Message::Stop(lane), format!("8209{one}")),
             (Message::Close(CloseCode::Realm, "no".to_owned()), "830a02626e6f".to_owned()),
+            (scoped(Scope::Ranges(12, vec![1, 300])), format!("820485{common}01f4808200820c820119012c")),
+            (scoped(Scope::Offer), format!("820485{common}01f480820180")),
+            (scoped(Scope::Answer(true)), format!("820485{common}01f480820281f5")),
+            (Message::Only(2), "820c02".to_owned()),
+            (Message::Ranges(ranges), format!("820b85{common}0108f581820258{}{}", "20", "07".repeat(32))),
         ]
     }
 

@@ -2,7 +2,7 @@
 
 use super::digests::Group;
 use super::event::{GiveUp, Output};
-use super::lanes::{Admitting, Theirs};
+use super::lane::{Admitting, Theirs};
 use super::limits::{ACK_EVERY_BYTES, ACKS_PER_MESSAGE_MAX, LANES_MAX, RECEIVE_BYTES_MAX};
 use super::message::{Acknowledged, CloseCode, Fork, Message};
 use super::session::{Fault, Session};
@@ -22,6 +22,7 @@ impl Session {
 
     fn run(&mut self, run: Run, plain: usize) -> Result<(), Fault> {
         let (id, end) = (run.lane, run.end());
+        self.lanes.touch(&id);
         if self.lanes.get(&id).is_none() {
             let name =
                 opening_name(&run).ok_or_else(|| Fault::protocol("a run of a lane that was not opened"))?;
@@ -31,7 +32,7 @@ impl Session {
         if lane.given_up || lane.awaited_from.is_some_and(|from| run.start > from) {
             return Ok(());
         }
-        if !self.config.subscription.contains(&lane.group) {
+        if !self.takes(&id, &lane.group) {
             self.refuse(id, GiveUp::NotSubscribed);
             return Ok(());
         }
@@ -45,10 +46,10 @@ impl Session {
     }
 
     fn open_lane(&mut self, name: &LaneName) -> Result<(), Fault> {
-        if self.lanes.len() >= LANES_MAX {
+        if self.lanes.foreign() >= LANES_MAX {
             return Err(Fault(CloseCode::Limit, format!("more than {LANES_MAX} lanes")));
         }
-        self.lanes.add(name.id(), Group { part: name.part, area: name.area.clone() }, None);
+        self.lanes.add(name.id(), Group::of(name));
         Ok(())
     }
 
@@ -78,10 +79,11 @@ impl Session {
                 }
             }
         };
+        self.lanes.touch(&id);
         if self.lanes.get(&id).is_none() {
             self.open_lane(&name)?;
         }
-        let group = Group { part: name.part, area: name.area.clone() };
+        let group = Group::of(&name);
         let Some(lane) = self.lanes.get(&id) else { return Ok(()) };
         if lane.group != group {
             return Err(Fault::protocol("a lane in another group than its own"));
@@ -89,7 +91,7 @@ impl Session {
         if lane.given_up {
             return Ok(());
         }
-        if !self.config.subscription.contains(&group) {
+        if !self.takes(&id, &group) {
             self.refuse(id, GiveUp::NotSubscribed);
             return Ok(());
         }
@@ -149,7 +151,7 @@ impl Session {
             // The lane is forked and its head differs from the peer's, so its evidence is to be sent.
             Admitting::Run { .. } | Admitting::Fork { .. } => {}
         }
-        self.lanes.change(&id, |lane| lane.ours = Some(head));
+        self.lanes.set_ours(&id, head);
         Ok(())
     }
 

@@ -8,10 +8,12 @@ use std::{io, mem};
 
 use zstd::stream::raw::{Decoder, Encoder, InBuffer, Operation, OutBuffer};
 
-use super::limits::SEGMENT_PLAIN_BYTES_MAX;
+use super::limits::{SEGMENT_PLAIN_BYTES, SEGMENT_PLAIN_BYTES_MAX};
 use super::streams::Streams;
 
 const STEP_BYTES: usize = 64 << 10;
+/// How much larger text is than what it was folded to, at most as a rule.
+const UNFOLDED_TIMES: usize = 24;
 
 /// Why a segment could not be folded or unfolded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -58,13 +60,9 @@ impl Folder {
     /// # Errors
     /// [`SegmentError`] when the items are larger than a reader accepts, or memory is short.
     pub fn fold<'a>(&mut self, items: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<u8>, SegmentError> {
-        let mut plain = Vec::new();
-        for item in items {
-            let length = u32::try_from(item.len()).map_err(|_| SegmentError::TooLarge)?;
-            plain.extend_from_slice(&length.to_be_bytes());
-            plain.extend_from_slice(item);
-        }
-        if plain.len() > SEGMENT_PLAIN_BYTES_MAX {
+        let items: Vec<&[u8]> = items.into_iter().collect();
+        let plain: usize = items.iter().map(|item| 4 + item.len()).sum();
+        if plain > SEGMENT_PLAIN_BYTES_MAX {
             return Err(SegmentError::TooLarge);
         }
         // The encoder comes back only when all went well.
@@ -73,7 +71,7 @@ impl Folder {
             Stream::Running(encoder) => encoder,
             Stream::Broken => return Err(SegmentError::Compress),
         };
-        let segment = compressed(&mut encoder, &plain).map_err(|_| SegmentError::Compress)?;
+        let segment = compressed(&mut encoder, &items, plain).map_err(|_| SegmentError::Compress)?;
         self.stream = Stream::Running(encoder);
         Ok(segment)
     }
@@ -87,14 +85,20 @@ impl Drop for Folder {
     }
 }
 
-fn compressed(encoder: &mut Encoder<'static>, plain: &[u8]) -> io::Result<Vec<u8>> {
-    let mut segment = Vec::new();
-    let mut buffer = vec![0; STEP_BYTES.min(plain.len() + 1_024)];
-    let mut input = InBuffer::around(plain);
-    while input.pos() < plain.len() {
-        let mut output = OutBuffer::around(&mut buffer[..]);
-        encoder.run(&mut input, &mut output)?;
-        segment.extend_from_slice(output.as_slice());
+/// Folds each item behind its length, `plain` bytes together; the items are not moved for it.
+fn compressed(encoder: &mut Encoder<'static>, items: &[&[u8]], plain: usize) -> io::Result<Vec<u8>> {
+    let mut segment = Vec::with_capacity(plain / 8 + 64);
+    let mut buffer = vec![0; STEP_BYTES.min(plain + 1_024)];
+    for item in items {
+        let length = u32::try_from(item.len()).map_err(io::Error::other)?.to_be_bytes();
+        for part in [&length[..], item] {
+            let mut input = InBuffer::around(part);
+            while input.pos() < part.len() {
+                let mut output = OutBuffer::around(&mut buffer[..]);
+                encoder.run(&mut input, &mut output)?;
+                segment.extend_from_slice(output.as_slice());
+            }
+        }
     }
     loop {
         let mut output = OutBuffer::around(&mut buffer[..]);
@@ -146,7 +150,9 @@ impl Drop for Unfolder {
 }
 
 fn decompressed(decoder: &mut Decoder<'static>, segment: &[u8]) -> Result<Vec<u8>, SegmentError> {
-    let mut plain = Vec::new();
+    // What honest messages unfold to: a quarter of a megabyte, and the head of the last run.
+    let mut plain =
+        Vec::with_capacity((segment.len() * UNFOLDED_TIMES).min(SEGMENT_PLAIN_BYTES + (16 << 10)));
     let mut buffer = vec![0; STEP_BYTES];
     let mut input = InBuffer::around(segment);
     loop {

@@ -7,17 +7,20 @@
 use minicbor::bytes::ByteVec;
 
 use super::event::{GiveUp, Output};
-use super::lanes::{Flight, Lane, Need};
+use super::lane::{Flight, Lane, Need};
 use super::limits::{FORK_ROUNDS_MAX, READ_BYTES, READS_MAX, RESTARTS_MAX};
 use super::message::{Acknowledged, CloseCode, Fork, Message};
 use super::session::{Fault, Session};
 use crate::base::LaneId;
-use crate::lane::{Head, LaneName, Run, frame};
+use crate::lane::{Head, LaneName, Run, frame, join_within};
 
 impl Session {
     /// Starts reads while the window and the order of urgency allow.
     pub(super) fn pump(&mut self) {
         while let Some((rank, _, id)) = self.lanes.first().cloned() {
+            if !self.limits.reach().lets_rank(rank) {
+                return;
+            }
             let outranked = self.reads.values().any(|reading| *reading < rank);
             let room = self.window.room().saturating_sub(self.reads.len() * READ_BYTES);
             if outranked || room == 0 || self.reads.len() >= READS_MAX {
@@ -84,11 +87,9 @@ impl Session {
         self.send_certificates(certificates);
         let (mut batch, mut batch_bytes, mut end) = (Vec::new(), 0, from);
         let mut room = self.window.room();
-        'runs: for mut run in runs {
-            run.trim_start(end);
-            if run.lane != id || run.start != end || run.entries.is_empty() {
-                return Err(Fault(CloseCode::Internal, "the driver read runs that do not follow".to_owned()));
-            }
+        // As much as one message, at most: on a slow link what is urgent overtakes, and what is cut off can go on.
+        let joined = join_within(following(&id, from, runs)?, self.window.message_bytes());
+        'runs: for run in joined {
             let parts = run.body_bytes() > self.window.message_bytes();
             let pieces = if parts { parted(run) } else { vec![run] };
             for piece in pieces {
@@ -175,6 +176,7 @@ impl Session {
     /// Takes acknowledgements.
     pub(super) fn acknowledged(&mut self, lanes: &[Acknowledged]) -> Result<(), Fault> {
         for Acknowledged { lane: id, size } in lanes.iter().copied() {
+            self.lanes.touch(&id);
             if self.lanes.get(&id).is_none_or(|lane| size > lane.sent_most) {
                 return Err(Fault::protocol("an acknowledgement of what was never sent"));
             }
@@ -195,6 +197,7 @@ impl Session {
 
     /// Starts a lane again from an earlier entry, as the peer asks.
     pub(super) fn restart(&mut self, id: LaneId, from: u64) -> Result<(), Fault> {
+        self.lanes.touch(&id);
         let Some(lane) = self.lanes.get(&id) else {
             return Err(Fault::protocol("a restart of an unknown lane"));
         };
@@ -223,6 +226,7 @@ impl Session {
 
     /// Gives a lane up because the peer does.
     pub(super) fn stop(&mut self, id: LaneId) -> Result<(), Fault> {
+        self.lanes.touch(&id);
         if self.lanes.get(&id).is_none() {
             return Err(Fault::protocol("a stop of an unknown lane"));
         }
@@ -246,6 +250,19 @@ impl Session {
             self.out.push(Output::GaveUp { lane: id, reason });
         }
     }
+}
+
+/// Cuts off what comes before `from`, and checks that the rest follows, run after run.
+fn following(id: &LaneId, from: u64, mut runs: Vec<Run>) -> Result<Vec<Run>, Fault> {
+    let mut end = from;
+    for run in &mut runs {
+        run.trim_start(end);
+        if run.lane != *id || run.start != end || run.entries.is_empty() {
+            return Err(Fault(CloseCode::Internal, "the driver read runs that do not follow".to_owned()));
+        }
+        end = run.end();
+    }
+    Ok(runs)
 }
 
 /// Parts a run at its checkpoints: each piece is a run of its own, and the smallest that can be admitted.

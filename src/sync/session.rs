@@ -1,20 +1,26 @@
 //! The session: how it opens, which message may come when, what time does to it, and how it ends.
 //!
-//! What happens in between is told in `reconcile` (who has what), `send` and `receive`.
+//! What happens in between is told in `reconcile` (who has what, by `listing` and `ranging`), `send` and `receive`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem;
 
 use super::digests::{Group, all_digest, subscription_digest};
 use super::event::{Closed, Input, Output, SessionConfig};
+use super::holdings::{Holdings, Told};
 use super::lanes::Lanes;
-use super::limits::{CLOSE_TEXT_BYTES_MAX, HELLO_TIMEOUT_MS, SLOWEST_BYTES_PER_S, STALL_TIMEOUT_MS};
+use super::limiting::Limits;
+use super::limits::{
+    CLOSE_TEXT_BYTES_MAX, HELLO_TIMEOUT_MS, SKIPPED_MAX, SLOWEST_BYTES_PER_S, STALL_TIMEOUT_MS,
+};
+use super::listing::Listing;
 use super::message::{CloseCode, Hello, Message, VERSION_MAX, VERSION_MIN};
+use super::ranging::{Ranging, Unanswered};
 use super::segment::{Folder, SegmentError, Unfolder};
 use super::window::Window;
 use crate::base::{Area, Digest, LaneId, WallMs};
 use crate::identity::Certificate;
-use crate::lane::{Head, LaneName, group_digest};
+use crate::lane::{Head, LaneName};
 
 /// One session with one peer over one connection.
 ///
@@ -28,9 +34,16 @@ pub struct Session {
     pub(super) out: Vec<Output>,
     pub(super) peer: Peer,
     pub(super) listing: Listing,
+    /// Groups of many lanes that are being compared.
+    pub(super) ranging: BTreeMap<Group, Ranging>,
+    /// Lists that the peer owes answers to, by group in the order of sending.
+    pub(super) unanswered: BTreeMap<Group, VecDeque<Unanswered>>,
+    /// Groups that the peer subscribes to and this replica does not.
+    pub(super) offers_to: BTreeSet<Group>,
     pub(super) folder: Folder,
     pub(super) unfolder: Unfolder,
     pub(super) window: Window,
+    pub(super) limits: Limits,
     /// Reads of the store under way: the rank of each, so that nothing less urgent overtakes.
     pub(super) reads: BTreeMap<LaneId, u8>,
     /// Certificates sent in this session, by hash.
@@ -45,6 +58,8 @@ pub struct Session {
     heard_at: WallMs,
     expecting: bool,
     in_sync: bool,
+    /// Messages of unknown kinds.
+    skipped: u32,
 }
 
 /// How far the session is.
@@ -60,9 +75,9 @@ pub(super) enum Phase {
     /// The `Hello`s differ: digests are exchanged.
     Comparing {
         /// The digests that we have sent.
-        ours: Option<BTreeMap<Group, Digest>>,
+        ours: Option<BTreeMap<Group, Told>>,
         /// The digests that the peer has sent.
-        theirs: Option<BTreeMap<Group, Digest>>,
+        theirs: Option<BTreeMap<Group, Told>>,
     },
     /// Heads, runs and acknowledgements flow.
     Open,
@@ -79,18 +94,6 @@ pub(super) struct Peer {
     pub named: Option<(Digest, WallMs)>,
     /// Whether it was asked for its chain.
     pub asked: bool,
-}
-
-/// The exchange of heads of groups that differ: the boundary at which another way to reconcile a group of many
-/// lanes takes its place, chosen by the size of the group and told apart by the kind of its messages.
-#[derive(Debug, Default)]
-pub(super) struct Listing {
-    /// Groups whose heads we have not yet sent.
-    pub unsent: BTreeSet<Group>,
-    /// Groups that the peer has not completely listed, with the last lane that it has listed.
-    pub unheard: BTreeMap<Group, Option<LaneId>>,
-    /// The bytes of heads sent for groups that the peer has not completely listed.
-    pub ahead: BTreeMap<Group, usize>,
 }
 
 /// Why the session must end: a code and a text for both logs.
@@ -117,22 +120,22 @@ impl From<SegmentError> for Fault {
 impl Session {
     /// Prepares a session over this replica's lanes as they are now; later changes are told by
     /// [`Input::HeadChanged`].
-    pub fn new(config: SessionConfig, heads: BTreeMap<LaneId, (LaneName, Head)>) -> Self {
-        let mut lanes = Lanes::default();
-        for (id, (name, head)) in heads {
-            lanes.add(id, Group { part: name.part, area: name.area }, Some(head));
-        }
+    pub fn new(config: SessionConfig, held: Holdings) -> Self {
         Self {
             folder: Folder::new(config.streams.clone()),
             unfolder: Unfolder::new(config.streams.clone()),
             config,
             phase: Phase::Idle,
-            lanes,
+            lanes: Lanes::new(held),
             now: WallMs(0),
             out: Vec::new(),
             peer: Peer::default(),
             listing: Listing::default(),
+            ranging: BTreeMap::new(),
+            unanswered: BTreeMap::new(),
+            offers_to: BTreeSet::new(),
             window: Window::default(),
+            limits: Limits::default(),
             reads: BTreeMap::new(),
             certificates_sent: BTreeSet::new(),
             certificates_received: 0,
@@ -143,6 +146,7 @@ impl Session {
             heard_at: WallMs(0),
             expecting: false,
             in_sync: false,
+            skipped: 0,
         }
     }
 
@@ -178,7 +182,7 @@ impl Session {
                     .map_err(|error| Fault(CloseCode::Protocol, error.to_string()))?;
                 match message {
                     Some(message) => self.receive(message),
-                    None => Ok(()),
+                    None => self.skip(),
                 }
             }
             Input::Heard => {
@@ -194,12 +198,25 @@ impl Session {
             Input::Refused { lane, refusal } => self.refused(lane, refusal),
             Input::Waiting { lane, wait } => self.waiting(lane, wait),
             Input::HeadChanged { name, head } => {
-                self.head_changed(name, head);
+                self.head_changed(&name, head);
+                Ok(())
+            }
+            Input::Limit(reach) => {
+                self.limit(reach);
                 Ok(())
             }
             Input::Tick => self.tick(),
             Input::Close(code) => Err(Fault(code, "ended by its operator".to_owned())),
         }
+    }
+
+    /// Passes over a message of a later version, but not for ever.
+    fn skip(&mut self) -> Result<(), Fault> {
+        self.skipped += 1;
+        if self.skipped > SKIPPED_MAX {
+            return Err(Fault(CloseCode::Limit, "too many messages of unknown kinds".to_owned()));
+        }
+        Ok(())
     }
 
     /// The order of messages, in one place.
@@ -216,11 +233,13 @@ impl Session {
             }
             (Phase::Comparing { theirs: None, .. }, Message::Digests(groups)) => self.digests(groups),
             (Phase::Open, Message::Heads(heads)) => self.heads(heads),
+            (Phase::Open, Message::Ranges(ranges)) => self.ranges(ranges),
             (Phase::Open, Message::Runs(segment)) => self.runs(&segment),
             (Phase::Open, Message::Fork(fork)) => self.fork(fork),
             (Phase::Open, Message::Ack(lanes)) => self.acknowledged(&lanes),
             (Phase::Open, Message::Restart(lane, from)) => self.restart(lane, from),
             (Phase::Open, Message::Stop(lane)) => self.stop(lane),
+            (Phase::Comparing { .. } | Phase::Open, Message::Only(code)) => self.limited_by_peer(code),
             (
                 _,
                 Message::Hello(_)
@@ -228,11 +247,13 @@ impl Session {
                 | Message::Certificates(_)
                 | Message::Digests(_)
                 | Message::Heads(_)
+                | Message::Ranges(_)
                 | Message::Runs(_)
                 | Message::Fork(_)
                 | Message::Ack(_)
                 | Message::Restart(_, _)
-                | Message::Stop(_),
+                | Message::Stop(_)
+                | Message::Only(_),
             ) => Err(Fault::protocol("a message out of place")),
         }
     }
@@ -251,7 +272,7 @@ impl Session {
 
     /// The responder says hello only after it has heard the peer's, so that a stranger learns nothing.
     fn say_hello(&mut self) {
-        let digests = self.group_digests(&self.config.subscription);
+        let told = self.lanes.tell(&self.config.subscription);
         let hello = Hello {
             version_min: VERSION_MIN,
             version_max: VERSION_MAX,
@@ -259,10 +280,8 @@ impl Session {
             certificate: self.config.chain.last().map_or(Digest([0; 32]), |own| Certificate::hash(own)),
             clock: self.now,
             subscription: subscription_digest(&self.config.subscription),
-            all: all_digest(&digests),
+            all: all_digest(&told),
         };
-        let subscription = self.config.subscription.clone();
-        self.lanes.suppose_equal(&subscription);
         self.send(&Message::Hello(hello.clone()));
         self.phase = Phase::Opening { sent: Some(hello) };
     }
@@ -309,7 +328,8 @@ impl Session {
                         self.lanes.open(group);
                     }
                 }
-                self.compare()
+                self.compare();
+                Ok(())
             }
             None if self.peer.asked => {
                 Err(Fault(CloseCode::Certificate, "the device certificate does not verify".to_owned()))
@@ -330,27 +350,15 @@ impl Session {
             .is_some_and(|areas| group.area == Area::common() || areas.contains(&group.area))
     }
 
-    /// Digests the heads of each of `groups`, as they are now.
-    pub(super) fn group_digests(&self, groups: &BTreeSet<Group>) -> BTreeMap<Group, Digest> {
-        let mut heads: BTreeMap<&Group, Vec<(LaneId, Head)>> =
-            groups.iter().map(|group| (group, Vec::new())).collect();
-        for (id, lane) in self.lanes.iter() {
-            if let (Some(head), Some(list)) = (&lane.ours, heads.get_mut(&lane.group)) {
-                list.push((*id, head.clone()));
-            }
+    fn head_changed(&mut self, name: &LaneName, head: Head) {
+        let (id, group) = (name.id(), Group::of(name));
+        self.lanes.own(id, &group);
+        // Only a peer that lied about a lane that we did not know can make these differ.
+        self.lanes.change(&id, |lane| lane.given_up |= lane.group != group);
+        self.lanes.set_ours(&id, head);
+        if name.device == self.config.device && self.offers_to.contains(&group) {
+            self.lanes.open_lane(&id);
         }
-        heads.into_iter().map(|(group, list)| (group.clone(), group_digest(list.into_iter()))).collect()
-    }
-
-    fn head_changed(&mut self, name: LaneName, head: Head) {
-        let id = name.id();
-        let group = Group { part: name.part, area: name.area };
-        self.lanes.add(id, group.clone(), None);
-        self.lanes.change(&id, |lane| {
-            // Only a peer that lied about a lane that we did not know can make these differ.
-            lane.given_up |= lane.group != group;
-            lane.ours = Some(head);
-        });
     }
 
     fn tick(&mut self) -> Result<(), Fault> {
@@ -382,6 +390,8 @@ impl Session {
             }
             Phase::Open => {
                 !self.listing.unheard.is_empty()
+                    || !self.ranging.is_empty()
+                    || !self.unanswered.is_empty()
                     || self.lanes.flying().next().is_some()
                     || self.peer.asked && self.peer.allowed.is_none()
             }
@@ -391,8 +401,13 @@ impl Session {
 
     /// Does what has become due: sends, acknowledges, reports.
     fn settle(&mut self, ticked: bool) -> Result<(), Fault> {
+        self.tell_limit();
         if self.phase == Phase::Open {
             self.list_groups();
+            self.list_ranges();
+            if self.has_compared() {
+                self.lanes.all_compared();
+            }
             self.pump();
             self.flush_acks(ticked);
         }
@@ -402,9 +417,8 @@ impl Session {
         }
         self.expecting = expecting;
         let in_sync = self.phase == Phase::Open
-            && self.listing.unheard.is_empty()
-            && self.listing.unsent.is_empty()
-            && self.lanes.are_settled()
+            && self.has_compared()
+            && self.lanes.are_settled(self.limits.reach())
             && self.reads.is_empty()
             && self.admitting == 0;
         if in_sync && !self.in_sync {
@@ -412,6 +426,14 @@ impl Session {
         }
         self.in_sync = in_sync;
         Ok(())
+    }
+
+    /// Says whether nothing more is to be found out about what both hold.
+    fn has_compared(&self) -> bool {
+        self.listing.unheard.is_empty()
+            && self.listing.unsent.is_empty()
+            && self.ranging.is_empty()
+            && self.unanswered.is_empty()
     }
 
     /// Sends a message.

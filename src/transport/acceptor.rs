@@ -9,9 +9,13 @@ use tokio::time::timeout;
 
 use super::close::{CloseCode, close};
 use super::error::TransportError;
+use super::gate::Step;
+use super::guard::Guard;
 use super::link::Link;
 use super::options::{Admission, AdmissionPolicy, Options};
 use super::raw_key::proven_key;
+use super::refusal::{Refusal, Turned};
+use super::seats::TURN_EVERY;
 
 /// First bytes of the stream, from the accepting side: the dialling side is admitted, format 1.
 pub(super) const WELCOME: [u8; 8] = *b"musubi\x00\x01";
@@ -22,6 +26,7 @@ pub(super) struct Acceptor {
     pub(super) quic: quinn::Endpoint,
     pub(super) options: Arc<Options>,
     pub(super) policy: AdmissionPolicy,
+    pub(super) guard: Arc<Guard>,
     pub(super) accepted: mpsc::Sender<Result<Link, TransportError>>,
 }
 
@@ -48,21 +53,33 @@ impl Acceptor {
 
     fn begin(self: &Arc<Self>, incoming: Incoming, handshakes: &mut JoinSet<()>) {
         let addr = incoming.remote_address();
-        let running = handshakes.len();
-        if running >= self.options.handshakes_max || self.quic.open_connections() >= self.options.links_max {
-            tracing::warn!(%addr, running, "refused a connection: too many handshakes or links");
-            incoming.refuse();
-        } else if running >= self.options.handshakes_before_retry
-            && !incoming.remote_address_validated()
-            && incoming.may_retry()
-        {
-            if let Err(error) = incoming.retry() {
-                tracing::debug!(%addr, %error, "could not ask for a proof of address");
+        let (running, proven) = (handshakes.len(), incoming.remote_address_validated());
+        let step = match self.guard.knock(addr, proven) {
+            Step::Begin if running >= self.options.handshakes_max => self.full(Refusal::HandshakesFull, addr),
+            Step::Begin if self.quic.open_connections() >= self.options.links_max => {
+                self.full(Refusal::LinksFull, addr)
             }
-        } else {
-            let acceptor = self.clone();
-            handshakes.spawn(async move { acceptor.handshake(incoming).await });
+            Step::Begin if running >= self.options.handshakes_before_retry && !proven => Step::Prove,
+            step => step,
+        };
+        match step {
+            Step::Begin => {
+                let acceptor = self.clone();
+                handshakes.spawn(async move { acceptor.handshake(incoming).await });
+            }
+            Step::Prove if incoming.may_retry() => {
+                if let Err(error) = incoming.retry() {
+                    tracing::debug!(%addr, %error, "could not ask for a proof of address");
+                }
+            }
+            Step::Prove | Step::Refuse(_) => incoming.refuse(),
+            Step::Ignore(_) => incoming.ignore(),
         }
+    }
+
+    fn full(&self, why: Refusal, addr: std::net::SocketAddr) -> Step {
+        self.guard.turned_away(why, &addr);
+        Step::Refuse(why)
     }
 
     async fn handshake(&self, incoming: Incoming) {
@@ -73,6 +90,12 @@ impl Acceptor {
         };
         if let Err(error) = result {
             tracing::debug!(%addr, %error, "no link");
+            match &error {
+                // The guard has counted it.
+                TransportError::Busy { .. } => {}
+                TransportError::Stranger { .. } => self.guard.turned_away(Refusal::NotAdmitted, &addr),
+                _ => self.guard.turned_away(Refusal::HandshakeFailed, &addr),
+            }
             // Refusals may fill half of the queue: strangers must not crowd out the enrolled.
             if self.accepted.capacity() > self.options.accept_queue_max / 2 {
                 // Full or closed: nobody is there to be told, and the peer has been.
@@ -98,10 +121,11 @@ impl Acceptor {
                 return Err(TransportError::Stranger { peer, addr, reason });
             }
         }
+        let seat = self.guard.seat(&connection, peer).map_err(|turned| busy(&connection, turned))?;
         let Ok(place) = self.accepted.try_reserve() else {
-            let reason = "too many links wait to be served; dial again later".to_owned();
-            close(&connection, CloseCode::Busy, &reason);
-            return Err(TransportError::Busy { reason });
+            self.guard.turned_away(Refusal::QueueFull, &addr);
+            let wait = TURN_EVERY.saturating_mul(self.options.accept_queue_max as u32);
+            return Err(busy(&connection, Turned::new(Refusal::QueueFull, wait)));
         };
         let lost = |error| TransportError::from_handshake(error, addr, silence_max);
         let mut streams = connection.open_bi().await.map_err(lost)?;
@@ -109,7 +133,14 @@ impl Acceptor {
             quinn::WriteError::ConnectionLost(error) => lost(error),
             other => TransportError::Handshake { addr, detail: other.to_string() },
         })?;
-        place.send(Ok(Link::new(connection, peer, streams, &self.options)));
+        place.send(Ok(Link::new(connection, peer, streams, &self.options).seated(seat)));
         Ok(())
     }
+}
+
+/// Tells a dialler why it has no link, and when to come back.
+fn busy(connection: &quinn::Connection, turned: Turned) -> TransportError {
+    let reason = turned.reason();
+    close(connection, CloseCode::Busy, &reason);
+    TransportError::Busy { reason, come_back: Some(turned.come_back) }
 }

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::acceptor::{Acceptor, WELCOME};
 use super::close::{CloseCode, clean_reason, close};
 use super::error::TransportError;
+use super::guard::Guard;
 use super::link::Link;
 use super::options::{Admission, AdmissionPolicy, Options, Side};
 use super::raw_key::{PeerKey, Pin, TlsIdentity, proven_key};
@@ -51,6 +52,21 @@ impl Endpoint {
         options: Options,
         policy: AdmissionPolicy,
     ) -> Result<Endpoint, TransportError> {
+        Endpoint::bind_guarded(addr, seed, options, policy, Arc::new(Guard::open()))
+    }
+
+    /// Opens the socket as [`bind`](Self::bind) does, with a guard that keeps rates, bars and shares of links.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`bind`](Self::bind).
+    pub fn bind_guarded(
+        addr: SocketAddr,
+        seed: &[u8; 32],
+        options: Options,
+        policy: AdmissionPolicy,
+        guard: Arc<Guard>,
+    ) -> Result<Endpoint, TransportError> {
         let identity = TlsIdentity::new(seed)?;
         let options = Arc::new(options);
         let mut config = ServerConfig::with_crypto(Arc::new(identity.accepting()?));
@@ -67,6 +83,7 @@ impl Endpoint {
             quic: quic.clone(),
             options: options.clone(),
             policy: policy.clone(),
+            guard,
             accepted: sender,
         };
         Ok(Endpoint {
@@ -117,7 +134,8 @@ impl Endpoint {
     /// [`Busy`](TransportError::Busy), or what failed in the handshake.
     pub async fn connect(&self, addr: SocketAddr, expected: Option<PeerKey>) -> Result<Link, TransportError> {
         if self.quic.open_connections() >= self.options.links_max {
-            return Err(TransportError::Busy { reason: "too many links are open on this device".to_owned() });
+            let reason = "too many links are open on this device".to_owned();
+            return Err(TransportError::Busy { reason, come_back: None });
         }
         let waited = self.options.connect_max;
         match timeout(waited, self.dial(addr, expected)).await {

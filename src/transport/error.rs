@@ -8,6 +8,7 @@ use quinn::{ConnectionError, TransportErrorCode};
 
 use super::close::{CloseCode, clean_reason};
 use super::raw_key::PeerKey;
+use super::refusal::come_back_of;
 
 /// Names what a caller should do about a [`TransportError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -104,6 +105,8 @@ pub enum TransportError {
     Busy {
         /// Which limit was reached.
         reason: String,
+        /// After how long the peer wants to be dialled again, if it said so.
+        come_back: Option<Duration>,
     },
     /// The peer's first bytes on the stream were not a welcome.
     #[error(
@@ -222,14 +225,15 @@ impl TransportError {
                 let reason = clean_reason(&close.reason);
                 match CloseCode::from_number(close.error_code.into_inner()) {
                     CloseCode::Refused => TransportError::Refused { reason },
-                    CloseCode::Busy => TransportError::Busy { reason },
+                    CloseCode::Busy => TransportError::Busy { come_back: come_back_of(&reason), reason },
                     code => TransportError::ClosedByPeer { code, reason },
                 }
             }
             ConnectionError::ConnectionClosed(close)
                 if close.error_code == TransportErrorCode::CONNECTION_REFUSED =>
             {
-                TransportError::Busy { reason: "the peer takes no more connections at the moment".to_owned() }
+                let reason = "the peer takes no more connections at the moment".to_owned();
+                TransportError::Busy { reason, come_back: None }
             }
             ConnectionError::TimedOut => TransportError::Silent { waited: silence_max },
             ConnectionError::LocallyClosed => TransportError::ClosedHere,

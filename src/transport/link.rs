@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::close::{CloseCode, close};
 use super::error::TransportError;
 use super::frame::{FrameReader, HEADER_BYTES, TooLong};
+use super::guard::Seat;
 use super::liveness::{Lapse, Liveness};
 use super::options::Options;
 use super::raw_key::PeerKey;
@@ -62,6 +63,7 @@ pub struct LinkHandle {
     connection: Connection,
     liveness: Arc<Liveness>,
     counters: Arc<Counters>,
+    seat: Option<Arc<Seat>>,
 }
 
 /// Counts what a link has carried since it was made.
@@ -109,6 +111,7 @@ impl Link {
             liveness: Arc::new(Liveness::new(connection.clone(), options.silence_max)),
             connection,
             counters: Arc::default(),
+            seat: None,
         };
         let sender = LinkSender {
             stream: streams.0,
@@ -127,6 +130,14 @@ impl Link {
             message_began: None,
         };
         Link { sender, receiver }
+    }
+
+    /// Keeps a seat of the guard for as long as the link lasts.
+    pub(super) fn seated(mut self, seat: Seat) -> Link {
+        let seat = Some(Arc::new(seat));
+        self.receiver.handle.seat.clone_from(&seat);
+        self.sender.handle.seat = seat;
+        self
     }
 
     /// Returns the peer's proven key.
@@ -215,6 +226,12 @@ impl LinkSender {
     /// Returns the link's handle.
     pub fn handle(&self) -> &LinkHandle {
         &self.handle
+    }
+
+    /// Writes bytes as they are, as a hostile peer would.
+    #[cfg(test)]
+    pub(crate) async fn write_raw(&mut self, bytes: &[u8]) -> Result<(), TransportError> {
+        self.write_all(bytes).await
     }
 
     async fn write_all(&mut self, mut bytes: &[u8]) -> Result<(), TransportError> {
@@ -358,6 +375,20 @@ impl LinkHandle {
             udp_datagrams_received: quic.udp_rx.datagrams,
             packets_lost: quic.path.lost_packets,
             round_trip: quic.path.rtt,
+        }
+    }
+
+    /// Tells the guard whether both sides hold the same: then the link may make room for a peer that waits.
+    pub fn note_in_sync(&self, in_sync: bool) {
+        if let Some(seat) = &self.seat {
+            seat.in_sync(in_sync);
+        }
+    }
+
+    /// Tells the guard that the peer's certificate has verified: it is no stranger any more.
+    pub fn note_known(&self) {
+        if let Some(seat) = &self.seat {
+            seat.became_known();
         }
     }
 

@@ -11,6 +11,8 @@
 //! 3. No wait lasts for ever: a path on which nothing arrives fails after [`Options::silence_max`], a peer that
 //!    makes no progress after [`Options::stall_max`].
 //! 4. No byte from the wire makes this part allocate more than the limits of [`Options`], or panic.
+//! 5. Dials are counted by socket, address and key before they cost anything, links have shares ([`Guard`]), and
+//!    whoever is refused is told why and when to come back, or not answered at all.
 //!
 //! One connection carries one bidirectional stream, opened by the accepting side:
 //!
@@ -24,26 +26,38 @@
 
 mod acceptor;
 mod backoff;
+mod bucket;
 mod close;
 mod endpoint;
 mod error;
 mod frame;
+mod gate;
+mod guard;
 mod link;
 mod liveness;
 mod options;
 mod profile;
 mod raw_key;
+mod refusal;
 mod relay;
+mod seats;
 mod shaper;
+#[cfg(test)]
+mod storm_tests;
 #[cfg(test)]
 mod tests;
 
-pub use backoff::{BACKOFF_FIRST, BACKOFF_MAX, Backoff};
+pub use backoff::{BACKOFF_FIRST, BACKOFF_LEAST, BACKOFF_MAX, BUSY_FIRST, Backoff, FIRST_DIAL_WITHIN};
+pub use bucket::Rate;
 pub use close::{CLOSE_REASON_BYTES_MAX, CloseCode};
 pub use endpoint::Endpoint;
 pub use error::{ErrorKind, TransportError};
+pub use gate::{BAR_FIRST, BAR_MAX, GateLimits, OFFENCES_FORGOTTEN_AFTER};
+pub use guard::{Guard, GuardLimits, TOLD_EVERY};
 pub use link::{Link, LinkHandle, LinkReceiver, LinkSender, LinkStats};
 pub use options::{Admission, AdmissionPolicy, Congestion, Options};
 pub use profile::{Flap, LinkProfile, Loss, LossOutOfRange, ProfileName, UnknownProfile};
 pub use raw_key::PeerKey;
+pub use refusal::{COME_BACK_MAX, Refusal, Refusals};
 pub use relay::{DirectionCounters, Relay, RelayCounters};
+pub use seats::{MADE_ROOM_FOR, SEAT_HELD_MIN, SEAT_TURN, SeatLimits};

@@ -41,8 +41,10 @@ pub struct Options {
     pub window_bytes: u32,
     /// How fast data is sent where some of it is lost.
     pub congestion: Congestion,
-    /// Links that may be open at once, dialled and accepted.
+    /// Links that may be open at once, dialled and accepted, with running handshakes.
     pub links_max: usize,
+    /// Of them, those that accepting leaves to dialling.
+    pub links_for_dialling: usize,
     /// Handshakes that may run at once; more are refused.
     pub handshakes_max: usize,
     /// Running handshakes from which on a dialler must first prove its address (QUIC Retry).
@@ -64,6 +66,7 @@ impl Default for Options {
             window_bytes: 2 << 20,
             congestion: Congestion::Cubic,
             links_max: 512,
+            links_for_dialling: 32,
             handshakes_max: 64,
             handshakes_before_retry: 16,
             accept_queue_max: 64,

@@ -39,7 +39,7 @@ pub struct PeerKey([u8; 32]);
 
 impl PeerKey {
     /// Wraps 32 bytes; whether they are a usable key shows when a peer proves it.
-    pub fn new(bytes: [u8; 32]) -> PeerKey {
+    pub const fn new(bytes: [u8; 32]) -> PeerKey {
         PeerKey(bytes)
     }
 

@@ -104,9 +104,14 @@ impl Region {
 
     /// Runs a replica on a store, at a port that is free.
     pub async fn serve(&self, store: &str) -> Serving {
+        self.serve_with(store, "").await
+    }
+
+    /// Runs a replica on a store, with more in its configuration.
+    pub async fn serve_with(&self, store: &str, more: &str) -> Serving {
         let config = format!("{store}.toml");
-        std::fs::write(self.path(&config), format!("store = '{store}'\nlisten = '127.0.0.1:0'\n"))
-            .expect("a configuration");
+        let text = format!("store = '{store}'\nlisten = '127.0.0.1:0'\n{more}");
+        std::fs::write(self.path(&config), text).expect("a configuration");
         let child = self
             .command(&["serve", &config])
             .stdout(Stdio::null())

@@ -13,8 +13,6 @@ use aws_sdk_s3::config::{
 };
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
-use aws_smithy_http_client::Builder as HttpClientBuilder;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -119,8 +117,27 @@ impl S3Bucket {
     }
 
     pub(in super::super) async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, BucketError> {
+        self.list_while(prefix, None, |_| true).await
+    }
+
+    /// Lists pages until one has a key.
+    pub(in super::super) async fn list_after(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+    ) -> Result<Vec<ObjectInfo>, BucketError> {
+        self.list_while(prefix, after, <[ObjectInfo]>::is_empty).await
+    }
+
+    async fn list_while(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        goes_on: impl Fn(&[ObjectInfo]) -> bool,
+    ) -> Result<Vec<ObjectInfo>, BucketError> {
         let attempt = self.attempt(Action::List, prefix);
         let own_prefix = self.full_key("");
+        let after = after.map(|after| self.full_key(after.as_str()));
         let mut found = Vec::new();
         let mut foreign = 0_u64;
         let mut token: Option<String> = None;
@@ -131,6 +148,7 @@ impl S3Bucket {
                     .bucket(self.settings.place.bucket())
                     .prefix(self.full_key(prefix))
                     .max_keys(i32::from(self.settings.list_page_objects))
+                    .set_start_after(after.clone())
                     .set_continuation_token(token.clone())
                     .send()
             };
@@ -147,6 +165,7 @@ impl S3Bucket {
             }
             match (page.is_truncated().unwrap_or(false), page.next_continuation_token()) {
                 (false, _) => break,
+                (true, _) if !goes_on(&found) => break,
                 (true, Some(next)) if token.as_deref() != Some(next) => token = Some(next.to_owned()),
                 (true, _) => {
                     let detail = "the server says that a listing goes on, and not where".to_owned();
@@ -285,19 +304,13 @@ fn config(settings: &S3Settings) -> Config {
         None,
         "musubi",
     );
-    let encrypted = place.endpoint().is_none_or(|endpoint| endpoint.starts_with("https://"));
-    let http_client = if encrypted {
-        HttpClientBuilder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
-    } else {
-        HttpClientBuilder::new().build_http()
-    };
     let stalled =
         StalledStreamProtectionConfig::enabled().upload_enabled(false).grace_period(patience.answer);
     let builder = Config::builder()
         .behavior_version_latest()
         .region(Region::new(place.region().to_owned()))
         .credentials_provider(credentials)
-        .http_client(http_client)
+        .http_client(super::client::http_client(place))
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts(patience, patience.answer))
         .stalled_stream_protection(stalled.build())

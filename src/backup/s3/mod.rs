@@ -9,6 +9,7 @@
 //! conformance checks notice that.
 
 mod bucket;
+mod client;
 mod failure;
 mod settings;
 

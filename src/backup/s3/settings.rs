@@ -19,6 +19,7 @@ pub struct S3Place {
     prefix: String,
     endpoint: Option<String>,
     region: Option<String>,
+    proxy: Option<String>,
 }
 
 impl S3Place {
@@ -59,7 +60,21 @@ impl S3Place {
             prefix: prefix.to_owned(),
             endpoint: endpoint.map(checked_endpoint).transpose()?,
             region: region.map(str::to_owned),
+            proxy: None,
         })
+    }
+
+    /// Reaches the server through an HTTP proxy, `http://host:port`: where a firewall lets nothing else out.
+    ///
+    /// # Errors
+    /// [`BucketError::Address`] when the address is malformed or holds credentials.
+    pub fn through(mut self, proxy: &str) -> Result<S3Place, BucketError> {
+        let is_plain = proxy.starts_with("http://");
+        let checked = checked_endpoint(proxy).ok().filter(|_| is_plain);
+        self.proxy = Some(checked.ok_or_else(|| BucketError::Address {
+            problem: "proxy= must look like http://host:port, without credentials".to_owned(),
+        })?);
+        Ok(self)
     }
 
     /// Fills in what the address leaves open from `AWS_ENDPOINT_URL`, and `AWS_REGION` or
@@ -91,6 +106,11 @@ impl S3Place {
         self.endpoint.as_deref()
     }
 
+    /// Returns the HTTP proxy that the address names; without one the environment may name one.
+    pub fn proxy(&self) -> Option<&str> {
+        self.proxy.as_deref()
+    }
+
     /// Returns the region to sign for, `us-east-1` when none was named.
     pub fn region(&self) -> &str {
         self.region.as_deref().unwrap_or(REGION_DEFAULT)
@@ -104,7 +124,8 @@ impl fmt::Display for S3Place {
             write!(out, "/{}", self.prefix)?;
         }
         let mut separator = '?';
-        for (name, value) in [("endpoint", &self.endpoint), ("region", &self.region)] {
+        for (name, value) in [("endpoint", &self.endpoint), ("region", &self.region), ("proxy", &self.proxy)]
+        {
             if let Some(value) = value {
                 write!(out, "{separator}{name}={value}")?;
                 separator = '&';

@@ -11,6 +11,7 @@ use crate::cli::text::counted;
 use crate::cli::values::{EXPORT_FORMATS, absolute, empty_or_absent, named};
 use crate::replica::answer::Exported;
 use crate::replica::request::{ExportFormat, Request};
+use crate::replica::subscription::Subscribed;
 
 /// Export one record, or all, as FHIR R4.
 ///
@@ -77,12 +78,16 @@ impl ExportCommand {
         let request = Request::Export { record: self.record.clone(), format, to: absolute(to)? };
         let answer = self.store.ask(context, request)?;
         let exported: Exported = read(&answer)?;
-        let text = format!(
+        let mut text = format!(
             "exported {} of {} to {}",
             counted(exported.resources, "resource", "resources"),
             counted(exported.records, "record", "records"),
             exported.to
         );
+        for Subscribed { area, parts } in &exported.not_held {
+            let parts: Vec<&str> = parts.iter().map(|part| part.name()).collect();
+            text.push_str(&format!("\nnot held here: {} of {area}", parts.join(", ")));
+        }
         Ok(Outcome::done(answer, text))
     }
 

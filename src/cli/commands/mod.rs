@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod bench;
+pub mod bundle;
 pub mod decide;
 pub mod drill;
 pub mod export;

@@ -72,10 +72,12 @@ mod tests {
             record: RecordId([7; 16]),
             areas: vec![],
             knowledge: None,
+            proven: vec![],
             waits: vec![],
             harms: vec![],
             view: serde_json::json!({}),
             person: serde_json::json!({}),
+            reach: Default::default(),
             charts: vec![],
             text: "三浦 花子\nALLERGY ペニシリン".into(),
         };

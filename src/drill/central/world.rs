@@ -221,6 +221,9 @@ impl<'s> World<'s> {
             | Deed::DiskFull { .. }
             | Deed::DiskCorrupt { .. }
             | Deed::CopyDisk { .. }
+            | Deed::PackStick { .. }
+            | Deed::ReadStick { .. }
+            | Deed::HandCard { .. }
             | Deed::SetBack { .. }
             | Deed::Clock { .. }
             | Deed::Lie { .. } => Ok(()),

@@ -9,6 +9,7 @@
 mod backup;
 mod bad_disks;
 mod clocks;
+mod courier;
 mod disk_loss;
 mod duplicate;
 mod event;

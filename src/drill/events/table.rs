@@ -4,6 +4,7 @@ use super::EventKind;
 use super::backup::{BACKUP, S3_OUTAGE};
 use super::bad_disks::{DISK_CORRUPT, DISK_FULL};
 use super::clocks::{CLOCK_JUMP, CLOCK_SKEW};
+use super::courier::{QR_HANDOVER, USB_COURIER};
 use super::disk_loss::{DESTROY_DISK, RESTORE, SITE_LOST};
 use super::duplicate::DUPLICATE_REGISTRATION;
 use super::import::IMPORT;
@@ -40,6 +41,8 @@ pub static EVENTS: &[&EventKind] = &[
     &CUT,
     &HEAL,
     &MEET,
+    &USB_COURIER,
+    &QR_HANDOVER,
     &FLAP,
     &ONE_WAY,
     &DEGRADE,

@@ -38,12 +38,14 @@ pub struct ClinicalSeen {
     pub handovers: Looked,
     /// Lanes of machines whose disk was set back, against what those had signed.
     pub forks: Looked,
+    /// What replicas say that others hold, against the disks of those.
+    pub held: Looked,
 }
 
 impl ClinicalSeen {
     /// Returns how many things of each kind were compared, under the names that people read.
-    pub fn counts(&self) -> [(&'static str, u64); 9] {
-        let Self { sections, notes, alerts, links, found, imports, doubles, handovers, forks } = self;
+    pub fn counts(&self) -> [(&'static str, u64); 10] {
+        let Self { sections, notes, alerts, links, found, imports, doubles, handovers, forks, held } = self;
         [
             ("sections compared", sections.count),
             ("notes compared", notes.count),
@@ -54,6 +56,7 @@ impl ClinicalSeen {
             ("doubles compared", doubles.count),
             ("hand-over texts compared", handovers.count),
             ("forks compared", forks.count),
+            ("claims of what others hold compared", held.count),
         ]
     }
 }

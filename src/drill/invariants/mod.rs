@@ -8,6 +8,7 @@ mod doubles;
 mod forks;
 mod found;
 mod handovers;
+mod held;
 mod imports;
 mod links;
 mod notes;
@@ -24,6 +25,7 @@ pub use doubles::doubles_are_suggested;
 pub use forks::forks_are_told;
 pub use found::everyone_is_found;
 pub use handovers::handovers_keep_what_was_typed;
+pub use held::held_by_is_true;
 pub use imports::imports_are_shown;
 pub use links::links_join_and_undo;
 pub use notes::signed_notes_read;
@@ -59,7 +61,7 @@ pub struct Invariant {
 }
 
 /// All invariants that one run can show; that the same seed gives the same trace needs two.
-pub static INVARIANTS: [Invariant; 15] = [
+pub static INVARIANTS: [Invariant; 16] = [
     Invariant {
         name: "no-acknowledged-write-lost",
         does: Words {
@@ -175,6 +177,14 @@ pub static INVARIANTS: [Invariant; 15] = [
             ja: "以前の状態に戻ったディスクに書き足されたときは、両方の履歴をエリアの全員が保ち、両方に署名した機器は書き続けることを拒む。",
         },
         holds: forks_are_told,
+    },
+    Invariant {
+        name: "held-by-is-true",
+        does: Words {
+            en: "Whatever a replica says that another device holds is held there, unless that disk was destroyed, set back or rotted.",
+            ja: "ある複製が「他の機器が持つ」と示すものは、そのディスクが失われ、以前の状態に戻り、または劣化したのでない限り、そこにある。",
+        },
+        holds: held_by_is_true,
     },
     Invariant {
         name: "converges-in-bounded-time",

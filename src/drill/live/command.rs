@@ -23,12 +23,19 @@ pub type Argument<'a> = &'a (dyn AsRef<OsStr> + Sync);
 #[derive(Debug, Clone)]
 pub struct Musubi {
     exe: PathBuf,
+    within: Duration,
 }
 
 impl Musubi {
     /// Names the binary.
     pub fn new(exe: &Path) -> Self {
-        Self { exe: exe.to_owned() }
+        Self { exe: exe.to_owned(), within: COMMAND_WITHIN }
+    }
+
+    /// Lets each command take so long; two minutes otherwise.
+    pub fn patient(mut self, within: Duration) -> Self {
+        self.within = within;
+        self
     }
 
     /// Returns the binary.
@@ -41,6 +48,18 @@ impl Musubi {
     /// # Errors
     /// [`StepFailure`] naming the command and what it complained of.
     pub async fn run<T: DeserializeOwned>(&self, arguments: &[Argument<'_>]) -> Result<T, StepFailure> {
+        self.run_watched(arguments, &mut |_| {}).await
+    }
+
+    /// Does the same; `started` hears the number of the process when it runs.
+    ///
+    /// # Errors
+    /// [`StepFailure`] naming the command and what it complained of.
+    pub async fn run_watched<T: DeserializeOwned>(
+        &self,
+        arguments: &[Argument<'_>],
+        started: &mut (dyn FnMut(u32) + Send),
+    ) -> Result<T, StepFailure> {
         let mut command = Command::new(&self.exe);
         command.args(arguments.iter().map(|argument| argument.as_ref())).arg("--json");
         // The drill's stores are opened by the key files in their own folders.
@@ -48,9 +67,12 @@ impl Musubi {
         let words = arguments.iter().take(2).map(|word| word.as_ref().to_string_lossy().into_owned());
         let name = format!("musubi {}", words.collect::<Vec<_>>().join(" "));
         let failed = |reason: &dyn std::fmt::Display| StepFailure::of(&name, reason);
-        let output = match timeout(COMMAND_WITHIN, command.output()).await {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let child = child.map_err(|error| failed(&error))?;
+        child.id().into_iter().for_each(started);
+        let output = match timeout(self.within, child.wait_with_output()).await {
             Ok(output) => output.map_err(|error| failed(&error))?,
-            Err(_) => return Err(failed(&format!("no end after {COMMAND_WITHIN:?}"))),
+            Err(_) => return Err(failed(&format!("no end after {:?}", self.within))),
         };
         if !output.status.success() {
             // With --json the error is an object on standard output.
@@ -87,8 +109,12 @@ mod tests {
             failure.contains("exit status: 3") && failure.contains("first | last: no such store"),
             "{failure}"
         );
-        let answer: u64 = shell.run(&[&"-c", &"echo 7"]).await.unwrap();
-        assert_eq!(answer, 7);
+        let mut process = 0;
+        let answer: u64 = shell.run_watched(&[&"-c", &"echo $$"], &mut |id| process = id).await.unwrap();
+        assert_eq!(answer, u64::from(process));
+        let hasty = shell.patient(Duration::from_millis(20));
+        let failure = hasty.run::<u64>(&[&"-c", &"exec sleep 30"]).await.unwrap_err().to_string();
+        assert!(failure.contains("no end after 20ms"), "{failure}");
     }
 
     #[test]

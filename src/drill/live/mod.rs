@@ -22,11 +22,13 @@ mod steps;
 mod writing;
 
 pub use bucket::DrillBucket;
-pub use command::Musubi;
+pub use client::Client;
+pub use command::{Argument, Musubi};
 pub use door::hold as hold_door;
 pub use netns::{Netns, NetnsError, PLACES_MAX};
 pub use observe::observe;
 pub use place::{Home, Inside, Place};
+pub use process::ServeProcess;
 pub use record::Record;
 pub use region::{Ground, Region};
 pub use steps::Live;

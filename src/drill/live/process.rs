@@ -50,6 +50,11 @@ impl ServeProcess {
         Ok(Self { child: command.spawn().map_err(failed)?, log: log.to_owned() })
     }
 
+    /// Returns the number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until the replica answers on its control socket.
     ///
     /// # Errors

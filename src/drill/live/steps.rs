@@ -231,6 +231,9 @@ impl<'s> Live<'s> {
             | Deed::DiskCorrupt { .. }
             | Deed::CopyDisk { .. }
             | Deed::SetBack { .. }
+            | Deed::PackStick { .. }
+            | Deed::ReadStick { .. }
+            | Deed::HandCard { .. }
             | Deed::Tie { .. }
             | Deed::Clock { .. }
             | Deed::Lie { lying: true, .. } => {

@@ -127,6 +127,8 @@ pub enum Clinical {
     Handovers,
     /// Both histories of a device that was set back are kept.
     Forks,
+    /// Whatever a replica says that another device holds is held there.
+    HeldBy,
 }
 
 impl Clinical {
@@ -142,6 +144,7 @@ impl Clinical {
             Clinical::Doubles => "doubles-are-suggested",
             Clinical::Handovers => "handovers-keep-what-was-typed",
             Clinical::Forks => "forks-are-told",
+            Clinical::HeldBy => "held-by-is-true",
         }
     }
 }

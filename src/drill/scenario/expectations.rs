@@ -195,6 +195,13 @@ pub static EXPECTATIONS: &[ExpectationKind] = &[
         "以前の状態に戻ったディスクに書き足されたときは、両方の履歴をエリアの全員が保ち、両方に署名した機器は書き続けることを拒む"
     ),
     plain!(
+        "held-by-is-true",
+        false,
+        Expectation::Clinical(Clinical::HeldBy),
+        "whatever a replica says that another device holds is held there, unless that disk was destroyed, set back or rotted",
+        "ある複製が「他の機器が持つ」と示すものは、そのディスクが失われ、以前の状態に戻り、または劣化したのでない限り、そこにある"
+    ),
+    plain!(
         "backup-restores-equal",
         false,
         Expectation::BackupRestoresEqual,

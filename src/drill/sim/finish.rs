@@ -18,7 +18,6 @@ use crate::drill::judge::Damage;
 use crate::drill::scenario::{StorePlan, Told};
 use crate::record::{RecordView, kana};
 use crate::replica::Replica;
-use crate::replica::heads;
 use crate::replica::restoring::restore_into;
 use crate::store::api::root_at;
 use crate::store::faulty::FaultDisk;
@@ -37,6 +36,7 @@ pub(super) fn finish(mut world: World<'_>) -> SimRun {
     world.recorder.end(now);
     world.registered = registered(&world);
     let lost = lost_writes(&world);
+    world.look_at_held();
     let mut clinical = std::mem::take(&mut world.clinical);
     let (disputes, allergies) = disputes(&world, &mut clinical);
     if world.is_small() {
@@ -173,7 +173,7 @@ impl Alike {
             for (node, it) in world.nodes.iter().enumerate() {
                 let Some(replica) = &it.replica else { continue };
                 let mut by_area: BTreeMap<Area, Vec<u8>> = BTreeMap::new();
-                for group in heads::groups(&replica.lanes()) {
+                for group in replica.groups() {
                     by_area.entry(group.area).or_default().extend(group.digest.0);
                 }
                 for (area, digests) in by_area {
@@ -438,7 +438,7 @@ fn count_disks(world: &mut World<'_>) {
 
 fn heads_of_all(world: &World<'_>) -> Vec<u8> {
     let replicas = world.nodes.iter().filter_map(|node| node.replica.as_ref());
-    replicas.flat_map(|replica| heads::shared(&heads::groups(&replica.lanes())).0).collect()
+    replicas.flat_map(|replica| replica.heads_digest().0).collect()
 }
 
 /// Counts the records that were opened in the run and that each machine holds.

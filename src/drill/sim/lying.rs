@@ -8,7 +8,8 @@ use crate::lane::state::LaneState;
 use crate::lane::tree::Frontier;
 use crate::lane::{Entry, EntryKind, Run};
 use crate::store::{
-    Arrival, Batch, Committed, DamagedRun, KeyedValue, Posting, Store, StoreError, StoreStats, Token,
+    Arrival, Batch, Committed, DamagedRun, Healed, KeyedValue, Posting, Repacked, Store, StoreError,
+    StoreStats, Token,
 };
 use crate::sync::limits::READ_BYTES;
 
@@ -135,8 +136,12 @@ impl Store for LyingStore {
         self.honest.scrub(limit)
     }
 
-    fn heal(&self, run: Run) -> Result<Committed, StoreError> {
+    fn heal(&self, run: Run) -> Result<Healed, StoreError> {
         self.honest.heal(run)
+    }
+
+    fn repack(&self, id: &LaneId, from: u64) -> Result<Repacked, StoreError> {
+        self.honest.repack(id, from)
     }
 
     fn stats(&self) -> Result<StoreStats, StoreError> {

@@ -13,10 +13,12 @@
 //! `world` moves time and carries out [deeds](super::deed); `watch` follows who knows what; `recorder`
 //! writes the [course](super::course); `finish` looks at everything when time is over.
 
+mod carrying;
 mod connections;
 mod environment;
 mod finish;
 pub mod grid;
+mod held;
 mod importing;
 pub mod ledger;
 mod lying;

@@ -68,6 +68,8 @@ pub(super) struct Node {
     pub(super) lost_at: Option<Duration>,
     /// Its disk rotted beyond use and was thrown away; a new one is filled when the bucket can be reached.
     pub(super) awaits_disk: bool,
+    /// Its disk was put back to what it had held before, once at least.
+    pub(super) set_back: bool,
     /// Counters of disks that are gone.
     pub(super) past: FaultCounters,
     /// Compression contexts that all machines share.
@@ -93,6 +95,7 @@ impl Node {
             index_due: false,
             lost_at: None,
             awaits_disk: false,
+            set_back: false,
             past: FaultCounters::default(),
             streams: streams.clone(),
             chance,
@@ -203,6 +206,7 @@ impl Node {
             && let Some(copy) = disk.copy.take()
         {
             disk.device.set_image(&copy);
+            self.set_back = true;
             self.knowledge.clear();
         }
     }

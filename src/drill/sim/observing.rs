@@ -80,11 +80,11 @@ pub(super) fn observations(
 /// How a machine is; of a large region without reading every entry.
 fn status(world: &World<'_>, node: usize, replica: &Replica) -> Status {
     if world.is_small()
-        && let Ok(status) = replica.status(Vec::new(), None)
+        && let Ok(status) = replica.status_deep(Vec::new(), None)
     {
         return status;
     }
-    let (me, groups) = (replica.me(), heads::groups(&replica.lanes()));
+    let (me, groups) = (replica.me(), replica.groups());
     Status {
         realm: me.realm_name.clone(),
         site: me.site_certificate.name.clone(),
@@ -96,12 +96,15 @@ fn status(world: &World<'_>, node: usize, replica: &Replica) -> Status {
         entries: groups.iter().map(|group: &GroupHeads| group.entries).sum(),
         lanes: groups.iter().map(|group| group.lanes).sum(),
         file_bytes: 0,
-        heads: heads::shared(&groups),
+        subscription: replica.subscribed(),
+        heads: heads::shared(&groups, &replica.subscription()),
         groups,
         quarantined: 0,
         damaged: replica.damaged().len() as u64,
         forked: 0,
         peers: Vec::new(),
+        known: Default::default(),
+        refused: Default::default(),
         horizon: Vec::new(),
         backup: None,
         backup_error: None,
@@ -153,6 +156,7 @@ impl World<'_> {
         if self.grid.is_whole() {
             return;
         }
+        self.look_at_held();
         let names = |node: usize| -> ReplicaName { self.scenario.replicas[node].name.clone() };
         let running =
             (0..self.nodes.len()).filter_map(|node| Some((node, self.nodes[node].replica.clone()?)));

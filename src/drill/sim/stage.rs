@@ -70,6 +70,9 @@ impl World<'_> {
                 let person = self.patient(*at, patient)?;
                 self.hand_over(*at, person, patient, edit)
             }
+            Deed::PackStick { at, stick } => self.pack_stick(*at, *stick),
+            Deed::ReadStick { at, stick, torn_percent } => self.read_stick(*at, *stick, *torn_percent),
+            Deed::HandCard { at, to, patient } => self.hand_card(*at, *to, patient),
             Deed::KillInMidWrite { at, patient, after_writes, writers: _ } => {
                 let person = self.patient(*at, patient)?;
                 for number in 1..=*after_writes {
@@ -378,6 +381,9 @@ pub(super) fn deed_name(deed: &Deed) -> &'static str {
         Deed::Write { .. } => "write",
         Deed::Tie { .. } => "tie",
         Deed::Handover { .. } => "handover",
+        Deed::PackStick { .. } => "pack stick",
+        Deed::ReadStick { .. } => "read stick",
+        Deed::HandCard { .. } => "hand card",
         Deed::KillInMidWrite { .. } => "kill in mid-write",
         Deed::Start { .. } => "start",
         Deed::Stop { .. } => "stop",

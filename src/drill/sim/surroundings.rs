@@ -175,7 +175,7 @@ impl World<'_> {
         it.index_due = false;
         it.unindexed = 0;
         if let Some(replica) = it.replica.clone()
-            && replica.index_step().is_err()
+            && (replica.index_step().is_err() || replica.repack_step().is_err())
         {
             self.see_to(node);
         }

@@ -56,6 +56,9 @@ impl World<'_> {
 
     /// Ends a conversation without a word: what is on its way is lost.
     pub(super) fn hang_up(&mut self, line: usize) {
+        if self.lines[line].connection.is_some() {
+            self.look_at_held_over(line);
+        }
         let Some(connection) = self.lines[line].connection.take() else { return };
         self.has_lasted(line, connection.begun);
         let lost = connection.pipes.iter().flat_map(|pipe| pipe.waiting());
@@ -194,6 +197,7 @@ impl World<'_> {
             self.lines[line].connection = None;
             self.has_lasted(line, begun);
             self.trace.note(self.now, "parted", line as u64, &[]);
+            self.look_at_held_over(line);
             if !meets {
                 self.dial_soon(line);
             }

@@ -105,6 +105,11 @@ fn wrong_clocks_break_no_invariant() {
     holds("clock-chaos.toml");
 }
 
+#[test]
+fn sticks_and_paper_tie_two_valleys_together() {
+    holds("courier-and-qr.toml");
+}
+
 fn holds(name: &str) {
     let scenario = scenario(name);
     assert_eq!(broken(&scenario, &run(&scenario, 1, None)), [""; 0], "{name}");

@@ -90,6 +90,8 @@ pub(super) struct World<'s> {
     pub(super) registered: Vec<u64>,
     /// What was said of who is who, in order.
     pub(super) ties: Vec<TieMade>,
+    /// Bundles on their way, by their sticks.
+    pub(super) sticks: BTreeMap<u64, Vec<u8>>,
     /// What was imported of invented lists.
     pub(super) imports: Imports,
     /// What was written into hand-over texts.
@@ -141,6 +143,7 @@ impl<'s> World<'s> {
             last_heard: (Duration::ZERO, None),
             registered: Vec::new(),
             ties: Vec::new(),
+            sticks: BTreeMap::new(),
             imports: Imports::default(),
             handed: Vec::new(),
             forkable: Forkable::default(),

@@ -210,23 +210,8 @@ each_is_caught! {
     a_run_lost_on_reconnecting_is_caught: LoseRunOnReconnect,
     a_write_that_is_dropped_is_caught: DropAcknowledgedWrite,
     a_lane_that_is_forgotten_is_caught: ForgetLaneOnReconnect,
+    what_was_sent_and_counted_as_held_is_caught: CountSentAsHeld,
 }
 
 /// A seed with a region that takes little time.
 const CHEAP: u64 = 3;
-
-#[test]
-fn temp_seeds() {
-    let Ok(range) = std::env::var("SEEDS") else { return };
-    for seed in range.split(',') {
-        let seed = seed.parse::<u64>().unwrap();
-        let begun = std::time::Instant::now();
-        let Some((region, scenario)) = invent(seed) else {
-            println!("{seed} refused");
-            continue;
-        };
-        let verdict = judge(&scenario, seed, None);
-        let counts = verdict.clinical.counts().map(|(_, count)| count);
-        println!("{seed} {:?} {} {counts:?} {:?}", begun.elapsed(), region.events.len(), verdict.broken);
-    }
-}

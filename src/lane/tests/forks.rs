@@ -14,7 +14,7 @@ use crate::base::{Digest, LaneId, Part, cbor};
 use crate::lane::fork::Window;
 use crate::lane::history::{History, choose, first_difference};
 use crate::lane::{
-    Admission, Checkpoint, Entry, ForkState, Head, LaneName, RefusalReason, Run, Wait, append,
+    Admission, Checkpoint, Entry, ForkState, Head, LaneName, RefusalReason, Run, Wait, append, join,
 };
 
 struct Story {
@@ -354,15 +354,16 @@ fn expected(histories: &[Vec<Entry>]) -> Option<(u64, Vec<(Digest, u64)>)> {
     Some((at as u64, branches.collect()))
 }
 
-/// Sends all that one replica holds of the lane to another, as sync does.
-fn tell(from: &Replica, to: &mut Replica, lane: LaneId, piecewise: bool) -> bool {
+/// Sends all that one replica holds of the lane to another, as sync does: the runs as they are, or joined.
+fn tell(from: &Replica, to: &mut Replica, lane: LaneId, piecewise: bool, joins: bool) -> bool {
     let mut changed = false;
     let mut note = |admission: Admission| match admission {
         Admission::Admitted(_) | Admission::Forked(_) => changed = true,
         Admission::Duplicate | Admission::Waiting(_) | Admission::Refused(_) => {}
     };
     let Some(state) = from.lanes.get(&lane) else { return false };
-    from.stored(lane).iter().for_each(|run| note(to.offer(run)));
+    let runs = if joins { join(from.stored(lane)) } else { from.stored(lane) };
+    runs.iter().for_each(|run| note(to.offer(run)));
     if let Some(fork) = &state.fork {
         let sent = if piecewise { fork.pieces() } else { vec![fork.clone()] };
         sent.iter().for_each(|fork| note(to.offer_fork(lane, fork)));
@@ -390,7 +391,7 @@ proptest! {
         for (exchange, what, to) in &steps {
             if *exchange {
                 let from = replicas[what.index(4)].clone();
-                tell(&from, &mut replicas[to.index(4)], story.lane, what.index(7) == 0);
+                tell(&from, &mut replicas[to.index(4)], story.lane, what.index(7) == 0, what.index(5) > 1);
             } else {
                 replicas[to.index(3)].offer(&flat[what.index(flat.len())]);
             }
@@ -410,7 +411,7 @@ proptest! {
             for from in 0..4 {
                 for to in 0..4 {
                     let sender = replicas[from].clone();
-                    changed |= tell(&sender, &mut replicas[to], story.lane, rounds % 2 == 1);
+                    changed |= tell(&sender, &mut replicas[to], story.lane, rounds % 2 == 1, rounds % 3 == 0);
                 }
             }
             rounds += 1;

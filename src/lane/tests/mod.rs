@@ -5,6 +5,7 @@ mod carry;
 mod forks;
 mod frame;
 mod golden;
+mod joining;
 mod support;
 mod tree;
 mod writer;

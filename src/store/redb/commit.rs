@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use redb::{ReadableTable as _, Table};
 
+use super::cache::StoredRun;
 use super::engine::encode;
 use super::fault::Fault;
 use super::read::decode_run;
@@ -18,7 +19,7 @@ use crate::lane::tree::Frontier;
 use crate::lane::{Run, frame};
 use crate::store::api::{Batch, Committed};
 use crate::store::rules;
-use crate::store::sealing::Sealer;
+use crate::store::sealing::{Sealer, Stamp, stamp_of};
 
 type Runs<'t> = Table<'t, &'static [u8; 12], &'static [u8]>;
 
@@ -41,6 +42,11 @@ impl PackedBatch {
         Self { batch, rows, replacements }
     }
 
+    /// Returns the runs that were added, as they will be read.
+    pub(super) fn into_added(self) -> impl Iterator<Item = StoredRun> {
+        self.batch.advances.into_iter().map(|(run, before, _)| StoredRun { run, before })
+    }
+
     /// Says whether stored runs are replaced.
     pub(super) fn replaces(&self) -> bool {
         !self.batch.forks.is_empty()
@@ -52,13 +58,17 @@ pub(super) fn pack_row(run: &Run, before: &Frontier) -> Vec<u8> {
     encode(&RunRow { end: run.end(), before: before.clone(), frame: frame::pack(run) })
 }
 
-/// Writes a batch: first everything is checked and numbered, then written.
-pub(super) fn write(change: &mut Change<'_>, packed: &PackedBatch) -> Result<Committed, Fault> {
+/// Writes a batch: first everything is checked and numbered, then written. Returns the number of each advance's lane and the
+/// stamp of its row, too.
+pub(super) fn write(
+    change: &mut Change<'_>,
+    packed: &PackedBatch,
+) -> Result<(Committed, Vec<(u32, Stamp)>), Fault> {
     let batch = &packed.batch;
     let mut counts = change.counts()?;
     let first_arrival = counts.arrivals + 1;
     let lanes = number_lanes(change, batch, &mut counts)?;
-    write_runs(change, packed, &lanes, &mut counts)?;
+    let stamps = write_runs(change, packed, &lanes, &mut counts)?;
     for (number, state) in lanes.values() {
         change.put_lane(*number, state)?;
     }
@@ -67,7 +77,8 @@ pub(super) fn write(change: &mut Change<'_>, packed: &PackedBatch) -> Result<Com
     }
     write_blobs(change, batch)?;
     change.put_meta(META_COUNTS, &counts)?;
-    Ok(Committed { first_arrival, last_arrival: counts.arrivals })
+    let numbers = batch.advances.iter().map(|(run, _, _)| lanes[&run.lane].0).zip(stamps).collect();
+    Ok((Committed { first_arrival, last_arrival: counts.arrivals }, numbers))
 }
 
 /// Writes the line of an arrival.
@@ -142,9 +153,10 @@ fn write_runs(
     packed: &PackedBatch,
     lanes: &BTreeMap<LaneId, (u32, LaneState)>,
     counts: &mut Counts,
-) -> Result<(), Fault> {
+) -> Result<Vec<Stamp>, Fault> {
+    let mut stamps = Vec::with_capacity(packed.rows.len());
     if lanes.is_empty() {
-        return Ok(());
+        return Ok(stamps);
     }
     let sealer = change.sealer;
     let mut runs = change.transaction.open_table(RUNS)?;
@@ -152,7 +164,7 @@ fn write_runs(
     let time = packed.batch.time;
     for ((run, _, _), row) in packed.batch.advances.iter().zip(&packed.rows) {
         let lane = lanes[&run.lane].0;
-        put_run(&mut runs, sealer, lane, run.start, row)?;
+        stamps.push(put_run(&mut runs, sealer, lane, run.start, row)?.0);
         counts.runs += 1;
         let (start, end) = (run.start, run.end());
         put_arrival(&mut arrivals, sealer, counts, ArrivalRow { lane, start, end, time })?;
@@ -163,19 +175,22 @@ fn write_runs(
         let size = forking.state.size();
         put_arrival(&mut arrivals, sealer, counts, ArrivalRow { lane, start: size, end: size, time })?;
     }
-    Ok(())
+    Ok(stamps)
 }
 
-/// Writes a run at its place.
+/// Writes a run at its place; returns the stamp of its row, and how many bytes that has.
 pub(super) fn put_run(
     runs: &mut Runs<'_>,
     sealer: &Sealer,
     lane: u32,
     start: u64,
     row: &[u8],
-) -> Result<(), Fault> {
+) -> Result<(Stamp, u64), Fault> {
     let key = run_key(lane, start);
-    put(runs, sealer, "runs", &key, &key, row)
+    let sealed = sealer.seal("runs", &key, row)?;
+    runs.insert(&key, sealed.as_slice())?;
+    let stamp = stamp_of(&sealed).expect("what was sealed begins with version and nonce");
+    Ok((stamp, sealed.len() as u64))
 }
 
 /// Removes the runs of a lane that begin in `from..to`; returns how many.

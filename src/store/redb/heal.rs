@@ -1,5 +1,7 @@
 //! Finding what cannot be read any more, and putting it back.
 
+use std::ops::Range;
+
 use redb::ReadableTable as _;
 
 use super::blocks;
@@ -10,9 +12,9 @@ use super::rows::{ARRIVALS, ArrivalRow, META_COUNTS, RUNS, RUNS_IN_ORDER, run_ke
 use super::view::{Change, View};
 use crate::base::LaneId;
 use crate::lane::Run;
-use crate::lane::state::LaneState;
-use crate::store::api::{Committed, DamagedRun};
-use crate::store::rules::{self, Boundaries};
+use crate::store::api::{Committed, DamagedRun, Healed};
+use crate::store::fitting::{Around, fit};
+use crate::store::rules;
 
 /// Says whether every run is where a search for its key finds it. The database does not look at its pages when it
 /// reads them: a key that rotted in the middle of a page leads searches for its neighbours astray, although they are
@@ -107,50 +109,53 @@ pub(super) fn scrub_lane(
 }
 
 /// As `Store::heal`.
-pub(super) fn heal(change: &mut Change<'_>, run: Run) -> Result<Committed, Fault> {
+pub(super) fn heal(change: &mut Change<'_>, run: &Run) -> Result<Healed, Fault> {
     let id = run.lane;
     let Some(lane) = change.lane_number(&id) else {
         return Err(rules::bad(&id, "nothing of this lane was lost here").into());
     };
     let state = change.lane_state(lane)?;
-    let known = boundaries(change, lane, &state, &run)?;
-    let (run, before) = rules::fit_healed(&state, run, &known)?;
+    let fitted = fit(&state, run, &around(change, lane, run)?)?;
+    let replaced = fitted.replaced();
     let mut counts = change.counts()?;
     let first_arrival = counts.arrivals + 1;
     {
         let mut runs = change.transaction.open_table(RUNS)?;
-        let removed = remove_runs(&mut runs, lane, run.start, run.end())?;
-        put_run(&mut runs, change.sealer, lane, run.start, &pack_row(&run, &before))?;
-        counts.runs = (counts.runs + 1).saturating_sub(removed);
+        let removed = remove_runs(&mut runs, lane, replaced.start, replaced.end)?;
+        for (run, before) in &fitted.runs {
+            put_run(&mut runs, change.sealer, lane, run.start, &pack_row(run, before))?;
+        }
+        counts.runs = (counts.runs + fitted.runs.len() as u64).saturating_sub(removed);
         let mut arrivals = change.transaction.open_table(ARRIVALS)?;
-        let (start, end) = (run.start, run.end());
-        put_arrival(&mut arrivals, change.sealer, &mut counts, ArrivalRow { lane, start, end, time: None })?;
+        for Range { start, end } in fitted.arrivals() {
+            let row = ArrivalRow { lane, start, end, time: None };
+            put_arrival(&mut arrivals, change.sealer, &mut counts, row)?;
+        }
     }
     change.put_meta(META_COUNTS, &counts)?;
-    Ok(Committed { first_arrival, last_arrival: counts.arrivals })
+    let committed = Committed { first_arrival, last_arrival: counts.arrivals };
+    Ok(Healed { committed, whole: fitted.whole })
 }
 
-/// Collects the boundaries of stored runs around a run, with the frontiers that can be read or computed.
-fn boundaries(change: &Change<'_>, lane: u32, state: &LaneState, run: &Run) -> Result<Boundaries, Fault> {
+/// Reads what is at rest around a run: from the last row before it that ends at or before its start to the first behind it.
+fn around(change: &Change<'_>, lane: u32, run: &Run) -> Result<Around, Fault> {
     let table = change.transaction.open_table(RUNS)?;
     let (low, high) = (run_key(lane, 0), run_key(lane, run.start));
     let first = table.range::<&[u8; 12]>(&low..=&high)?.rev().take(2).last().transpose()?;
     let low = first.map_or(low, |(key, _)| *key.value());
     let high = run_key(lane, run.end());
-    let mut known = vec![(0, Some(Default::default())), (state.size(), Some(state.frontier.clone()))];
+    let mut around = Around::default();
     for row in table.range::<&[u8; 12]>(&low..=&high)? {
         let (key, sealed) = row?;
         let start = start_of(key.value());
+        // Runs that overlap are not read: both are put back.
+        if let Some((before, _)) = around.held.pop_if(|(held, _)| held.end() > start) {
+            around.lost.push(before.start);
+        }
         match decode_run(change.sealer, &run.lane, start, key.value(), sealed.value()) {
-            Ok(stored) => {
-                let end = stored.run.end();
-                known.push((end, Some(rules::frontier_within(&stored.before, &stored.run, end))));
-                known.push((start, Some(stored.before)));
-            }
-            Err(_) => known.push((start, None)),
+            Ok(stored) => around.held.push((stored.run, stored.before)),
+            Err(_) => around.lost.push(start),
         }
     }
-    known.sort_by_key(|(at, frontier)| (*at, frontier.is_none()));
-    known.dedup_by_key(|(at, _)| *at);
-    Ok(known)
+    Ok(around)
 }

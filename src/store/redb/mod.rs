@@ -40,6 +40,7 @@ mod engine;
 mod fault;
 mod heal;
 mod read;
+mod repack;
 mod rows;
 mod store;
 mod view;

@@ -74,6 +74,34 @@ fn acknowledged_writes_survive_power_cuts_at_any_moment() {
     println!("{survived_unacknowledged} writes were durable but not acknowledged");
 }
 
+/// Whatever moment the power goes at while runs are joined, all or none of them are; and joining them again ends the work.
+#[test]
+fn a_power_cut_while_runs_are_joined_leaves_the_old_or_the_new() {
+    let (mut old, mut new) = (0, 0);
+    for seed in 0..seeds() {
+        let what = format!("seed {seed}");
+        let disk = disk_with_store(seed);
+        let mut lane = SampleLane::new(1);
+        let store = open_store(&disk).unwrap();
+        assert!(write_until_failure(&store, &mut lane, 20).is_none());
+        disk.cut_power_after(seed % 30);
+        let done = store.repack(&lane.id(), 0);
+        disk.cut_power();
+        drop(store);
+        disk.restore_power();
+        let store = open_store(&disk).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(check(&store, &lane, &what), 0);
+        match store.stats().unwrap().runs {
+            1 => new += 1,
+            20 if done.is_err() => old += 1,
+            runs => panic!("{what}: {runs} runs after {done:?}"),
+        }
+        store.repack(&lane.id(), 0).unwrap();
+        assert_eq!((check(&store, &lane, &what), store.stats().unwrap().runs), (0, 1));
+    }
+    assert!(old > 0 && new > 0, "{old} old and {new} new");
+}
+
 #[test]
 fn a_full_disk_refuses_and_goes_on_when_there_is_space() {
     for space in [0, 1, 2, 5, 10, 20, 40, 80] {

@@ -17,7 +17,7 @@ use crate::lane::{Run, frame};
 use crate::store::api::{Arrival, KeyedValue};
 use crate::store::error::StoreError;
 use crate::store::rules;
-use crate::store::sealing::{Sealer, damaged};
+use crate::store::sealing::{Sealer, damaged, stamp_of};
 
 /// Opens a run's row, and proves that it is the run of this place.
 pub(super) fn decode_run(
@@ -66,16 +66,7 @@ pub(super) fn walk(
         if start != position {
             return Err(hole(position));
         }
-        let generation = lock(cache).generation();
-        let cached = lock(cache).get((lane.number, start));
-        let stored = match cached {
-            Some(stored) => stored,
-            None => {
-                let stored = Arc::new(decode_run(view.sealer, &lane.id, start, key.value(), sealed.value())?);
-                lock(cache).insert(generation, (lane.number, start), stored.clone());
-                stored
-            }
-        };
+        let stored = stored_at(view, cache, lane, key.value(), sealed.value())?;
         position = stored.run.end();
         if position > size {
             return Err(hole(start));
@@ -85,6 +76,26 @@ pub(super) fn walk(
         }
     }
     if position < size { Err(hole(position)) } else { Ok(()) }
+}
+
+/// Opens a row of a lane, or takes it from the cache.
+pub(super) fn stored_at(
+    view: &View<'_>,
+    cache: &Mutex<RunCache>,
+    lane: &Lane,
+    key: &[u8; 12],
+    sealed: &[u8],
+) -> Result<Arc<StoredRun>, StoreError> {
+    let start = start_of(key);
+    let damaged = StoreError::DamagedRun { lane: lane.id, start };
+    let stamp = stamp_of(sealed).ok_or(damaged)?;
+    let cached = lock(cache).get(stamp, (lane.number, start));
+    if let Some(stored) = cached {
+        return Ok(stored);
+    }
+    let stored = Arc::new(decode_run(view.sealer, &lane.id, start, key, sealed)?);
+    lock(cache).insert(stamp, (lane.number, start), stored.clone());
+    Ok(stored)
 }
 
 /// A lane as it is in a view.

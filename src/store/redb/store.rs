@@ -12,13 +12,13 @@ use super::engine::Engine;
 use super::fault::{Fault, explain, guard};
 use super::read::{self, Lane};
 use super::rows::{Counts, IndexState, META_COUNTS, META_INDEX};
-use super::{blocks, commit, heal};
+use super::{blocks, commit, heal, repack};
 use crate::base::LaneId;
 use crate::lane::state::LaneState;
 use crate::lane::tree::Frontier;
 use crate::lane::{Entry, Run};
 use crate::store::api::{
-    Arrival, Batch, Committed, DamagedRun, KeyedValue, Posting, Store, StoreStats, Token,
+    Arrival, Batch, Committed, DamagedRun, Healed, KeyedValue, Posting, Repacked, Store, StoreStats, Token,
 };
 use crate::store::device::BlockDevice;
 use crate::store::error::StoreError;
@@ -164,7 +164,13 @@ impl Store for RedbStore {
         if packed.replaces() {
             read::lock(&self.cache).clear();
         }
-        committed
+        let (committed, lanes) = committed?;
+        // The indexer reads what was written next: it need not be opened and unpacked for that.
+        let mut cache = read::lock(&self.cache);
+        for ((lane, stamp), added) in lanes.into_iter().zip(packed.into_added()) {
+            cache.insert(stamp, (lane, added.run.start), Arc::new(added));
+        }
+        Ok(committed)
     }
 
     fn lanes(&self) -> Result<Vec<LaneState>, StoreError> {
@@ -253,10 +259,21 @@ impl Store for RedbStore {
         Ok(found)
     }
 
-    fn heal(&self, run: Run) -> Result<Committed, StoreError> {
-        let healed = self.engine.write("healing", |change| heal::heal(change, run));
+    fn heal(&self, run: Run) -> Result<Healed, StoreError> {
+        let healed = self.engine.write("healing", |change| heal::heal(change, &run));
         read::lock(&self.cache).clear();
         healed
+    }
+
+    fn repack(&self, id: &LaneId, from: u64) -> Result<Repacked, StoreError> {
+        let plan = self.engine.read("repacking", |view| repack::plan(view, &self.cache, id, from))?;
+        let Some(plan) = plan else { return Ok(Repacked::default()) };
+        if plan.is_empty() {
+            return Ok(Repacked { next: plan.next, ..Repacked::default() });
+        }
+        let (done, stored) = self.engine.write("repacking", |change| repack::replace(change, &plan))?;
+        repack::remember(&self.cache, &plan, stored);
+        Ok(done)
     }
 
     fn stats(&self) -> Result<StoreStats, StoreError> {

@@ -142,7 +142,9 @@ fn many_lanes_are_listed_in_several_messages() {
             _ => None,
         })
         .collect();
-    assert_eq!(lists.iter().filter(|(side, _)| *side == 1).count(), 2, "{lists:?}");
+    assert!(lists.iter().filter(|(side, _)| *side == 1).count() > 2, "{lists:?}");
+    let listed: usize = lists.iter().map(|(_, heads)| heads).sum();
+    assert!((1_148..1_400).contains(&listed), "each lane is listed by one side: {lists:?}");
 }
 
 #[test]

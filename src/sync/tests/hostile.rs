@@ -80,7 +80,11 @@ impl Victim {
                         None => inputs.push(Input::Close(CloseCode::Protocol)),
                     },
                     Output::Close(closed) => self.closed = Some(closed.code),
-                    Output::PeerHas { .. } | Output::GaveUp { .. } | Output::InSync => {}
+                    Output::PeerHas { .. }
+                    | Output::PeerLists { .. }
+                    | Output::PeerHasAll { .. }
+                    | Output::GaveUp { .. }
+                    | Output::InSync => {}
                 }
             }
         }
@@ -103,7 +107,7 @@ fn one_of_each() -> Vec<Message> {
         Message::WantCertificate,
         Message::Certificates(vec![b"not a certificate".to_vec().into()]),
         Message::Digests(Vec::new()),
-        Message::Heads(Heads { area, part, last: true, heads: Vec::new() }),
+        Message::Heads(Heads { area, part, last: true, heads: Vec::new(), scope: None }),
         Message::Runs(b"not a stream".to_vec().into()),
         Message::Fork(Fork { name, head: Digest([4; 32]), more: false, evidence: None }),
         Message::Ack(vec![Acknowledged { lane, size: 1 }]),
@@ -193,7 +197,7 @@ fn an_acknowledgement_of_what_was_never_sent_ends_it() {
 
 fn list(victim: &mut Victim, heads: Vec<ListedHead>, last: bool) {
     let area = Area::new("shared/a").unwrap();
-    victim.say(&Message::Heads(Heads { area, part: Part::Card, last, heads }));
+    victim.say(&Message::Heads(Heads { area, part: Part::Card, last, heads, scope: None }));
 }
 
 fn invented(number: u32) -> ListedHead {

@@ -3,6 +3,7 @@
 use super::replica::{Realm, Replica};
 use super::world::{Profile, World};
 use crate::base::Part;
+use crate::base::limits::JOINED_BYTES_MAX;
 use crate::base::planted::{Plant, plant};
 use crate::sync::{Input, Message};
 
@@ -23,6 +24,21 @@ fn new_entries_are_pushed_in_both_directions() {
     let entries: usize = world.links[link].runs().iter().map(|(_, run)| run.entries.len()).sum();
     let held = 3 + 5 * 2 + 5 + 5 + 3;
     assert_eq!(entries, held, "each entry travels once, the openings of three lanes included");
+}
+
+#[test]
+fn what_was_written_one_at_a_time_travels_joined() {
+    let mut world = World::of(2);
+    for _ in 0..120 {
+        world.replicas[0].write("shared/a", Part::Notes, 1, 1_000);
+    }
+    let link = world.connect(0, 1, Profile::LAN);
+    world.settle();
+    world.assert_equal();
+    let runs: Vec<_> = world.links[link].runs().into_iter().map(|(_, run)| run).collect();
+    assert_eq!(runs.iter().map(|run| run.entries.len()).sum::<usize>(), 121);
+    assert!(runs.len() <= 6, "{} runs", runs.len());
+    assert!(runs.iter().all(|run| run.checkpoints.len() == 1 && run.body_bytes() <= JOINED_BYTES_MAX));
 }
 
 #[test]
@@ -197,4 +213,23 @@ fn a_planted_fault_loses_runs_at_every_meeting_but_the_first() {
     world.connect(0, 1, Profile::LAN);
     world.settle();
     world.assert_equal();
+}
+
+#[test]
+fn what_a_device_writes_beside_its_subscription_is_pushed_and_what_others_write_there_is_not() {
+    let mut world = World::of(2);
+    world.replicas[1].subscription.retain(|group| group.part == Part::Card);
+    world.replicas[0].write("shared/a", Part::Notes, 1, 50);
+    let link = world.connect(0, 1, Profile::LAN);
+    world.settle();
+    world.write(1, "shared/a", Part::Notes, 1, 50);
+    world.write(0, "shared/a", Part::Notes, 1, 50);
+    world.settle();
+    world.write(1, "shared/a", Part::Notes, 2, 50);
+    world.settle();
+    let own = world.replicas[1].name("shared/a", Part::Notes).id();
+    assert_eq!(world.replicas[0].size(&own), 4, "its opening and three entries");
+    assert_eq!(world.replicas[1].heads().len(), 1);
+    assert_eq!(world.links[link].gave_up, []);
+    assert_eq!(world.links[link].closed, [None, None]);
 }

@@ -2,9 +2,13 @@
 
 mod converge;
 mod cuts;
+mod fakes;
 mod forks;
 mod hostile;
 mod laws;
+mod limits;
 mod live;
+mod many;
+mod ranges_hostile;
 mod replica;
 mod world;

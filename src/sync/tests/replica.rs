@@ -12,7 +12,7 @@ use crate::lane::{
     admit_fork, append,
 };
 use crate::sync::event::{Input, SessionConfig};
-use crate::sync::{Group, Session, Streams};
+use crate::sync::{Group, Holdings, Session, Streams};
 
 /// A realm with one site.
 pub struct Realm {
@@ -188,14 +188,14 @@ impl Replica {
     pub fn session(&self, initiator: bool) -> Session {
         let config = SessionConfig {
             realm: self.certificates.realm(),
+            device: self.device(),
             chain: self.chain.clone(),
             subscription: self.subscription.clone(),
             initiator,
             streams: self.streams.clone(),
         };
-        let heads =
-            self.lanes.iter().map(|(id, lane)| (*id, (lane.state.name.clone(), lane.state.head()))).collect();
-        Session::new(config, heads)
+        let heads = self.lanes.values().map(|lane| (lane.state.name.clone(), lane.state.head()));
+        Session::new(config, Holdings::of(heads))
     }
 
     /// Returns the heads of all lanes.

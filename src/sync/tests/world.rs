@@ -32,7 +32,7 @@ struct Wire {
 pub struct Link {
     pub ends: [usize; 2],
     pub profile: Profile,
-    sessions: [Session; 2],
+    pub sessions: [Session; 2],
     wires: [Wire; 2],
     /// What was sent, by side, in order.
     pub sent: Vec<(usize, Vec<u8>)>,
@@ -203,6 +203,16 @@ impl World {
             Output::PeerHas { lane, size } => {
                 let held = self.held_by.entry((me, peer, lane)).or_default();
                 *held = size.max(*held);
+                None
+            }
+            Output::PeerLists { .. } => None,
+            Output::PeerHasAll { heads, .. } => {
+                for (lane, head) in heads.heads() {
+                    if let Head::Straight { size, .. } = head {
+                        let held = self.held_by.entry((me, peer, lane)).or_default();
+                        *held = size.max(*held);
+                    }
+                }
                 None
             }
             Output::GaveUp { lane, reason } => {

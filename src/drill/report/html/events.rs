@@ -36,10 +36,11 @@ impl Class {
             | "surge"
             | "duplicate-registration"
             | "administration"
+            | "qr-handover"
             | "link"
             | "unlink" => Self::Care,
             fault if is_fault(fault) => Self::Fault,
-            "heal" | "meet" | "start" | "restore" | "return-to-normal" => Self::Mended,
+            "heal" | "meet" | "usb-courier" | "start" | "restore" | "return-to-normal" => Self::Mended,
             _ => Self::Step,
         }
     }

@@ -50,7 +50,9 @@ impl World<'_> {
         (facts, view): (&Facts, &RecordView),
         seen: &mut ClinicalSeen,
     ) {
-        if self.is_doubtful(&record) {
+        // The ledger knows what lanes hold: what came on paper is shown, too, until they bring it.
+        let by_proof = self.nodes[node].replica.as_ref().map(|replica| replica.is_known_by_proof(&record));
+        if self.is_doubtful(&record) || by_proof.is_some_and(|known| known.unwrap_or(true)) {
             return;
         }
         let unknown = facts.iter().filter(|fact| {

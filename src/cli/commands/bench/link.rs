@@ -1,12 +1,11 @@
-//! `musubi bench`: measures this program on this machine.
+//! `musubi bench link`: how well registrations of one person are found.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde::Serialize;
 
-use crate::cli::args::Context;
 use crate::cli::failure::Failure;
 use crate::cli::outcome::Outcome;
 use crate::cli::text::{count, took};
@@ -35,35 +34,21 @@ const COLUMNS: [&str; 11] = [
     "insurance_id",
 ];
 
-/// Measure this program on this machine.
+/// How well, and how fast, registrations of one person are found (名寄せ).
+///
+/// A list has a header with cluster_id (who it truly is), family, given, family_kana, given_kana, birth_date, sex,
+/// phone, postal_code, address, insurance_id; an empty field is not known.
 #[derive(Debug, Args)]
-#[command(after_long_help = "\
-Examples:
-  musubi bench link linkage.csv
-  musubi bench link --synthetic 100000 --seed 7 --json
-")]
-pub struct BenchCommand {
-    #[command(subcommand)]
-    what: Bench,
-}
-
-#[derive(Debug, Subcommand)]
-enum Bench {
-    /// How well, and how fast, registrations of one person are found (名寄せ).
-    ///
-    /// A list has a header with cluster_id (who it truly is), family, given, family_kana, given_kana, birth_date, sex,
-    /// phone, postal_code, address, insurance_id; an empty field is not known.
-    Link {
-        /// The list, as CSV.
-        #[arg(value_name = "FILE.csv", required_unless_present = "synthetic", conflicts_with = "synthetic")]
-        list: Option<PathBuf>,
-        /// Invent so many registrations instead, with twins, namesakes and slips.
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(RECORDS_MAX)))]
-        synthetic: Option<u32>,
-        /// The seed of what is invented.
-        #[arg(long, value_name = "N", default_value_t = 1)]
-        seed: u64,
-    },
+pub struct LinkBench {
+    /// The list, as CSV.
+    #[arg(value_name = "FILE.csv", required_unless_present = "synthetic", conflicts_with = "synthetic")]
+    list: Option<PathBuf>,
+    /// Invent so many registrations instead, with twins, namesakes and slips.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(RECORDS_MAX)))]
+    synthetic: Option<u32>,
+    /// The seed of what is invented.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
 }
 
 /// What was measured.
@@ -83,13 +68,13 @@ struct Measured {
     took_ms: u64,
 }
 
-impl BenchCommand {
+impl LinkBench {
     /// Runs the command.
     ///
     /// # Errors
     /// [`Failure`] when the list cannot be read.
-    pub fn run(&self, _context: &Context<'_>) -> Result<Outcome, Failure> {
-        let Bench::Link { list, synthetic, seed } = &self.what;
+    pub fn run(&self) -> Result<Outcome, Failure> {
+        let Self { list, synthetic, seed } = self;
         let measured = match (list, synthetic) {
             (Some(list), _) => {
                 let text = read(list)?;

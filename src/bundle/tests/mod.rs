@@ -1,0 +1,5 @@
+//! Tests of the formats, away from any replica.
+
+mod blocks;
+mod golden;
+mod planning;

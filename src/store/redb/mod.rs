@@ -50,6 +50,8 @@ mod view;
 #[cfg(test)]
 mod device_tests;
 #[cfg(test)]
+mod log_tests;
+#[cfg(test)]
 mod power_tests;
 #[cfg(test)]
 mod rot_tests;

@@ -154,6 +154,29 @@ impl RedbStore {
         dir.join(STORE_FILE).exists()
     }
 
+    /// As `Store::index_add`, with other limits of the log.
+    #[cfg(test)]
+    pub(super) fn index_add_within(
+        &self,
+        upto: u64,
+        postings: &[(Token, Posting)],
+        limits: log::LogLimits,
+    ) -> Result<(), StoreError> {
+        let written = self.engine.write("writing the index", |change| {
+            blocks::add_within(change, &self.log, upto, postings, limits)
+        })?;
+        log::lock(&self.log).took(written);
+        Ok(())
+    }
+
+    /// Tells where the log of postings stands.
+    #[cfg(test)]
+    pub(super) fn log_state(&self) -> Result<super::rows::LogState, StoreError> {
+        self.engine.read("reading the index", |view| {
+            Ok(view.meta::<IndexState>(META_INDEX)?.log.unwrap_or_default())
+        })
+    }
+
     /// Puts the parts together.
     fn assemble(engine: Engine, lock: Option<DirectoryLock>, options: StoreOptions) -> Self {
         let (cache, log) = (Mutex::new(RunCache::new(options.run_cache_bytes)), Mutex::default());

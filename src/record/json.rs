@@ -315,7 +315,7 @@ mod tests {
             }
             let looks = json_quick::members(&text, |_, _| {}).is_some();
             prop_assert!(!looks || is_canonical(&text), "{text}");
-            prop_assert!(looks || spoil.is_some() || text.contains("\\u"), "{text}");
+            prop_assert!(looks || spoil.is_some() || text.contains('\\'), "{text}");
         }
     }
 }

@@ -175,7 +175,7 @@ mod tests {
         for end in [b'"', b'\\', b'\n', 0, 0x1f] {
             for place in 0..40 {
                 for around in ["a", "\u{7f}", " !#[]", "日本語", "\u{80}\u{7ff}", "𠮷"] {
-                    let mut text = around.as_bytes().repeat(20);
+                    let mut text = around.as_bytes().repeat(50);
                     text[place] = end;
                     assert_eq!(plain_bytes(&text), place, "{around} {end}");
                     text[place + 1] = b'"';

@@ -43,7 +43,7 @@ pub struct StoreOptions {
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { page_cache_bytes: 64 << 20, run_cache_bytes: 32 << 20, argon2: Argon2Cost::default() }
+        Self { page_cache_bytes: 40 << 20, run_cache_bytes: 24 << 20, argon2: Argon2Cost::default() }
     }
 }
 

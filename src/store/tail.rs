@@ -96,7 +96,7 @@ impl Tail {
                     return Ok(Coverage::Behind);
                 }
                 let (parts, lost) = match arrival.start == arrival.end {
-                    true => (branches(store, &arrival)?, None),
+                    true => (branches(store, &arrival)?.into_iter().map(Arc::new).collect(), None),
                     false => arrived(store, &arrival)?,
                 };
                 for part in &parts {

@@ -3,6 +3,7 @@
 //! Invariants:
 //!
 //! 1. What is measured is what users run: the same binary, its commands, its control socket.
+//!    Only `ingest` calls the library in its own process: what it measures is a part of what a session does.
 //! 2. CPU is what the system accounts to the processes from their start to their end, opening and closing their stores
 //!    included; bytes are those that passed a relay between them. No process tells its own figures.
 //! 3. A measurement that lost an edit, or after which the replicas differ, is no measurement but a failure.
@@ -10,6 +11,7 @@
 mod accounting;
 mod floors;
 mod heal;
+pub mod held;
 mod region;
 mod workload;
 

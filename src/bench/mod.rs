@@ -10,12 +10,15 @@
 
 mod accounting;
 mod floors;
+mod growth;
 mod heal;
 pub mod held;
+mod plot;
 mod region;
 mod workload;
 
 pub use floors::{Floors, floors};
+pub use growth::{Growth, GrowthOptions, Point, growth};
 pub use heal::{Apart, Changes, Heal, HealOptions, RECORDS_MAX, heal};
 pub use region::{Meeting, Step};
 pub use workload::{Edit, Workload};

@@ -12,8 +12,8 @@ use crate::chart::{ChartBody, ChartChange};
 use crate::lane::{CarryBody, Entry, EntryKind, Run};
 use crate::record::names::{SearchToken, tokens_of};
 use crate::record::{FactsBody, ResourceNames, Section, section_of};
-use crate::store::Posting;
 use crate::store::tail::{self, Coverage, TokenInput};
+use crate::store::{Batch, Posting, Store};
 
 /// The kind of token under which all entries of a record stand.
 const RECORD: &str = "record";
@@ -21,6 +21,32 @@ const RECORD: &str = "record";
 const PATIENT_ID: &str = "patient-id";
 /// The kind of token under which a record stands whose identity people have spoken on.
 const LINKED: &str = "linked";
+
+/// The kind of token under which all entries stand whose record's id begins so: with the digits that people type at least.
+const RECORD_BEGINS: &str = "record-begins";
+/// How much of a record's id that is.
+const BEGINNING: usize = 4;
+/// Which terms are in the index: a store whose index has others builds it anew when it is opened.
+const TERMS: u8 = 2;
+/// The store's name for that.
+const TERMS_NAME: &str = "index-terms";
+
+/// Names the terms that a new store's index will have.
+pub(super) fn terms_kept() -> (String, Vec<u8>) {
+    (TERMS_NAME.to_owned(), vec![TERMS])
+}
+
+/// Drops an index that was made with other terms.
+///
+/// # Errors
+/// When the store fails.
+pub(super) fn renew_terms(store: &dyn Store) -> Result<(), ReplicaError> {
+    if store.named(TERMS_NAME)?.is_none_or(|terms| terms != [TERMS]) {
+        store.rebuild_index()?;
+        store.commit(Batch { named: vec![terms_kept()], ..Batch::default() })?;
+    }
+    Ok(())
+}
 
 /// Returns the writing time that an entry claims.
 pub(super) fn time_of(entry: &Entry) -> Option<Hlc> {
@@ -78,6 +104,7 @@ fn entry_terms(entry: &Entry, seq: u64, terms: &mut Vec<(TokenInput, u64)>) {
         return;
     };
     terms.push((record_term(&record), seq));
+    terms.push((begins_term(&record.0), seq));
     if entry.kind != EntryKind::FACTS {
         return;
     }
@@ -108,6 +135,11 @@ fn quarantine_term() -> TokenInput {
 
 fn record_term(record: &RecordId) -> TokenInput {
     TokenInput { kind: RECORD, text: record.0.to_vec() }
+}
+
+/// The term of a record's id, or of the beginning of one that has as many bytes.
+fn begins_term(id: &[u8]) -> TokenInput {
+    TokenInput { kind: RECORD_BEGINS, text: id[..BEGINNING].to_vec() }
 }
 
 fn patient_term(id: &str) -> TokenInput {
@@ -165,6 +197,26 @@ impl Replica {
     /// Finds the entries of a record.
     pub(super) fn entries_of(&self, record: &RecordId) -> Result<Vec<Posting>, ReplicaError> {
         self.find_term(&record_term(record))
+    }
+
+    /// Finds the records whose ids begin with these 4 bytes, each by one of its entries: at most so many.
+    pub(super) fn records_beginning(
+        &self,
+        beginning: [u8; BEGINNING],
+        most: usize,
+    ) -> Result<BTreeSet<RecordId>, ReplicaError> {
+        let mut records = BTreeSet::new();
+        let mut left = self.find_term(&begins_term(&beginning))?;
+        while let Some(posting) = left.pop().filter(|_| records.len() < most) {
+            let entry = self.store.entry(&posting.lane, posting.seq)?;
+            let Some(record) = entry.as_ref().and_then(record_of) else { continue };
+            // Its other entries lead to the same.
+            if records.insert(record) && !left.is_empty() {
+                let known = self.entries_of(&record)?;
+                left.retain(|posting| known.binary_search(posting).is_err());
+            }
+        }
+        Ok(records)
     }
 
     /// Counts the entries that cannot be joined to a record: kept, relayed, and shown to nobody.

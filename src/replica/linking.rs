@@ -275,7 +275,7 @@ impl Replica {
             self.entries_with(&name_token(text))
                 .map_or(0, |found| u32::try_from(found.len()).unwrap_or(u32::MAX))
         };
-        let known = Commonness::counted(self.records()?.len() as u64, &own, count);
+        let known = Commonness::counted(self.count_all()?, &own, count);
         Ok((people, known))
     }
 

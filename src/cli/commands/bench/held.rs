@@ -83,7 +83,7 @@ impl HeldArgs {
 ///
 /// # Errors
 /// [`Failure`] when it cannot be made.
-fn temporary(parent: Option<PathBuf>) -> Result<tempfile::TempDir, Failure> {
+pub fn temporary(parent: Option<PathBuf>) -> Result<tempfile::TempDir, Failure> {
     let parent = parent.unwrap_or_else(std::env::temp_dir);
     tempfile::Builder::new().prefix("musubi-bench-").tempdir_in(&parent).map_err(|error| {
         Failure::not_done(format!("making a folder in {}: {error}", parent.display()))

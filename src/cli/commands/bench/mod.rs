@@ -1,6 +1,7 @@
 //! `musubi bench`: measures this program on this machine.
 
 mod asked;
+mod growth;
 mod heal;
 mod held;
 mod ingest;
@@ -18,6 +19,7 @@ use crate::cli::outcome::Outcome;
 #[command(after_long_help = "\
 Examples:
   musubi bench heal --records 10000 --edited 1%
+  musubi bench growth --to docs
   musubi bench open --records 1000000 --keep /data/million
   musubi bench find --store /data/million
   musubi bench write --store /data/million
@@ -35,6 +37,7 @@ pub struct BenchCommand {
 #[derive(Debug, Subcommand)]
 enum Bench {
     Heal(heal::HealBench),
+    Growth(growth::GrowthBench),
     Meet(meet::MeetBench),
     Ingest(ingest::IngestBench),
     Open(asked::OpenBench),
@@ -51,6 +54,7 @@ impl BenchCommand {
     pub fn run(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
         match &self.what {
             Bench::Heal(heal) => heal.run(context),
+            Bench::Growth(growth) => growth.run(context),
             Bench::Meet(meet) => meet.run(context),
             Bench::Ingest(ingest) => ingest.run(context),
             Bench::Open(open) => open.run(context),

@@ -1,0 +1,137 @@
+//! Whom a search looks into: the entries that the index names, judged by what each says alone, until there are enough.
+//!
+//! The index gives places and nothing else, so each candidate is an entry read from its run. Of a region's 15,000 people of
+//! one family name nobody reads all: those come first that are in all groups of the query, in the order of its tokens.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use super::core::Replica;
+use super::error::ReplicaError;
+use super::index;
+use crate::base::RecordId;
+use crate::lane::{Entry, EntryKind};
+use crate::record::names::{Asked, Hint, SearchToken, query};
+use crate::record::{FactsBody, Section, section_of};
+use crate::store::Posting;
+
+/// Most entries that one search reads while fewer than enough fit; a query that is met by more is too short.
+const CANDIDATES_MAX: usize = 2_000;
+/// So many times as many as are asked for are enough to choose the best from, but never less than [`ENOUGH_MIN`].
+const ENOUGH_TIMES: usize = 4;
+const ENOUGH_MIN: usize = 64;
+
+/// A record that may be meant.
+pub(super) struct Candidate {
+    /// How well what was read of it fits.
+    hint: Hint,
+    /// The record.
+    pub(super) record: RecordId,
+}
+
+impl Candidate {
+    /// Says whether the record can be meant: what was read of it fits, or something else is said of it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn may_be_meant(&self, replica: &Replica, asked: &Asked) -> Result<bool, ReplicaError> {
+        Ok(asked.is_met(self.hint) || replica.entries_of(&self.record)?.len() > 1)
+    }
+}
+
+impl Replica {
+    /// Collects the records that may be meant, the likeliest first; also says whether there are more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn candidates(
+        &self,
+        text: &str,
+        asked: &Asked,
+        limit: usize,
+    ) -> Result<(Vec<Candidate>, bool), ReplicaError> {
+        let (postings, enough) =
+            (self.postings_of(text)?, ENOUGH_MIN.max(limit.saturating_mul(ENOUGH_TIMES)));
+        let (mut hints, mut fitting, mut read): (BTreeMap<RecordId, (Hint, usize)>, usize, usize) =
+            (BTreeMap::new(), 0, 0);
+        let mut more = false;
+        for (place, posting) in postings.iter().enumerate() {
+            if read == CANDIDATES_MAX || fitting >= enough {
+                more = true;
+                break;
+            }
+            read += 1;
+            let Some(entry) = self.store().entry(&posting.lane, posting.seq)? else { continue };
+            let Some(record) = index::record_of(&entry) else { continue };
+            let hint = hint_of(&entry, asked);
+            let (best, _) = hints.entry(record).or_insert((Hint::default(), place));
+            fitting += usize::from(asked.is_met(hint) && !asked.is_met(*best));
+            *best = hint.max(*best);
+        }
+        let mut candidates: Vec<(Candidate, usize)> =
+            hints.into_iter().map(|(record, (hint, place))| (Candidate { hint, record }, place)).collect();
+        candidates.sort_by_key(|(candidate, place)| (std::cmp::Reverse(candidate.hint), *place));
+        Ok((candidates.into_iter().map(|(candidate, _)| candidate).collect(), more))
+    }
+
+    /// Finds the entries of the group of tokens that the fewest have; first those that are in the other groups, too: of 10,000
+    /// people of one name the one born on that day.
+    fn postings_of(&self, text: &str) -> Result<Vec<Posting>, ReplicaError> {
+        let mut groups: Vec<Vec<Posting>> = Vec::new();
+        for group in query(text) {
+            let mut postings = Vec::new();
+            for token in &group {
+                postings.extend(self.entries_with(token)?);
+            }
+            groups.push(postings);
+        }
+        groups.sort_by_key(Vec::len);
+        let mut groups = groups.into_iter();
+        let Some(mut rarest) = groups.next() else { return Ok(Vec::new()) };
+        let mut met = HashSet::new();
+        rarest.retain(|posting| met.insert(*posting));
+        let others: Vec<Vec<Posting>> = groups
+            .map(|mut other| {
+                other.sort_unstable();
+                other
+            })
+            .collect();
+        let in_all = |posting: &Posting| others.iter().all(|other| other.binary_search(posting).is_ok());
+        let (mut first, rest): (Vec<Posting>, Vec<Posting>) = rarest.into_iter().partition(in_all);
+        first.extend(rest);
+        Ok(first)
+    }
+
+    /// Finds the records of which entries stand under any of these tokens, up to as many as a search looks into.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) fn records_with(&self, group: &[SearchToken]) -> Result<BTreeSet<RecordId>, ReplicaError> {
+        let mut records = BTreeSet::new();
+        for token in group {
+            for posting in self.entries_with(token)? {
+                if records.len() > CANDIDATES_MAX {
+                    return Ok(records);
+                }
+                let entry = self.store().entry(&posting.lane, posting.seq)?;
+                records.extend(entry.as_ref().and_then(index::record_of));
+            }
+        }
+        Ok(records)
+    }
+}
+
+/// Judges an entry by the best of the registrations in it. What is carried or written otherwise says nothing here: its
+/// record is judged whole, after those that fit.
+fn hint_of(entry: &Entry, asked: &Asked) -> Hint {
+    if entry.kind != EntryKind::FACTS {
+        return Hint::default();
+    }
+    let Ok((body, names)) = FactsBody::named_from_bytes(&entry.body) else { return Hint::default() };
+    let told = body.statements.iter().zip(names);
+    let told = told.filter(|(_, named)| section_of(&named.resource_type) == Section::Demographics);
+    told.map(|(statement, named)| {
+        asked.hint(&named.resource_type, &serde_json::from_str(&statement.resource).unwrap_or_default())
+    })
+    .max()
+    .unwrap_or_default()
+}

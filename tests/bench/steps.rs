@@ -56,8 +56,8 @@ fn admission(c: &mut Criterion) {
     for signed in devices.certificates() {
         certificates.insert(signed).unwrap();
     }
-    let run = devices.records(16, 1).unwrap().remove(0);
-    c.bench_function("admission of a run of 16 records", |b| {
+    let run = devices.records(13 * 2, 1).unwrap().remove(0);
+    c.bench_function("admission of a run of 13 records", |b| {
         b.iter_batched(
             || run.clone(),
             |run| {

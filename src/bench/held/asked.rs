@@ -257,8 +257,8 @@ const WAYS: [(&str, Ask); 10] = [
     ("whole name", |cards, number| Some(cards.person(number).name)),
     ("whole name in kana", |cards, number| cards.person(number).kana),
     ("family name alone", |cards, number| family(&cards.person(number))),
-    ("the first character of the family name", |cards, number| {
-        family(&cards.person(number))?.chars().next().map(String::from)
+    ("the first two characters of the name in kana", |cards, number| {
+        Some(cards.person(number).kana?.chars().take(2).collect())
     }),
     ("given name alone", |cards, number| cards.person(number).name.split(' ').nth(1).map(str::to_owned)),
     ("family name and birth date", |cards, number| {

@@ -246,8 +246,8 @@ fn build(
 
 /// The indexer follows in its own time; here it is called when it has as much to do as it takes at once.
 fn index_when_behind(replica: &Replica, entries: u64) -> Result<(), StepFailure> {
-    let every = (BATCH_RUNS * 16 * 16) as u64;
-    if entries % every < (BATCH_RUNS * 16) as u64 {
+    let every = (BATCH_RUNS * 13 * 16) as u64;
+    if entries % every < (BATCH_RUNS * 13) as u64 {
         replica.index_step().map_err(|error| StepFailure::of("indexing what was stored", error))?;
     }
     Ok(())

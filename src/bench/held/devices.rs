@@ -18,9 +18,9 @@ pub(super) const AREA: &str = "shared/bench";
 const ENROLLED: WallMs = WallMs(1_790_780_400_000);
 /// The region's sites; devices are dealt out to them.
 const SITES_MAX: usize = 269;
-/// Entries of one run, if there are enough for all lanes: with records of 1.7 kB about as many bytes as runs that were joined
+/// Entries of one run, if there are enough for all lanes: with records of 2.4 kB about as many bytes as runs that were joined
 /// at rest have.
-const RUN_ENTRIES_MAX: u64 = 16;
+const RUN_ENTRIES_MAX: u64 = 13;
 
 /// One device of the region.
 struct Device {

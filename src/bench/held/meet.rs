@@ -13,6 +13,7 @@ use super::spread::Spread;
 use crate::drill::StepFailure;
 use crate::lane::Run;
 use crate::replica::answer::Status;
+use crate::replica::environment::{Environment as _, SystemEnvironment};
 use crate::replica::request::{Progress, Request};
 use crate::replica::sync_answer::{SyncPlan, Synced};
 use crate::transport::{LinkProfile, Relay, RelayCounters};
@@ -48,9 +49,11 @@ pub struct Meetings {
     pub bytes: u64,
     /// Entries that went either way.
     pub entries: u64,
-    /// Trips to the other and back over a long link, from dialling until both hung up: the handshake is one of them, and
-    /// hanging up another.
+    /// Trips to the other and back over a long link, from dialling until the one knew that both hold the same: the handshake
+    /// is one of them.
     pub round_trips: f64,
+    /// How many more it takes until both have hung up, for which nobody waits.
+    pub hanging_up: f64,
 }
 
 /// Two that had heard different devices met.
@@ -72,8 +75,8 @@ pub struct Differing {
     pub bytes: u64,
     /// Of the session's bytes those that it took to find out what differs.
     pub compare_bytes: u64,
-    /// Trips to the other and back over a long link until it was known what differs; the handshake is one of them, and hanging
-    /// up another.
+    /// Trips to the other and back over a long link until it was known what differs; the handshake is one of them, hanging up
+    /// is left out.
     pub compare_round_trips: f64,
     /// Session bytes for each byte of the entries' bodies.
     pub payload_share: f64,
@@ -121,7 +124,7 @@ pub async fn meet(built: &mut Built, changes: u64) -> Result<Meet, StepFailure> 
         pair.stop().await?;
         let given = tokio::task::block_in_place(|| give(built, changes))?;
         pair = Pair::start(built).await?;
-        differing = Some(differ(&mut pair, &built.options, given).await?);
+        differing = Some(differ(&mut pair, &built.options, given, equal.hanging_up).await?);
     }
     pair.stop().await?;
     Ok(Meet { made, floors, equal, differing })
@@ -189,7 +192,12 @@ async fn equal(pair: &mut Pair, options: &HeldOptions) -> Result<Meetings, StepF
     }
     let took = (pair.cpu()? - before).as_secs_f64() - idle * begun.elapsed().as_secs_f64();
     let bytes = total(&pair.near.counters()) - bytes;
+    let begun = SystemEnvironment.now();
     let (_, far_ms) = pair.sync(true).await?;
+    let (status, _): (Status, f64) = pair.one.ask(&Request::Status).await?;
+    let other = status.known.sites.iter().find(|site| site.site == "two");
+    let known = other.and_then(|site| site.in_sync).map_or(far_ms, |at| at.0.saturating_sub(begun.0) as f64);
+    let round_trip = f64::from(2 * FAR_MS);
     Ok(Meetings {
         wall: Spread::of(walls),
         cpu_ms: took.max(0.0) * 1e3 / MEETINGS as f64,
@@ -197,7 +205,8 @@ async fn equal(pair: &mut Pair, options: &HeldOptions) -> Result<Meetings, StepF
         session_bytes: session_bytes / MEETINGS,
         bytes: bytes / MEETINGS,
         entries,
-        round_trips: far_ms / f64::from(2 * FAR_MS),
+        round_trips: known / round_trip,
+        hanging_up: (far_ms - known) / round_trip,
     })
 }
 
@@ -261,7 +270,7 @@ async fn differ(pair: &mut Pair, options: &HeldOptions, given: Given) -> Result<
         session_bytes,
         bytes,
         compare_bytes: plan.bytes,
-        compare_round_trips: far_ms / f64::from(2 * FAR_MS),
+        compare_round_trips: far_ms / f64::from(2 * FAR_MS) - hanging_up,
         payload_share: session_bytes as f64 / entry_bytes as f64,
         peak_bytes: pair.one.memory().1.max(pair.two.memory().1),
         equal: one.heads == two.heads && synced.sent + synced.received == entries,

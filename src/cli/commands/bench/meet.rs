@@ -49,7 +49,7 @@ fn told_as_text(meet: &Meet, paper: &Paper) -> String {
         line("CPU of both, handshake included", format!("{:.2} ms", equal.cpu_ms), "5 ms"),
         line("wall, p50", format!("{:.1} ms", equal.wall.p50_ms), ""),
         line(
-            "round trips, of which the handshake is 1 and hanging up 1",
+            "round trips until both know it, of which the handshake is 1",
             format!("{:.1}", equal.round_trips),
             "1 of the session",
         ),
@@ -76,7 +76,7 @@ fn differing_told(
             "6 %",
         ),
         line(
-            "round trips until that is known, of which the handshake is 1 and hanging up 1",
+            "round trips until that is known, of which the handshake is 1",
             format!("{:.1}", differing.compare_round_trips),
             "4",
         ),

@@ -2,82 +2,57 @@
 
 use std::collections::BTreeMap;
 
-use redb::Table;
-
 use super::fault::Fault;
 use super::rows::{INDEX, IndexState, META_INDEX};
 use super::view::{Change, View, get, put};
 use crate::store::api::{Posting, Token};
 use crate::store::index::{self, Fanout, LocalPosting};
 use crate::store::rules;
-use crate::store::sealing::{Sealer, damaged};
-
-/// Plain bytes of changed blocks that are kept until they are written: a large index is changed in pieces, in one commit.
-const KEPT_BYTES_MAX: usize = 8 << 20;
-
-/// The blocks that a commit changes; what is too much to be kept is in the table already.
-struct Changed<'t, 's> {
-    table: Table<'t, u32, &'static [u8]>,
-    sealer: &'s Sealer,
-    kept: BTreeMap<u32, Vec<u8>>,
-    bytes: usize,
-}
-
-impl Changed<'_, '_> {
-    fn take(&mut self, number: u32) -> Result<Vec<u8>, Fault> {
-        if let Some(block) = self.kept.remove(&number) {
-            self.bytes -= block.len();
-            return Ok(block);
-        }
-        let key = number.to_be_bytes();
-        let block = get(&self.table, self.sealer, "index", number, &key)?;
-        block.ok_or_else(|| damaged("index", &key).into())
-    }
-
-    fn put(&mut self, number: u32, block: Vec<u8>) -> Result<(), Fault> {
-        self.bytes += block.len();
-        self.kept.insert(number, block);
-        if self.bytes > KEPT_BYTES_MAX { self.write() } else { Ok(()) }
-    }
-
-    fn write(&mut self) -> Result<(), Fault> {
-        for (number, block) in std::mem::take(&mut self.kept) {
-            put(&mut self.table, self.sealer, "index", number, &number.to_be_bytes(), &block)?;
-        }
-        self.bytes = 0;
-        Ok(())
-    }
-}
+use crate::store::sealing::damaged;
 
 /// As `Store::index_add`.
 pub(super) fn add(change: &mut Change<'_>, upto: u64, postings: &[(Token, Posting)]) -> Result<(), Fault> {
     let state = change.index_state()?;
     rules::check_cursor(state.cursor, upto, change.counts()?.arrivals)?;
     let mut fanout = Fanout { blocks: state.blocks, bytes: state.bytes };
-    let is_first = fanout.blocks == 0 && !postings.is_empty();
-    let first = is_first.then(|| fanout.grow().1);
+    let mut touched: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
+    if fanout.blocks == 0 && !postings.is_empty() {
+        let (_, first) = fanout.grow();
+        touched.insert(first, Vec::new());
+    }
     let local = localize(change, &fanout, postings)?;
     {
-        let table = change.transaction.open_table(INDEX)?;
-        let mut blocks = Changed { table, sealer: change.sealer, kept: BTreeMap::new(), bytes: 0 };
-        first.into_iter().try_for_each(|first| blocks.put(first, Vec::new()))?;
+        let mut table = change.transaction.open_table(INDEX)?;
+        let load = |number: u32| {
+            let key = number.to_be_bytes();
+            get(&table, change.sealer, "index", number, &key)?
+                .ok_or_else(|| Fault::from(damaged("index", &key)))
+        };
         for group in local.chunk_by(|a, b| a.0 == b.0) {
             let number = group[0].0;
-            let old = blocks.take(number)?;
+            let old = match touched.remove(&number) {
+                Some(block) => block,
+                None => load(number)?,
+            };
             let added: Vec<(Token, LocalPosting)> = group.iter().map(|(_, t, p)| (*t, *p)).collect();
             let merged = index::merge(&old, &added).ok_or_else(|| damaged("index", &number.to_be_bytes()))?;
             fanout.bytes = (fanout.bytes + merged.len() as u64).saturating_sub(old.len() as u64);
-            blocks.put(number, merged)?;
+            touched.insert(number, merged);
         }
         while fanout.is_full() {
             let (source, new) = fanout.grow();
-            let whole = blocks.take(source)?;
+            let whole = match touched.remove(&source) {
+                Some(block) => block,
+                None => load(source)?,
+            };
             let (stays, moves) =
                 index::divide(&whole, &fanout, new).ok_or_else(|| damaged("index", &source.to_be_bytes()))?;
-            blocks.put(source, stays)?;
-            blocks.put(new, moves)?;
+            touched.insert(source, stays);
+            touched.insert(new, moves);
         }
-        blocks.write()?;
+        for (number, block) in &touched {
+            put(&mut table, change.sealer, "index", *number, &number.to_be_bytes(), block)?;
+        }
     }
     let Fanout { blocks, bytes } = fanout;
     change.put_meta(META_INDEX, &IndexState { cursor: upto, blocks, bytes })

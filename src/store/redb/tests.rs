@@ -204,28 +204,3 @@ fn a_newer_format_is_not_touched() {
     assert!(matches!(error, StoreError::Version { found: 2, known: 1, .. }), "{error}");
     assert!(std::fs::read(&path).unwrap() == before, "the file was changed");
 }
-
-/// More than is kept in memory is changed in one commit, twice: blocks that are in the table already are changed again.
-#[test]
-fn an_index_larger_than_what_is_kept_is_written_and_divided_in_pieces() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = RedbStore::create(dir.path(), &key(dir.path()), options()).unwrap();
-    let mut lane = SampleLane::new(1);
-    store.commit(lane.batch("a")).unwrap();
-    let place = |seq| crate::store::Posting { lane: lane.id(), seq };
-    let tokens: Vec<_> =
-        (0..500_000_u32).map(|number| store.token("number", &number.to_be_bytes())).collect();
-    for seq in [1, 2] {
-        let postings: Vec<_> = tokens.iter().map(|token| (*token, place(seq))).collect();
-        store.index_add(1, &postings).unwrap();
-    }
-    let stats = store.stats().unwrap();
-    assert!(stats.index_bytes > 9 << 20, "{stats:?}");
-    let fits = |stats: &crate::store::StoreStats| {
-        stats.index_bytes <= stats.index_blocks * crate::store::index::BLOCK_BYTES_MEAN
-    };
-    assert!(fits(&stats), "it has grown by as many blocks as it needs: {stats:?}");
-    for token in tokens.iter().step_by(997) {
-        assert_eq!(store.index_find(token).unwrap(), [place(1), place(2)]);
-    }
-}

@@ -24,6 +24,8 @@ const ENOUGH_MIN: usize = 64;
 pub(super) struct Candidate {
     /// How well what was read of it fits.
     hint: Hint,
+    /// How many of its entries were read.
+    entries: usize,
     /// The record.
     pub(super) record: RecordId,
 }
@@ -34,7 +36,7 @@ impl Candidate {
     /// # Errors
     /// When the store fails.
     pub(super) fn may_be_meant(&self, replica: &Replica, asked: &Asked) -> Result<bool, ReplicaError> {
-        Ok(asked.is_met(self.hint) || replica.entries_of(&self.record)?.len() > 1)
+        Ok(asked.is_met(self.hint) || self.entries > 1 || replica.entries_of(&self.record)?.len() > 1)
     }
 }
 
@@ -51,24 +53,25 @@ impl Replica {
     ) -> Result<(Vec<Candidate>, bool), ReplicaError> {
         let (postings, enough) =
             (self.postings_of(text)?, ENOUGH_MIN.max(limit.saturating_mul(ENOUGH_TIMES)));
-        let (mut hints, mut fitting, mut read): (BTreeMap<RecordId, (Hint, usize)>, usize, usize) =
-            (BTreeMap::new(), 0, 0);
-        let mut more = false;
+        // Each with the place at which it was met first.
+        let mut met: BTreeMap<RecordId, (Candidate, usize)> = BTreeMap::new();
+        let (mut fitting, mut more) = (0, false);
         for (place, posting) in postings.iter().enumerate() {
-            if read == CANDIDATES_MAX || fitting >= enough {
+            if place == CANDIDATES_MAX || fitting >= enough {
                 more = true;
                 break;
             }
-            read += 1;
-            let Some(entry) = self.store().entry(&posting.lane, posting.seq)? else { continue };
-            let Some(record) = index::record_of(&entry) else { continue };
-            let hint = hint_of(&entry, asked);
-            let (best, _) = hints.entry(record).or_insert((Hint::default(), place));
-            fitting += usize::from(asked.is_met(hint) && !asked.is_met(*best));
-            *best = hint.max(*best);
+            for entry in self.entries_at(posting)? {
+                let Some(record) = index::record_of(&entry) else { continue };
+                let hint = hint_of(&entry, asked);
+                let new = || (Candidate { hint: Hint::default(), entries: 0, record }, place);
+                let (candidate, _) = met.entry(record).or_insert_with(new);
+                fitting += usize::from(asked.is_met(hint) && !asked.is_met(candidate.hint));
+                candidate.hint = hint.max(candidate.hint);
+                candidate.entries += 1;
+            }
         }
-        let mut candidates: Vec<(Candidate, usize)> =
-            hints.into_iter().map(|(record, (hint, place))| (Candidate { hint, record }, place)).collect();
+        let mut candidates: Vec<(Candidate, usize)> = met.into_values().collect();
         candidates.sort_by_key(|(candidate, place)| (std::cmp::Reverse(candidate.hint), *place));
         Ok((candidates.into_iter().map(|(candidate, _)| candidate).collect(), more))
     }
@@ -112,16 +115,15 @@ impl Replica {
                 if records.len() > CANDIDATES_MAX {
                     return Ok(records);
                 }
-                let entry = self.store().entry(&posting.lane, posting.seq)?;
-                records.extend(entry.as_ref().and_then(index::record_of));
+                records.extend(self.records_at(&posting)?);
             }
         }
         Ok(records)
     }
 }
 
-/// Judges an entry by the best of the registrations in it. What is carried or written otherwise says nothing here: its
-/// record is judged whole, after those that fit.
+/// Judges an entry by the best of the registrations in it. What cannot be read says nothing here: its record is judged whole,
+/// after those that fit.
 fn hint_of(entry: &Entry, asked: &Asked) -> Hint {
     if entry.kind != EntryKind::FACTS {
         return Hint::default();

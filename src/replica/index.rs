@@ -79,6 +79,17 @@ pub(super) fn record_of(entry: &Entry) -> Option<RecordId> {
     }
 }
 
+/// Returns an entry, or in its place those that it carries.
+fn carried_or_itself(entry: Entry) -> Vec<Entry> {
+    match entry.kind {
+        EntryKind::CARRY => {
+            let carried = CarryBody::read(&entry.body).map(|body| body.carried).unwrap_or_default();
+            carried.into_iter().map(|carried| carried.entry).collect()
+        }
+        _ => vec![entry],
+    }
+}
+
 /// Says whether an entry is of a kind that is about a record.
 pub(super) fn is_about_a_record(entry: &Entry) -> bool {
     entry.kind == EntryKind::FACTS || entry.kind == EntryKind::CHART
@@ -182,9 +193,11 @@ impl Replica {
         loop {
             let me = self.me().device;
             let Inner { tail, lanes, .. } = &mut *inner;
-            let is_own = |run: &Run| lanes.get(&run.lane).is_some_and(|state| state.name.device == me);
             inner.coverage = tail.refresh(&*self.store, &|run: &Run| {
-                self.tally().count(run, is_own(run));
+                // Branches, which begin where the trunk ends, are not counted.
+                if let Some(state) = lanes.get(&run.lane).filter(|state| run.start < state.size()) {
+                    self.tally().count(run, state.name.device == me);
+                }
                 remembered(run, terms_of)
             })?;
             if inner.coverage == Coverage::Complete {
@@ -199,7 +212,7 @@ impl Replica {
         self.find_term(&record_term(record))
     }
 
-    /// Finds the records whose ids begin with these 4 bytes, each by one of its entries: at most so many.
+    /// Finds the records whose ids begin with these 4 bytes, each by one of its entries: at most about so many.
     pub(super) fn records_beginning(
         &self,
         beginning: [u8; BEGINNING],
@@ -208,12 +221,12 @@ impl Replica {
         let mut records = BTreeSet::new();
         let mut left = self.find_term(&begins_term(&beginning))?;
         while let Some(posting) = left.pop().filter(|_| records.len() < most) {
-            let entry = self.store.entry(&posting.lane, posting.seq)?;
-            let Some(record) = entry.as_ref().and_then(record_of) else { continue };
-            // Its other entries lead to the same.
-            if records.insert(record) && !left.is_empty() {
-                let known = self.entries_of(&record)?;
-                left.retain(|posting| known.binary_search(posting).is_err());
+            for record in self.records_at(&posting)?.into_iter().filter(|it| it.0.starts_with(&beginning)) {
+                // Its other entries lead to the same; at one place others may be carried as well.
+                if records.insert(record) && !left.is_empty() {
+                    let known = self.entries_of(&record)?;
+                    left.retain(|posting| known.binary_search(posting).is_err());
+                }
             }
         }
         Ok(records)
@@ -237,6 +250,31 @@ impl Replica {
     /// Finds the entries that hold a Patient of this resource id.
     pub(super) fn entries_with_patient(&self, id: &str) -> Result<Vec<Posting>, ReplicaError> {
         self.find_term(&patient_term(id))
+    }
+
+    /// Returns the records that the entries at a place are about.
+    ///
+    /// # Errors
+    /// When the store fails, or the entry cannot be read.
+    pub(super) fn records_at(&self, place: &Posting) -> Result<Vec<RecordId>, ReplicaError> {
+        Ok(self.entries_at(place)?.iter().filter_map(record_of).collect())
+    }
+
+    /// Returns the entries at a place: one in a trunk, or what it carries, and in the branches of a forked lane all that stand
+    /// there.
+    ///
+    /// # Errors
+    /// When the store fails, or the entry cannot be read.
+    pub(super) fn entries_at(&self, place: &Posting) -> Result<Vec<Entry>, ReplicaError> {
+        if let Some(entry) = self.store.entry(&place.lane, place.seq)? {
+            return Ok(carried_or_itself(entry));
+        }
+        let inner = self.lock();
+        let fork = inner.lanes.get(&place.lane).and_then(|state| state.fork.as_ref());
+        let entries = fork.iter().flat_map(|fork| &fork.branches).filter_map(|branch| {
+            branch.entries.get(usize::try_from(place.seq.checked_sub(branch.start)?).ok()?)
+        });
+        Ok(entries.cloned().flat_map(carried_or_itself).collect())
     }
 
     fn find_term(&self, term: &TokenInput) -> Result<Vec<Posting>, ReplicaError> {

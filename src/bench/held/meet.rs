@@ -247,7 +247,12 @@ fn give(built: &Built, changes: u64) -> Result<Given, StepFailure> {
     Ok(given)
 }
 
-async fn differ(pair: &mut Pair, options: &HeldOptions, given: Given) -> Result<Differing, StepFailure> {
+async fn differ(
+    pair: &mut Pair,
+    options: &HeldOptions,
+    given: Given,
+    hanging_up: f64,
+) -> Result<Differing, StepFailure> {
     let with = pair.far.addr().to_string();
     let (plan, far_ms): (SyncPlan, f64) = pair.one.ask(&Request::PlanSync { with }).await?;
     pair.rest().await?;

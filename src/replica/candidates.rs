@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use serde_json::Value;
+
 use super::core::Replica;
 use super::error::ReplicaError;
 use super::index;
@@ -128,12 +130,13 @@ fn hint_of(entry: &Entry, asked: &Asked) -> Hint {
     if entry.kind != EntryKind::FACTS {
         return Hint::default();
     }
-    let Ok((body, names)) = FactsBody::named_from_bytes(&entry.body) else { return Hint::default() };
-    let told = body.statements.iter().zip(names);
-    let told = told.filter(|(_, named)| section_of(&named.resource_type) == Section::Demographics);
-    told.map(|(statement, named)| {
-        asked.hint(&named.resource_type, &serde_json::from_str(&statement.resource).unwrap_or_default())
-    })
-    .max()
-    .unwrap_or_default()
+    let Ok(body) = FactsBody::from_bytes(&entry.body) else { return Hint::default() };
+    let resources = body.statements.iter().map(|statement| {
+        let json: Value = serde_json::from_str(&statement.resource).unwrap_or_default();
+        match json["resourceType"].as_str().filter(|kind| section_of(kind) == Section::Demographics) {
+            Some(kind) => asked.hint(kind, &json),
+            None => Hint::default(),
+        }
+    });
+    resources.max().unwrap_or_default()
 }

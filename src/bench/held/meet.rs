@@ -25,15 +25,6 @@ const IDLE: Duration = Duration::from_secs(3);
 /// One way over the long link, in milliseconds: in so long nothing else takes time that counts.
 const FAR_MS: u32 = 250;
 
-/// What is measured.
-#[derive(Clone)]
-pub struct MeetOptions {
-    /// The region.
-    pub held: HeldOptions,
-    /// Small changes that each of the two has heard and the other has not, each from the devices of one half of the lanes.
-    pub changes: u64,
-}
-
 /// Two that hold the same met so many times.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Meetings {

@@ -17,5 +17,5 @@ pub use built::{Built, HeldOptions, LANES_MAX, Made};
 pub use card::{CARD_TOLD, Cards};
 pub use devices::Devices;
 pub use ingest::{Ingest, IngestOptions, Rate, ingest};
-pub use meet::{Differing, Meet, MeetOptions, Meetings, meet};
+pub use meet::{Differing, Meet, Meetings, meet};
 pub use spread::Spread;

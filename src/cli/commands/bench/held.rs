@@ -42,6 +42,7 @@ pub struct HeldArgs {
 
 /// A region's folder; removed when it is dropped, unless it is to be kept.
 pub struct Ground {
+    /// The region that is to be made or used.
     pub options: HeldOptions,
     _removed: Option<tempfile::TempDir>,
 }

@@ -144,7 +144,7 @@ pub struct Asked {
     words: Vec<Word>,
 }
 
-/// How well one registration alone fits a query; what else is said of the person may make it better, or take it back.
+/// How well what one entry says fits a query; what else is said of the person may make it better, or take it back.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hint {
     /// How many words of the query it meets.
@@ -168,10 +168,12 @@ impl Asked {
         self.words.iter().map(|word| searched.score(word)).sum()
     }
 
-    /// Judges what one resource says of a person.
-    pub fn hint(&self, resource_type: &str, json: &Value) -> Hint {
-        let searched = Searched::of_person(&Person::read(resource_type, json));
-        let scores = self.words.iter().filter_map(|word| searched.score(word));
+    /// Judges what some resources say of one person, by their types.
+    pub fn hint(&self, said: &[(&str, &Value)]) -> Hint {
+        let read = |(kind, json): &(&str, &Value)| Searched::of_person(&Person::read(kind, json));
+        let searched: Vec<Searched> = said.iter().map(read).collect();
+        let best = |word: &Word| searched.iter().filter_map(|searched| searched.score(word)).max();
+        let scores = self.words.iter().filter_map(best);
         scores.fold(Hint::default(), |hint, score| Hint { met: hint.met + 1, score: hint.score + score })
     }
 

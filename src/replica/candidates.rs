@@ -124,19 +124,20 @@ impl Replica {
     }
 }
 
-/// Judges an entry by the best of the registrations in it. What cannot be read says nothing here: its record is judged whole,
-/// after those that fit.
+/// Judges an entry by what its registrations say. What cannot be read says nothing here: its record is judged whole, after
+/// those that fit.
 fn hint_of(entry: &Entry, asked: &Asked) -> Hint {
     if entry.kind != EntryKind::FACTS {
         return Hint::default();
     }
     let Ok(body) = FactsBody::from_bytes(&entry.body) else { return Hint::default() };
-    let resources = body.statements.iter().map(|statement| {
-        let json: Value = serde_json::from_str(&statement.resource).unwrap_or_default();
-        match json["resourceType"].as_str().filter(|kind| section_of(kind) == Section::Demographics) {
-            Some(kind) => asked.hint(kind, &json),
-            None => Hint::default(),
-        }
-    });
-    resources.max().unwrap_or_default()
+    let resources: Vec<Value> = body
+        .statements
+        .iter()
+        .map(|statement| serde_json::from_str(&statement.resource).unwrap_or_default())
+        .collect();
+    let said = resources.iter().filter_map(|json| Some((json["resourceType"].as_str()?, json)));
+    let said: Vec<(&str, &Value)> =
+        said.filter(|(kind, _)| section_of(kind) == Section::Demographics).collect();
+    asked.hint(&said)
 }

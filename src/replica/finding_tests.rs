@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::answer::FoundPatient;
 use super::core::Replica;
 use super::environment::SystemEnvironment;
@@ -70,14 +72,25 @@ fn of_a_hundred_who_sound_alike_those_written_as_typed_are_found() {
 fn what_two_registrations_say_apart_is_found_together() {
     let mut region = Region::new();
     let (north, _) = region.enrol("north");
-    let file = region.dir.path().join("patients.ndjson");
-    let known = r#""identifier":[{"system":"urn:test","value":"1"}],"resourceType":"Patient""#;
-    let says = |id: &str, what: &str| format!("{{\"id\":\"{id}\",{known},{what}}}\n");
-    let text = says("a", r#""name":[{"text":"三浦 花子"}]"#) + &says("b", r#""birthDate":"1950-03-04""#);
-    std::fs::write(&file, text).unwrap();
-    let call =
-        ImportCall { paths: vec![file], source: Some("urn:test".into()), area: None, author: author() };
-    north.import(&call, &mut |_| {}).unwrap();
+    let import = |lines: &[String]| {
+        let file = region.dir.path().join("patients.ndjson");
+        std::fs::write(&file, lines.join("\n")).unwrap();
+        let (source, area) = (Some("urn:test".to_owned()), None);
+        let call = ImportCall { paths: vec![file], source, area, author: author() };
+        assert_eq!(north.import(&call, &mut |_| {}).unwrap().added, lines.len() as u64);
+    };
+    let says = |person: u8, id: &str, what: serde_json::Value| {
+        let mr = json!({ "coding": [{ "system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR" }] });
+        let number = json!({ "type": mr, "system": "urn:test", "value": person.to_string() });
+        let mut patient = json!({ "resourceType": "Patient", "id": id, "identifier": [number] });
+        patient.as_object_mut().unwrap().extend(what.as_object().unwrap().clone());
+        patient.to_string()
+    };
+    let (name, born) = (json!({ "name": [{ "text": "三浦 花子" }] }), json!({ "birthDate": "1950-03-04" }));
+    // In one entry, and in two.
+    import(&[says(1, "a", name.clone()), says(1, "b", born.clone())]);
+    import(&[says(2, "c", name)]);
+    import(&[says(2, "d", born)]);
     register(&north, "三浦 花江", "ミウラ ハナエ", "1961-07-08");
     let both = found(&north, "三浦 1950-03-04");
     assert_eq!(both.len(), 1, "{both:?}");

@@ -166,13 +166,15 @@ fn what_is_written_otherwise_than_it_sounds_is_a_term_of_its_own_and_looked_up_f
 }
 
 #[test]
-fn one_registration_hints_at_how_well_it_fits() {
+fn what_an_entry_says_hints_at_how_well_it_fits() {
     let asked = Asked::of("ヨシダ 2024-11-21");
-    let whole = asked.hint("Patient", &patient());
+    let (both, mut other) = (patient(), patient());
+    let whole = asked.hint(&[("Patient", &both)]);
     assert!(asked.is_met(whole));
-    let mut half = patient();
-    half["birthDate"] = json!("1950-01-01");
-    let half = asked.hint("Patient", &half);
+    other["birthDate"] = json!("1950-01-01");
+    let half = asked.hint(&[("Patient", &other)]);
     assert!(!asked.is_met(half) && half < whole && half > Hint::default());
-    assert_eq!(asked.hint("Patient", &json!({})), Hint::default());
+    let born = json!({ "resourceType": "Patient", "birthDate": "2024-11-21" });
+    assert!(asked.is_met(asked.hint(&[("Patient", &other), ("Patient", &born)])), "one word each");
+    assert_eq!(asked.hint(&[]), Hint::default());
 }

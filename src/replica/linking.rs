@@ -253,7 +253,9 @@ impl Replica {
         let mut tokens = BTreeSet::new();
         for fact in self.facts_in(&record, Some(Part::Card))?.0.iter() {
             if section_of(&fact.resource_type) == Section::Demographics {
-                tokens.extend(tokens_of(&fact.resource_type, &fact.json()));
+                // What is written so stands under what it sounds like as well.
+                let found = tokens_of(&fact.resource_type, &fact.json()).into_iter();
+                tokens.extend(found.filter(|token| token.kind != TokenKind::Written));
             }
         }
         // Beginnings of names and dates are shared by too many: only the longest tokens, which are whole, count.

@@ -231,16 +231,19 @@ fn branches(store: &dyn Store, arrival: &Arrival) -> Result<Vec<Run>, StoreError
 /// # Errors
 /// Errors of the store other than a damaged index.
 pub fn find(store: &dyn Store, tail: &Tail, token: &Token) -> Result<Found, StoreError> {
-    let mut postings = tail.find(token);
-    let rebuild = match store.index_find(token) {
-        Ok(indexed) => {
-            postings.extend(indexed);
-            false
-        }
-        Err(error) if error.kind() == StoreErrorKind::Damaged => true,
+    let fresh = tail.find(token);
+    let (mut postings, rebuild) = match store.index_find(token) {
+        Ok(indexed) => (indexed, false),
+        Err(error) if error.kind() == StoreErrorKind::Damaged => (Vec::new(), true),
         Err(error) => return Err(error),
     };
-    Ok(Found { postings: postings.into_iter().collect(), rebuild })
+    // The index gives them sorted, and there may be tens of thousands.
+    if !fresh.is_empty() {
+        postings.extend(fresh);
+        postings.sort_unstable();
+        postings.dedup();
+    }
+    Ok(Found { postings, rebuild })
 }
 
 /// What [`find`] found.

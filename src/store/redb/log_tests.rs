@@ -57,7 +57,9 @@ fn everything_is_found_while_postings_are_moved_and_after_each_opening() {
     let disk = disk_with_store(1);
     let mut store = open_store(&disk).unwrap();
     let mut lanes = [1, 2].map(SampleLane::new);
-    lanes.iter_mut().for_each(|lane| drop(store.commit(lane.batch("a")).unwrap()));
+    for lane in &mut lanes {
+        store.commit(lane.batch("a")).unwrap();
+    }
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let mut known: BTreeMap<Token, BTreeSet<Posting>> = BTreeMap::new();
     let (mut most_rows, mut moved) = (0, 0);
@@ -72,9 +74,9 @@ fn everything_is_found_while_postings_are_moved_and_after_each_opening() {
             })
             .collect();
         store.index_add_within(2, &postings, LIMITS).unwrap();
-        postings
-            .into_iter()
-            .for_each(|(token, posting)| drop(known.entry(token).or_default().insert(posting)));
+        for (token, posting) in postings {
+            known.entry(token).or_default().insert(posting);
+        }
         check(&store, &known, 1 + known.len() / 15);
         let log = store.log_state().unwrap();
         let held: u64 = log.rows.iter().map(|row| row.postings).sum();
@@ -115,7 +117,9 @@ fn a_step_writes_what_is_new_and_not_the_index() {
         disk.1.load(Ordering::Relaxed)
     };
     // More than the log holds: there are blocks.
-    (0..40).for_each(|_| drop(step(1_000)));
+    for _ in 0..40 {
+        step(1_000);
+    }
     let commit = (0..10).map(|_| step(0)).sum::<u64>() / 10;
     let small = (0..40).map(|_| step(30)).sum::<u64>() / 40;
     let stats = store.stats().unwrap();

@@ -21,6 +21,8 @@ const CANDIDATES_MAX: usize = 2_000;
 /// So many times as many as are asked for are enough to choose the best from, but never less than [`ENOUGH_MIN`].
 const ENOUGH_TIMES: usize = 4;
 const ENOUGH_MIN: usize = 64;
+/// Where somebody fits in all words, so many are read of whom one entry says only some of them: another may say the rest.
+const APART_MAX: usize = 64;
 
 /// A record that may be meant.
 pub(super) struct Candidate {
@@ -53,14 +55,17 @@ impl Replica {
         asked: &Asked,
         limit: usize,
     ) -> Result<(Vec<Candidate>, bool), ReplicaError> {
-        let (postings, enough) =
-            (self.postings_of(text)?, ENOUGH_MIN.max(limit.saturating_mul(ENOUGH_TIMES)));
+        let (postings, in_all) = self.postings_of(text)?;
+        let enough = ENOUGH_MIN.max(limit.saturating_mul(ENOUGH_TIMES));
         // Each with the place at which it was met first.
         let mut met: BTreeMap<RecordId, (Candidate, usize)> = BTreeMap::new();
         let (mut fitting, mut more) = (0, false);
         for (place, posting) in postings.iter().enumerate() {
             if place == CANDIDATES_MAX || fitting >= enough {
                 more = true;
+                break;
+            }
+            if fitting > 0 && place >= in_all + APART_MAX {
                 break;
             }
             for entry in self.entries_at(posting)? {
@@ -79,8 +84,8 @@ impl Replica {
     }
 
     /// Finds the entries of the group of tokens that the fewest have; first those that are in the other groups, too: of 10,000
-    /// people of one name the one born on that day.
-    fn postings_of(&self, text: &str) -> Result<Vec<Posting>, ReplicaError> {
+    /// people of one name the one born on that day. Also says how many these are.
+    fn postings_of(&self, text: &str) -> Result<(Vec<Posting>, usize), ReplicaError> {
         let mut groups: Vec<Vec<Posting>> = Vec::new();
         for group in query(text) {
             let mut postings = Vec::new();
@@ -91,7 +96,7 @@ impl Replica {
         }
         groups.sort_by_key(Vec::len);
         let mut groups = groups.into_iter();
-        let Some(mut rarest) = groups.next() else { return Ok(Vec::new()) };
+        let Some(mut rarest) = groups.next() else { return Ok((Vec::new(), 0)) };
         let mut met = HashSet::new();
         rarest.retain(|posting| met.insert(*posting));
         let others: Vec<Vec<Posting>> = groups
@@ -102,8 +107,9 @@ impl Replica {
             .collect();
         let in_all = |posting: &Posting| others.iter().all(|other| other.binary_search(posting).is_ok());
         let (mut first, rest): (Vec<Posting>, Vec<Posting>) = rarest.into_iter().partition(in_all);
+        let in_all = first.len();
         first.extend(rest);
-        Ok(first)
+        Ok((first, in_all))
     }
 
     /// Finds the records of which entries stand under any of these tokens, up to as many as a search looks into.

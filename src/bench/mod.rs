@@ -10,10 +10,12 @@
 mod accounting;
 mod floors;
 mod heal;
+mod pull;
 mod region;
 mod workload;
 
 pub use floors::{Floors, floors};
 pub use heal::{Apart, Changes, Heal, HealOptions, RECORDS_MAX, heal};
+pub use pull::{Fetch, PULL_RECORDS_MAX, PullMeasured, PullOptions, WARD, WARD_BYTES_PER_S, Ward, pull};
 pub use region::{Meeting, Step};
 pub use workload::{Edit, Workload};

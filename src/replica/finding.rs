@@ -46,7 +46,8 @@ impl Replica {
     /// # Errors
     /// When the store fails.
     pub fn find(&self, text: &str, limit: usize) -> Result<Found, ReplicaError> {
-        let (candidates, mut more) = self.candidates(text)?;
+        let (mut candidates, mut more) = self.candidates(text)?;
+        self.add_proven_candidates(text, &mut candidates)?;
         let mut ranked = Vec::new();
         for record in candidates {
             let who = demographics::view(&self.facts_in(&record, Some(Part::Card))?.0).0;
@@ -73,7 +74,12 @@ impl Replica {
             let linked = facts.records();
             told.extend(&linked);
             let facts = linked.iter().filter_map(|record| facts.held().get(record));
-            patients.push(found_patient(record, facts, &linked, self.environment().now()));
+            let mut proven = Vec::new();
+            for record in &linked {
+                proven.extend(self.proven_shown(record)?);
+            }
+            let found = found_patient(record, facts, &linked, self.environment().now());
+            patients.push(FoundPatient { proven, ..found });
         }
         mark_namesakes(&mut patients);
         Ok(Found { patients, more })
@@ -242,6 +248,7 @@ fn found_patient<'a>(
         last_seen: last.map(|time| civil(time).to_string()),
         linked: linked.iter().copied().filter(|other| *other != record).collect(),
         has_namesake: false,
+        proven: Vec::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod heal;
 mod link;
+mod pull;
 
 use clap::{Args, Subcommand};
 
@@ -15,6 +16,7 @@ use crate::cli::outcome::Outcome;
 Examples:
   musubi bench heal --records 10000 --edited 1%
   musubi bench link linkage.csv
+  musubi bench pull --records 1000 --people 5
   musubi bench link --synthetic 100000 --seed 7 --json
 ")]
 pub struct BenchCommand {
@@ -26,6 +28,7 @@ pub struct BenchCommand {
 enum Bench {
     Heal(heal::HealBench),
     Link(link::LinkBench),
+    Pull(pull::PullBench),
 }
 
 impl BenchCommand {
@@ -37,6 +40,7 @@ impl BenchCommand {
         match &self.what {
             Bench::Heal(heal) => heal.run(context),
             Bench::Link(link) => link.run(),
+            Bench::Pull(pull) => pull.run(context),
         }
     }
 }

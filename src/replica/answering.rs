@@ -24,18 +24,16 @@ const BESIDE_BYTES: usize = 256 << 10;
 const ENTRY_BESIDE_BYTES: usize = 400;
 /// Most sites that are told as not heard.
 const UNHEARD_MAX: usize = 8;
+/// The bytes of an answer, in the order in which they are useful, each as urgent as its part.
+pub(super) type Bytes = Vec<(Part, Vec<u8>)>;
+
 /// What an answer is of beside the card.
 const REST: [Part; 2] = [Part::Notes, Part::Data];
 
 impl Replica {
     /// Answers a device that asks for a person: the bytes of an answer in the order in which they are useful, and how it
     /// ends.
-    pub(super) fn answer_ask(
-        &self,
-        asker: &DeviceId,
-        whom: &Whom,
-        reach: Reach,
-    ) -> (Vec<(Part, Vec<u8>)>, Ended) {
+    pub(super) fn answer_ask(&self, asker: &DeviceId, whom: &Whom, reach: Reach) -> (Bytes, Ended) {
         let answered = self.grant(asker).and_then(|grant| match self.answered(asker, &grant, whom, reach) {
             Ok(answered) => answered,
             Err(error) => {
@@ -58,7 +56,7 @@ impl Replica {
         grant: &Grant,
         whom: &Whom,
         reach: Reach,
-    ) -> Result<Result<Vec<(Part, Vec<u8>)>, Ended>, ReplicaError> {
+    ) -> Result<Result<Bytes, Ended>, ReplicaError> {
         let records = match self.meant(whom)? {
             records if records.is_empty() => return Ok(Err(Ended::Nobody)),
             records if records.len() > RECORDS_MAX => return Ok(Err(Ended::Several)),

@@ -69,7 +69,7 @@ impl Replica {
             Some(index) => index.find(&query(text)),
             None => BTreeSet::new(),
         };
-        candidates.iter().for_each(|known| drop(found.remove(known)));
+        found.retain(|record| !candidates.contains(record));
         candidates.extend(found);
         Ok(())
     }

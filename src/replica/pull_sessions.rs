@@ -1,7 +1,7 @@
 //! Between who asks for a person and the sessions that can be asked: orders go to sessions, news come back.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::mpsc;
 
@@ -48,6 +48,15 @@ pub(super) struct Order {
     /// The number by which who asks knows the session.
     pub(super) session: u64,
     pub(super) news: mpsc::UnboundedSender<Told>,
+    /// The session whose answer is taken, once there is one: the others need not go on.
+    pub(super) taken: Arc<OnceLock<u64>>,
+}
+
+impl Order {
+    /// Says whether nobody waits for it any more.
+    fn is_left(&self) -> bool {
+        self.news.is_closed() || self.taken.get().is_some_and(|session| *session != self.session)
+    }
 }
 
 /// Where a session hears whom to ask for.
@@ -72,7 +81,7 @@ impl Waiting {
     pub(super) fn tell(&mut self, number: u32, news: News) -> bool {
         let is_last = matches!(news, News::Ended(_) | News::Unfit(_));
         let Some(order) = self.0.get(&number) else { return false };
-        let heard = order.news.send(Told { session: order.session, news }).is_ok();
+        let heard = !order.is_left() && order.news.send(Told { session: order.session, news }).is_ok();
         if is_last || !heard {
             self.0.remove(&number);
         }
@@ -82,7 +91,7 @@ impl Waiting {
     /// Takes out the asks for which nobody waits any more.
     pub(super) fn left(&mut self) -> Vec<u32> {
         let left: Vec<u32> =
-            self.0.iter().filter(|(_, order)| order.news.is_closed()).map(|(number, _)| *number).collect();
+            self.0.iter().filter(|(_, order)| order.is_left()).map(|(number, _)| *number).collect();
         left.iter().for_each(|number| drop(self.0.remove(number)));
         left
     }

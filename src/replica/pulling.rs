@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
@@ -45,7 +45,9 @@ pub async fn pull(
     let reach = if wanted.card_only { Reach::to(Part::Card) } else { Reach::to(Part::Data) };
     replica.pulling.table().counts.asked += 1;
     let (news, told) = mpsc::unbounded_channel();
-    let order = |session| Order { whom: whom.clone(), reach, session, news: news.clone() };
+    let taken = Arc::new(OnceLock::new());
+    let order =
+        |session| Order { whom: whom.clone(), reach, session, news: news.clone(), taken: taken.clone() };
     let (asked, own) = match &wanted.from {
         Some(address) if address.contains(':') => {
             let own = OwnLink::open(replica, address, order(OWN_LINK)).await?;
@@ -69,7 +71,7 @@ pub async fn pull(
         }
     };
     drop(news);
-    let mut answers = Answers { began, asked, winner: None, failed: Vec::new(), facts_ms: None };
+    let mut answers = Answers { began, asked, winner: None, taken, failed: Vec::new(), facts_ms: None };
     let outcome = answers.listen(replica, told, progress).await;
     if let Some(own) = own {
         own.end().await;
@@ -129,6 +131,7 @@ struct Answers {
     began: Instant,
     asked: BTreeMap<u64, DeviceId>,
     winner: Option<Winner>,
+    taken: Arc<OnceLock<u64>>,
     failed: Vec<String>,
     facts_ms: Option<u64>,
 }
@@ -165,6 +168,7 @@ impl Answers {
                     let Some(device) = self.asked.get(&session).copied() else { continue };
                     self.facts_ms = facts.get(&session).copied();
                     let card_ms = millis(self.began);
+                    let _ = self.taken.set(session);
                     let new = || Winner { session, device, card_ms, records: Vec::new() };
                     self.winner.get_or_insert_with(new).records.push(kept);
                 }

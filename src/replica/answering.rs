@@ -78,7 +78,8 @@ impl Replica {
             }
         }
         given.iter().for_each(|(record, entries)| self.note_given(asker, record, *entries));
-        Ok(if given.is_empty() { Err(Ended::Withheld) } else { Ok(bytes) })
+        // Not even that there is somebody is told to who may not have it.
+        Ok(if given.is_empty() { Err(Ended::Nobody) } else { Ok(bytes) })
     }
 
     /// Finds the records of the person who is meant; one more than an answer may have when there are too many.

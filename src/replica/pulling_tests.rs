@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Replica;
+use tokio::sync::watch;
+
 use super::exchange::{Effect, Exchange};
 use super::linking_tests::register;
 use super::proving::Via;
@@ -11,11 +12,14 @@ use super::pull_answer::{PullWanted, Pulled, WhomTyped};
 use super::pull_sessions::News;
 use super::pulling::pull;
 use super::request::{NewPatient, Write};
+use super::syncing::{self, SessionState, Until};
 use super::tests::{Region, author, meet, served};
+use super::{Replica, asking};
 use crate::base::{Area, Part, RecordId};
 use crate::lane::{ProvenRecord, parted};
 use crate::record::Whom;
 use crate::sync::{Ended, Reach};
+use crate::transport::Endpoint;
 
 /// A replica that subscribes to nothing but `common`.
 fn without_areas(replica: Arc<Replica>) -> Arc<Replica> {
@@ -86,7 +90,7 @@ fn talk(one: &mut Exchange, other: &mut Exchange) -> Vec<(u32, News)> {
 }
 
 /// Two exchanges, the first for asking alone.
-fn asking(one: &Arc<Replica>, other: &Arc<Replica>) -> (Exchange, Exchange) {
+fn asking_alone(one: &Arc<Replica>, other: &Arc<Replica>) -> (Exchange, Exchange) {
     let mut asker = Exchange::begin(one.clone(), other.me().device, "other".into(), true);
     asker.only_ask();
     (asker, Exchange::begin(other.clone(), one.me().device, "one".into(), false))
@@ -192,11 +196,11 @@ fn what_stands_in_a_private_area_is_given_to_nobody_who_does_not_hold_it() {
     let hidden = north.register(&patient, Some(areas[1].clone()), author()).unwrap().record;
     let whom = Whom::Record { record: hidden };
     let ends = |asker: &Arc<Replica>| {
-        let (mut at_asker, mut at_north) = asking(asker, &north);
+        let (mut at_asker, mut at_north) = asking_alone(asker, &north);
         at_asker.ask(whom.clone(), Reach::ALL);
         talk(&mut at_asker, &mut at_north).last().cloned().unwrap().1
     };
-    assert_eq!(ends(&tablet), News::Ended(Ended::Withheld));
+    assert_eq!(ends(&tablet), News::Ended(Ended::Nobody), "not even that there is somebody");
     assert_eq!(ends(&deputy), News::Ended(Ended::Whole));
     let counts = north.status(Vec::new(), None).unwrap().known.pulls;
     assert_eq!((counts.given, counts.refused), (1, 1));
@@ -208,7 +212,7 @@ fn facts_come_before_their_proofs_and_the_card_before_the_rest() {
     let ((north, _), (tablet, _)) = (region.enrol("north"), region.enrol("tablet"));
     let record = written(&north);
     let tablet = without_areas(tablet);
-    let (mut at_tablet, mut at_north) = asking(&tablet, &north);
+    let (mut at_tablet, mut at_north) = asking_alone(&tablet, &north);
     let number = at_tablet.ask(Whom::Record { record }, Reach::ALL);
     let news = talk(&mut at_tablet, &mut at_north);
     assert!(news.iter().all(|(of, _)| *of == number));
@@ -341,4 +345,61 @@ fn parts_of_an_answer_make_the_signed_form_again() {
         assert!(gatherer.take(&[0]).is_err(), "more than was agreed");
     }
     assert_eq!(ProvenRecord::read(&signed).unwrap().0, proven);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_with_whom_a_replica_is_in_touch_are_asked_and_the_first_good_answer_is_taken() {
+    let mut region = Region::new();
+    let ((north, _), (south, _), (tablet, _)) =
+        (region.enrol("north"), region.enrol("south"), region.enrol("tablet"));
+    let record = written(&north);
+    let (south, tablet) = (without_areas(south), without_areas(tablet));
+    served(&north, async |to_north| {
+        served(&south, async |to_south| {
+            let (stop, stopped) = watch::channel(false);
+            let mut sessions = Vec::new();
+            for address in [to_north, to_south] {
+                let local = "127.0.0.1:0".parse().unwrap();
+                let seed = tablet.me().seed.clone();
+                let endpoint =
+                    Endpoint::bind(local, seed.expose(), asking::options(), asking::everybody()).unwrap();
+                let link = endpoint.connect(address, None).await.unwrap();
+                let (state, stopped, tablet) =
+                    (watch::channel(SessionState::default()).0, stopped.clone(), tablet.clone());
+                sessions.push((
+                    endpoint,
+                    tokio::spawn(syncing::run(tablet, link, true, Until::Stopped, None, state, stopped)),
+                ));
+            }
+            while tablet.pulling.table().sessions().len() < 2 {
+                tokio::task::yield_now().await;
+            }
+            let whom = by_name("田中 幸雄", "1950-03-04");
+            let ask = |from: Option<&str>| PullWanted {
+                whom: whom.clone(),
+                from: from.map(str::to_owned),
+                card_only: true,
+            };
+            let got = pull(&tablet, &ask(None), &[], &mut |_| {}).await.unwrap();
+            assert_eq!((got.device.as_str(), got.records[0].record), ("north-1", record));
+            assert!(
+                got.others.iter().all(|other| other.contains("south-1 (south): knows of nobody")),
+                "{got:?}"
+            );
+            // By the names of a device and of a site.
+            assert_eq!(pull(&tablet, &ask(Some("north-1")), &[], &mut |_| {}).await.unwrap().site, "north");
+            let error = pull(&tablet, &ask(Some("south")), &[], &mut |_| {}).await.unwrap_err().to_string();
+            assert!(error.contains("south-1") && !error.contains("north"), "{error}");
+            let error = pull(&tablet, &ask(Some("west")), &[], &mut |_| {}).await.unwrap_err().to_string();
+            assert!(error.contains("'west'"), "{error}");
+            stop.send(true).unwrap();
+            for (endpoint, session) in sessions {
+                session.await.unwrap().unwrap();
+                endpoint.close("the test is over").await;
+            }
+        })
+        .await;
+    })
+    .await;
+    assert!(tablet.pulling.table().sessions().is_empty(), "sessions that are over are not asked");
 }

@@ -153,7 +153,7 @@ mod tests {
 └────────────────┴───────────────────────────┴────────────┴─────┴────────┴────────┴────────────┘
 ⚠ 同名の人がいます: several people bear this name; compare birth date, town and last visit
 = 同一人の記録: records that people have linked as one person's
-010101010101: FETCHED, as known to North (north-1) at 2026-09-21T14:13:20.000Z, 3 h ago
+010101010101: FETCHED, as known to North (north-1) at 2026-09-21T23:13:20+09:00, 3 h ago
 there are more: add words, or raise --limit";
         assert_eq!(text(&outcome), expected);
         let Request::Find { text, limit } = fake.request() else { panic!("a search") };

@@ -92,7 +92,7 @@ fn render(status: &Status, paper: Paper) -> String {
         rows.push(("ONLY HERE", format!("{only} on this device only, as far as known: let it meet a peer")));
     }
     if let Some(told) = pulls(&status.known.pulls) {
-        rows.push(("single people", told));
+        rows.push(("single pulls", told));
     }
     if !status.refused.is_empty() {
         let reasons = status.refused.iter().map(|(reason, times)| format!("{reason} {}", count(*times)));
@@ -362,7 +362,7 @@ mod tests {
             [
                 "own writings  7, at least 2 on 1 device, 5 on 3 devices; 5 off-site, 0 in the backup",
                 "ONLY HERE     2 own writings on this device only, as far as known: let it meet a peer",
-                "single people 2 fetched, 1 asked for in vain, 1 not given, 2 kept by proof alone",
+                "single pulls  2 fetched, 1 asked for in vain, 1 not given, 2 kept by proof alone",
                 "┌────────┬──────────────────────────────────────┬──────────────────┬─────────┬─────────────────────────────┐",
                 "│ site   ┆ last heard                           ┆ directly in sync ┆ entries ┆ wrote last, as far as heard │",
                 "╞════════╪══════════════════════════════════════╪══════════════════╪═════════╪═════════════════════════════╡",

@@ -44,7 +44,7 @@ fn kinds(world: &World, link: usize, side: usize) -> Vec<u8> {
 #[test]
 fn an_answer_overtakes_a_first_sync_over_a_narrow_link_and_nothing_is_lost_of_either() {
     let mut world = World::of(2);
-    world.replicas[1].write("shared/a", Part::Data, 200, 2_000);
+    world.replicas[1].write("shared/a", Part::Data, 2_000, 2_000);
     world.answer =
         vec![(Part::Card, noise(3_000, 1)), (Part::Card, noise(1_000, 2)), (Part::Data, noise(4_000, 3))];
     let link = world.connect(0, 1, Profile::NARROW);
@@ -58,7 +58,7 @@ fn an_answer_overtakes_a_first_sync_over_a_narrow_link_and_nothing_is_lost_of_ei
     // One round trip, what was on its way (2 s by the window, and a piece), and its own bytes.
     assert!(at - asked_at < 20_000, "{} ms", at - asked_at);
     assert!(world.links[link].in_sync[0] == 0, "the sync goes on");
-    world.run_ms(600_000);
+    world.run_ms(1_200_000);
     world.assert_equal();
     assert!(world.links[link].in_sync.iter().all(|times| *times > 0));
 }
@@ -66,9 +66,11 @@ fn an_answer_overtakes_a_first_sync_over_a_narrow_link_and_nothing_is_lost_of_ei
 #[test]
 fn the_rest_of_an_answer_waits_for_cards_that_are_being_sent() {
     let mut world = World::of(2);
-    world.replicas[1].write("shared/a", Part::Card, 100, 2_000);
+    world.replicas[1].write("shared/a", Part::Card, 200, 2_000);
     world.answer = vec![(Part::Card, noise(2_000, 1)), (Part::Data, noise(2_000, 2))];
     let link = world.connect(0, 1, Profile::NARROW);
+    world.run_ms(5_000);
+    assert!(kinds(&world, link, 1).contains(&5), "cards are being sent");
     world.input(link, 0, ask(0));
     while world.links[link].answered.is_empty() && world.step() {}
     assert_eq!(world.links[link].told[0].0, 4_000);

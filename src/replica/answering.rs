@@ -94,8 +94,7 @@ impl Replica {
         let Some(rarest) = groups.into_iter().min_by_key(Vec::len) else { return Ok(Vec::new()) };
         let (mut looked_at, mut meant) = (BTreeSet::new(), Vec::new());
         for posting in rarest.into_iter().take(CANDIDATES_MAX) {
-            let entry = self.store().entry(&posting.lane, posting.seq)?;
-            let records: Vec<RecordId> = entry.iter().flat_map(records_in).collect();
+            let records = self.records_at(&posting)?;
             for record in records.into_iter().filter(|record| looked_at.insert(*record)) {
                 let who = demographics::view(&self.facts_in(&record, Some(Part::Card))?.0).0;
                 if whom.is(&record, &who) {
@@ -143,15 +142,6 @@ impl Replica {
         };
         Ok(Some(self.sign_proven(record, entries, Some(answered))))
     }
-}
-
-/// Returns the records that an entry is about, or whose entries it carries.
-fn records_in(entry: &Entry) -> Vec<RecordId> {
-    let carried = match entry.kind {
-        EntryKind::CARRY => CarryBody::read(&entry.body).map(|body| body.carried).unwrap_or_default(),
-        _ => return index::record_of(entry).into_iter().collect(),
-    };
-    carried.iter().filter_map(|one| index::record_of(&one.entry)).collect()
 }
 
 /// A name that fits into an answer.

@@ -73,12 +73,12 @@ pub async fn pull(
     drop(news);
     let mut answers = Answers { began, asked, winner: None, taken, failed: Vec::new(), facts_ms: None };
     let outcome = answers.listen(replica, told, progress).await;
+    let took_ms = millis(began);
     if let Some(own) = own {
         own.end().await;
     }
     let (winner, whole) = outcome?;
     replica.pulling.table().counts.fetched += 1;
-    let took_ms = millis(began);
     let (device, site) = replica.device_told(&winner.device);
     let text = block_in_place(|| replica.text_of(winner.records.iter().map(|one| one.record)))?;
     tracing::info!(device = %winner.device, records = winner.records.len(), "a person was fetched");

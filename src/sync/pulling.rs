@@ -26,6 +26,8 @@ pub(super) struct Pulls {
     pub only_asks: bool,
     /// Whether the driver knew the peer's proven key as a member's before its certificate was named.
     pub knows_peer: bool,
+    /// Whether the peer's chain was asked for before its certificate was named.
+    awaits_chain: bool,
     /// What this side will ask.
     unsent: VecDeque<(u32, Whom, Reach)>,
     /// What this side has asked.
@@ -75,6 +77,23 @@ impl Session {
     /// Tells that the peer's key, which the link has proven, is a member's: it may be asked before its certificate is named.
     pub fn knows_peer(&mut self) {
         self.pulls.knows_peer = true;
+    }
+
+    /// Behind the Hello of a session for asking alone: strangers will want each other's chains, so the round trip of finding
+    /// that out is saved.
+    pub(super) fn introduce(&mut self) -> Result<(), Fault> {
+        if self.pulls.only_asks && self.config.initiator && !self.pulls.knows_peer {
+            self.want_certificate()?;
+            self.pulls.awaits_chain = true;
+            self.send(&Message::WantCertificate);
+        }
+        Ok(())
+    }
+
+    /// Says, once, whether the chain that is missing was asked for already.
+    pub(super) fn awaits_chain(&mut self) -> bool {
+        self.peer.asked |= self.pulls.awaits_chain;
+        std::mem::take(&mut self.pulls.awaits_chain)
     }
 
     /// Takes what this side wants to ask; numbers ascend.

@@ -288,7 +288,7 @@ impl Session {
         if self.config.initiator {
             self.say_hello();
         }
-        Ok(())
+        self.introduce()
     }
 
     /// The responder says hello only after it has heard the peer's, so that a stranger learns nothing.
@@ -353,6 +353,7 @@ impl Session {
                 self.compare();
                 Ok(())
             }
+            None if self.awaits_chain() => Ok(()),
             None if self.peer.asked => {
                 Err(Fault(CloseCode::Certificate, "the device certificate does not verify".to_owned()))
             }

@@ -93,6 +93,8 @@ pub struct PullMeasured {
     pub seed: u64,
     /// The link of the first two.
     pub profile: String,
+    /// The first of all: neither had ever heard of the other's device.
+    pub strangers: Fetch,
     /// By name and birth date, everything that is known, over a link that was opened for it.
     pub cold: Vec<Fetch>,
     /// The same, the card alone.
@@ -122,6 +124,7 @@ pub async fn pull(
     at_rest(north.id(), COMMAND_WITHIN).await?;
     let narrow = ProfileName::Narrow23k;
     let relay = region.relay(narrow.profile())?;
+    let strangers = region.fetch(&workload, options.records - 1, &relay, false).await?;
     let (mut cold, mut cold_card, mut warm) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..options.people {
         doing("fetching", number, options.people);
@@ -154,7 +157,8 @@ pub async fn pull(
     tablet.stop(&region.home("tablet")).await?;
     north.stop(&region.home("north")).await?;
     let profile = narrow.to_string();
-    Ok(PullMeasured { records: options.records, seed: options.seed, profile, cold, cold_card, warm, ward })
+    let (records, seed) = (options.records, options.seed);
+    Ok(PullMeasured { records, seed, profile, strangers, cold, cold_card, warm, ward })
 }
 
 struct Region {

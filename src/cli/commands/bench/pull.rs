@@ -102,6 +102,7 @@ fn told_as_text(measured: &PullMeasured, paper: &Paper) -> String {
         ]
     };
     let rows = vec![
+        row("all of a person, of one whom it never met", &[measured.strangers]),
         row("all of a person, link opened for it", &measured.cold),
         row("the card, link opened for it", &measured.cold_card),
         row("all of a person, over a running session", &measured.warm),

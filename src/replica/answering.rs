@@ -7,7 +7,7 @@ use super::error::ReplicaError;
 use super::granting::Grant;
 use super::index;
 use crate::base::{Area, DeviceId, LaneId, Part, RecordId};
-use crate::lane::{Answered, Carried, CarryBody, Entry, EntryKind, LaneName, ProvenRecord, Unheard, parted};
+use crate::lane::{Answered, Carried, LaneName, ProvenRecord, Unheard, parted};
 use crate::record::Whom;
 use crate::record::sections::demographics;
 use crate::sync::limits::ANSWER_BYTES_MAX;

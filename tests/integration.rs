@@ -3,6 +3,7 @@
 mod backup_s3;
 mod bench_heal;
 mod bench_held;
+mod bench_pull;
 mod both_ways;
 mod bucket_sync;
 mod bundles;

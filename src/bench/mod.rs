@@ -14,11 +14,13 @@ mod growth;
 mod heal;
 pub mod held;
 mod plot;
+mod pull;
 mod region;
 mod workload;
 
 pub use floors::{Floors, floors};
 pub use growth::{Growth, GrowthOptions, Point, growth};
 pub use heal::{Apart, Changes, Heal, HealOptions, RECORDS_MAX, heal};
+pub use pull::{Fetch, PULL_RECORDS_MAX, PullMeasured, PullOptions, WARD, WARD_BYTES_PER_S, Ward, pull};
 pub use region::{Meeting, Step};
 pub use workload::{Edit, Workload};

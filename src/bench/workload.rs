@@ -158,7 +158,14 @@ impl Workload {
         Chance::of_seed(self.seed).fork(&format!("bench record {number}"))
     }
 
-    fn record_id(&self, number: u64) -> RecordId {
+    /// Returns the name and the birth date of a record's person.
+    pub fn named(&self, number: u64) -> (String, String) {
+        let Person { name, birth_date, .. } = person(number, &Chance::of_seed(self.seed));
+        (name, birth_date.unwrap_or_default())
+    }
+
+    /// Returns the id of a record.
+    pub fn record_id(&self, number: u64) -> RecordId {
         RecordId::of_patient(SYSTEM, &format!("{number:08}"))
     }
 

@@ -65,6 +65,7 @@ fn execute(cli: &Cli, engine: &dyn Engine, now: WallMs) -> Result<Outcome, Failu
         | Command::Bench(_)
         | Command::Export(_)
         | Command::Sync(_)
+        | Command::Pull(_)
         | Command::Bundle(_)
         | Command::Backup(_) => "warn",
         // A drill breaks things on purpose: what matters of that is in its report.

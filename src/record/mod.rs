@@ -34,6 +34,7 @@ pub mod threads;
 pub mod versions;
 pub mod view;
 pub mod waiting;
+pub mod whom;
 
 pub use body::{BodyError, NamedFacts, NamedResource};
 pub use conflict::Conflict;
@@ -47,3 +48,4 @@ pub use statement::{Act, Author, FactsBody, FollowRef, Informant, LeafCheck, Pos
 pub use threads::{Node, Thread};
 pub use versions::{Known, Versions};
 pub use view::RecordView;
+pub use whom::Whom;

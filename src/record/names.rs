@@ -400,7 +400,8 @@ fn start_of(alike: &str) -> String {
     alike.chars().take(PREFIX_CHARS_MAX).collect()
 }
 
-fn fold_identifier(text: &str) -> String {
+/// Folds an identifier: width, case, and without spaces.
+pub fn fold_identifier(text: &str) -> String {
     text.nfkc().flat_map(char::to_lowercase).filter(|c| !c.is_whitespace()).collect()
 }
 

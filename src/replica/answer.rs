@@ -188,6 +188,9 @@ pub struct FoundPatient {
     /// Whether another person of this answer bears one of these names.
     #[serde(default)]
     pub has_namesake: bool,
+    /// What of it is known by proofs alone, fetched from a peer or read from paper.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proven: Vec<ProvenShown>,
 }
 
 /// A record shown.

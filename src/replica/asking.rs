@@ -14,6 +14,7 @@ use super::bucket_syncing::is_bucket;
 use super::core::Replica;
 use super::error::ReplicaError;
 use super::importing::ImportCall;
+use super::pulling::pull;
 use super::request::{Progress, Request};
 use super::sync_answer::{PeerStatus, SyncPlan, Synced};
 use super::syncing::{self, SessionState, Until};
@@ -126,6 +127,7 @@ async fn carry_out(
         Request::Sync { with } if is_bucket(&with) => json(replica.sync_bucket(&with, progress).await?),
         Request::PlanSync { with } => json(plan_sync(replica, &with).await?),
         Request::Sync { with } => json(sync_once(replica, &with).await?),
+        Request::Pull(wanted) => json(pull(replica, &wanted, &surroundings.peers, progress).await?),
         Request::BackupNow { url } => {
             json(replica.backup_now(&bucket(url, surroundings.backup_url)?, progress).await?)
         }

@@ -78,9 +78,14 @@ impl Replica {
                 candidate.entries += 1;
             }
         }
+        // Whom somebody fetched or read from paper has no entries here: each is judged whole, and before the others.
+        let apart = self.proven_candidates(text)?.into_iter().filter(|record| !met.contains_key(record));
+        let apart = apart.map(|record| Candidate { hint: Hint::default(), entries: usize::MAX, record });
+        let apart: Vec<Candidate> = apart.collect();
         let mut candidates: Vec<(Candidate, usize)> = met.into_values().collect();
         candidates.sort_by_key(|(candidate, place)| (std::cmp::Reverse(candidate.hint), *place));
-        Ok((candidates.into_iter().map(|(candidate, _)| candidate).collect(), more))
+        let candidates = candidates.into_iter().map(|(candidate, _)| candidate);
+        Ok((apart.into_iter().chain(candidates).collect(), more))
     }
 
     /// Finds the entries of the group of tokens that the fewest have; first those that are in the other groups, too: of 10,000

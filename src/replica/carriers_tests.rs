@@ -215,7 +215,7 @@ fn link(one: &Arc<Replica>, other: &Arc<Replica>, mut messages: usize) {
                     match effect {
                         Effect::Send(message) => said.push(message),
                         Effect::Received(entries) => received[end] += entries,
-                        Effect::Sent(_) | Effect::Refused(_) | Effect::Closed(_) => {}
+                        Effect::Sent(_) | Effect::Refused(_) | Effect::Pulled { .. } | Effect::Closed(_) => {}
                     }
                 }
             }

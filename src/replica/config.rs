@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ pub struct ReplicaConfig {
     pub peers: Vec<PeerConfig>,
     /// Where to keep the backup, if this replica is a gateway.
     pub backup: Option<BackupConfig>,
+    /// For how many days to keep what `musubi pull` has fetched of people whose area is not held; 7 unless it is said.
+    pub keep_pulled_days: Option<NonZeroU32>,
 }
 
 /// Areas of which to hold some parts only. Control is always held.

@@ -15,6 +15,7 @@ use super::error::ReplicaError;
 use super::heads::holdings_of;
 use super::horizon::Horizons;
 use super::others::Others;
+use super::pull_sessions::Pulling;
 use super::repacking::Repacking;
 use super::sabotage::{Fate, LATE_MAX};
 use crate::base::{Area, DeviceId, Digest, Hlc, HybridClock, LaneId, Part, RealmId, cbor};
@@ -136,6 +137,8 @@ pub struct Replica {
     pub(super) held: Option<BTreeMap<Area, BTreeSet<Part>>>,
     pub(super) inner: Mutex<Inner>,
     pub(super) others: Others,
+    /// Single people that are asked for, and those that were fetched.
+    pub(super) pulling: Pulling,
     changes: broadcast::Sender<Changed>,
     /// Held while a chart is read, edited and appended to.
     pub(super) editing: Mutex<()>,
@@ -271,6 +274,7 @@ impl Replica {
             held: None,
             inner: Mutex::new(inner),
             others,
+            pulling: Pulling::default(),
             changes: broadcast::channel(CHANGES_MAX).0,
             editing: Mutex::new(()),
             streams: Streams::default(),

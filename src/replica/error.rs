@@ -74,7 +74,9 @@ pub enum ReplicaError {
     #[error("the store's {0} is damaged; restore this site from the backup as a new device")]
     DeviceDamaged(&'static str),
     /// No record has this id.
-    #[error("no record begins with '{0}'; `musubi find` names records")]
+    #[error(
+        "no record begins with '{0}'; `musubi find` names records, and `musubi pull` asks the neighbours for one"
+    )]
     NoRecord(String),
     /// Several records have this beginning.
     #[error("'{0}' is the beginning of several records; give more digits")]
@@ -127,6 +129,9 @@ pub enum ReplicaError {
         /// Why.
         reason: String,
     },
+    /// No peer has given a good answer about a person.
+    #[error("asking for a person: {0}")]
+    Pull(String),
     /// The replica that runs on this store could not be asked.
     #[error("asking the replica that runs on {store}: {reason}")]
     Local {
@@ -174,7 +179,9 @@ impl ReplicaError {
             | ReplicaError::DeviceDamaged(_)
             | ReplicaError::Import(_) => Kind::Damaged,
             // No other kind has the exit status 1.
-            ReplicaError::Session { .. } | ReplicaError::Contraindicated(_) => Kind::Retry,
+            ReplicaError::Session { .. } | ReplicaError::Contraindicated(_) | ReplicaError::Pull(_) => {
+                Kind::Retry
+            }
             ReplicaError::Answered { kind, .. } => *kind,
             ReplicaError::File(_)
             | ReplicaError::Realm(_)

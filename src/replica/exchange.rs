@@ -7,10 +7,13 @@ use std::sync::Arc;
 use super::admit::Outcome;
 use super::core::{Changed, Replica};
 use super::error::ReplicaError;
+use super::pull_gathering::Gathering;
+use super::pull_sessions::News;
 use super::sync_answer::PlannedPart;
 use crate::base::planted::{Plant, is_planted};
 use crate::base::{DeviceId, Digest, LaneId, Part, cbor};
 use crate::lane::{ForkState, Head, LaneName, LaneState, Refusal, RefusalReason, Run};
+use crate::record::Whom;
 use crate::store::StoreError;
 use crate::sync::{CloseCode, Closed, Holdings, Input, Output, Reach, Session, SessionConfig};
 
@@ -25,6 +28,13 @@ pub enum Effect {
     Sent(u64),
     /// Something that the peer offered can never be admitted.
     Refused(LaneId),
+    /// Something has come of what this side has asked.
+    Pulled {
+        /// Under which number.
+        number: u32,
+        /// What.
+        news: News,
+    },
     /// The session is over: close the connection when everything is sent.
     Closed(Closed),
 }
@@ -48,6 +58,10 @@ pub struct Exchange {
     damage_at_start: u64,
     /// What the replica held when the session last learned of all.
     seen: Holdings,
+    /// Answers that are coming, by number.
+    asked: BTreeMap<u32, Gathering>,
+    /// The next number to ask under.
+    next_ask: u32,
 }
 
 impl Exchange {
@@ -70,7 +84,10 @@ impl Exchange {
             let forgotten = replica.forgotten_lane(&inner.lanes, inner.sessions);
             (replica.told_holdings(&inner, forgotten), inner.holdings.clone(), forgotten)
         };
-        let session = Session::new(config, told);
+        let mut session = Session::new(config, told);
+        if replica.knows(&peer) {
+            session.knows_peer();
+        }
         Self {
             replica,
             session,
@@ -82,6 +99,29 @@ impl Exchange {
             forgotten,
             damage_at_start,
             seen,
+            asked: BTreeMap::new(),
+            next_ask: 0,
+        }
+    }
+
+    /// Makes this a session for asking alone; to be called before the first step.
+    pub fn only_ask(&mut self) {
+        self.session.only_ask();
+    }
+
+    /// Asks the peer for a person, as far down the order of urgency; returns the number under which news come.
+    pub fn ask(&mut self, whom: Whom, reach: Reach) -> u32 {
+        let number = self.next_ask;
+        self.next_ask += 1;
+        self.asked.insert(number, Gathering::new(whom.clone(), reach));
+        self.inputs.push_back(Input::Ask { number, whom, reach });
+        number
+    }
+
+    /// Needs no more of what was asked under a number.
+    pub fn enough(&mut self, number: u32) {
+        if self.asked.remove(&number).is_some() {
+            self.inputs.push_back(Input::Enough(number));
         }
     }
 
@@ -237,6 +277,23 @@ impl Exchange {
             Output::PeerLists { group, lane, size } => self.replica.peer_lists(self.peer, group, lane, size),
             Output::GaveUp { lane, reason } => {
                 tracing::warn!(lane = %lane.short(), ?reason, peer = %self.remote, "a lane is given up for this session");
+            }
+            Output::Asked { number, whom, reach } => {
+                let (parts, ended) = self.replica.answer_ask(&self.peer, &whom, reach);
+                self.inputs.push_back(Input::Answer { number, parts, ended });
+            }
+            Output::Told { number, bytes } => {
+                let Some(gathering) = self.asked.get_mut(&number) else { return Ok(()) };
+                let news = gathering.take(&self.replica, &self.peer, &bytes)?;
+                if matches!(news.last(), Some(News::Unfit(_))) {
+                    self.enough(number);
+                }
+                effects.extend(news.into_iter().map(|news| Effect::Pulled { number, news }));
+            }
+            Output::Answered { number, ended } => {
+                if let Some(gathering) = self.asked.remove(&number) {
+                    effects.push(Effect::Pulled { number, news: gathering.ended(ended) });
+                }
             }
             Output::InSync => self.replica.in_sync_with(self.peer),
             Output::PeerHasAll { group, heads } => self.replica.peer_has_all(self.peer, &group, &heads),

@@ -15,7 +15,7 @@ fn steps(exchange: &mut Exchange) -> (Vec<Vec<u8>>, usize) {
             match effect {
                 Effect::Send(message) => messages.push(message),
                 Effect::Received(entries) => commits += usize::from(entries > 0),
-                Effect::Sent(_) | Effect::Refused(_) | Effect::Closed(_) => {}
+                Effect::Sent(_) | Effect::Refused(_) | Effect::Pulled { .. } | Effect::Closed(_) => {}
             }
         }
     }

@@ -60,7 +60,7 @@ impl Replica {
             let facts = self.person_facts(&record, None)?;
             let who = demographics::view(facts.own()).0;
             if let Some(score) = asked.rank(&who) {
-                let patient = self.found_patient(record, &facts, &mut told);
+                let patient = self.found_patient(record, &facts, &mut told)?;
                 ranked.push((std::cmp::Reverse(score), full_names(&who), patient));
             }
         }
@@ -70,7 +70,7 @@ impl Replica {
             && limit > 0
             && let Ok(record) = self.record_named(text.trim())
         {
-            patients.push(self.found_patient(record, &self.person_facts(&record, None)?, &mut told));
+            patients.push(self.found_patient(record, &self.person_facts(&record, None)?, &mut told)?);
         }
         mark_namesakes(&mut patients);
         Ok(Found { patients, more })
@@ -82,11 +82,16 @@ impl Replica {
         record: RecordId,
         facts: &PersonFacts,
         told: &mut BTreeSet<RecordId>,
-    ) -> FoundPatient {
+    ) -> Result<FoundPatient, ReplicaError> {
         let linked = facts.records();
         told.extend(&linked);
         let facts = linked.iter().filter_map(|record| facts.held().get(record));
-        found_patient(record, facts, &linked, self.environment().now())
+        let mut proven = Vec::new();
+        for record in &linked {
+            proven.extend(self.proven_shown(record)?);
+        }
+        let found = found_patient(record, facts, &linked, self.environment().now());
+        Ok(FoundPatient { proven, ..found })
     }
 
     /// Shows the person whose record it is: the view of all linked records' facts, their charts, and both as text.
@@ -204,6 +209,7 @@ fn found_patient<'a>(
         last_seen: last.map(|time| civil(time).to_string()),
         linked: linked.iter().copied().filter(|other| *other != record).collect(),
         has_namesake: false,
+        proven: Vec::new(),
     }
 }
 

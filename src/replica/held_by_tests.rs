@@ -30,7 +30,11 @@ pub(super) fn talk(one: &Arc<Replica>, other: &Arc<Replica>, messages: usize) {
             while let Some(effects) = ends[end].step().unwrap() {
                 said.extend(effects.into_iter().filter_map(|effect| match effect {
                     Effect::Send(message) => Some(message),
-                    Effect::Received(_) | Effect::Sent(_) | Effect::Refused(_) | Effect::Closed(_) => None,
+                    Effect::Received(_)
+                    | Effect::Sent(_)
+                    | Effect::Refused(_)
+                    | Effect::Pulled { .. }
+                    | Effect::Closed(_) => None,
                 }));
             }
             silent = if said.is_empty() { silent + 1 } else { 0 };

@@ -119,24 +119,31 @@ fn entry_terms(entry: &Entry, seq: u64, terms: &mut Vec<(TokenInput, u64)>) {
     if entry.kind != EntryKind::FACTS {
         return;
     }
-    let Ok(NamedFacts { resources, .. }) = FactsBody::named(&entry.body) else {
+    let Ok(facts) = FactsBody::named(&entry.body) else {
         terms.push((quarantine_term(), seq));
         return;
     };
-    let mut found = BTreeSet::new();
-    for NamedResource { resource_type, id, text } in resources {
-        if let (Some(id), "Patient") = (id, &*resource_type) {
-            terms.push((patient_term(&id), seq));
+    for NamedResource { resource_type, id, .. } in &facts.resources {
+        if let (Some(id), "Patient") = (id, &**resource_type) {
+            terms.push((patient_term(id), seq));
         }
         if resource_type == "Linkage" {
             terms.push((linked_term(&record), seq));
         }
-        if section_of(&resource_type) == Section::Demographics {
+    }
+    terms.extend(demographic_tokens(&facts).iter().map(|token| (search_term(token), seq)));
+}
+
+/// Returns what a person is searched by, of all that an entry says of them.
+pub(super) fn demographic_tokens(facts: &NamedFacts<'_>) -> BTreeSet<SearchToken> {
+    let mut tokens = BTreeSet::new();
+    for NamedResource { resource_type, text, .. } in &facts.resources {
+        if section_of(resource_type) == Section::Demographics {
             let resource = serde_json::from_str(text).unwrap_or_default();
-            found.extend(tokens_of(&resource_type, &resource));
+            tokens.extend(tokens_of(resource_type, &resource));
         }
     }
-    terms.extend(found.into_iter().map(|token| (search_term(&token), seq)));
+    tokens
 }
 
 /// The term under which stand the entries that cannot be joined to a record.

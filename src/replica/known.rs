@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::pull_answer::PullCounts;
 use super::readiness::Readiness;
 use crate::base::{Area, Part, WallMs};
 
@@ -18,6 +19,9 @@ pub struct Known {
     /// How ready each site is that has written or said something.
     #[serde(default)]
     pub readiness: Vec<Readiness>,
+    /// Single people that were asked for, here and by others.
+    #[serde(default)]
+    pub pulls: PullCounts,
 }
 
 /// How far a site was heard.

@@ -8,6 +8,7 @@
 
 pub mod admit;
 pub mod answer;
+mod answering;
 mod appending;
 #[cfg(test)]
 mod appending_tests;
@@ -54,6 +55,7 @@ pub mod finding;
 mod finding_tests;
 #[cfg(test)]
 mod flood_tests;
+mod granting;
 pub mod guarding;
 #[cfg(test)]
 mod guarding_tests;
@@ -95,7 +97,14 @@ pub mod neighbours;
 mod ordering_tests;
 mod others;
 mod planning;
+mod proven_index;
 pub mod proving;
+pub mod pull_answer;
+mod pull_gathering;
+pub mod pull_sessions;
+pub mod pulling;
+#[cfg(test)]
+mod pulling_tests;
 pub mod reach;
 pub mod readiness;
 pub mod realm;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::bundle_answer::BundleWanted;
 use super::chart_write::ChartWrite;
 use super::knowledge::Moment;
+use super::pull_answer::PullWanted;
 use super::section_write::SectionWrite;
 use crate::base::Area;
 use crate::record::Author;
@@ -157,6 +158,8 @@ pub enum Request {
         /// `HOST:PORT`.
         with: String,
     },
+    /// Asks peers for one person: answers [`super::pull_answer::Pulled`].
+    Pull(PullWanted),
     /// Writes what the bucket lacks: answers [`super::answer::BackedUp`].
     BackupNow {
         /// The bucket; without it, that of the configuration.

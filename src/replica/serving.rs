@@ -38,6 +38,8 @@ const INDEX_EVERY: Duration = Duration::from_millis(250);
 const GATHERED_FOR: Duration = Duration::from_secs(2);
 /// How often everything is read, to find what rotted: first when the replica starts.
 const SCRUB_EVERY: Duration = Duration::from_secs(6 * 3_600);
+/// How often what was fetched of single people is looked through for what has grown old.
+const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 
 /// Runs a replica until it is asked to stop or `interrupted` changes; `started` hears where peers reach it.
 ///
@@ -58,6 +60,9 @@ pub async fn serve(
     }
     if let Some(wanted) = config.holds() {
         replica.hold_parts(wanted);
+    }
+    if let Some(days) = config.keep_pulled_days {
+        replica.keep_pulled(u64::from(days.get()) * 86_400_000);
     }
     let replica = Arc::new(replica);
     let seed = replica.me().seed.clone();
@@ -86,6 +91,7 @@ pub async fn serve(
     }
     tasks.spawn(keep_index(replica.clone(), stopped.clone()));
     tasks.spawn(keep_whole(replica.clone(), stopped.clone()));
+    tasks.spawn(keep_pulled(replica.clone(), stopped.clone()));
     if let Some(backup) = config.backup.clone() {
         tasks.spawn(keep_backup(replica.clone(), backup, neighbours.clone(), stopped.clone()));
     }
@@ -402,6 +408,23 @@ async fn keep_whole(replica: Arc<Replica>, mut stop: watch::Receiver<bool>) {
         }
         tokio::select! {
             () = tokio::time::sleep(SCRUB_EVERY) => {}
+            _ = stop.changed() => return,
+        }
+    }
+}
+
+/// Forgets what was fetched of single people when its time is over.
+async fn keep_pulled(replica: Arc<Replica>, mut stop: watch::Receiver<bool>) {
+    loop {
+        match block_in_place(|| replica.forget_pulled()) {
+            Ok(0) => {}
+            Ok(records) => tracing::info!(records, "what was fetched of these records was forgotten"),
+            Err(error) => {
+                tracing::warn!(%error, "what was fetched could not be forgotten; the next turn tries again")
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(FORGET_EVERY) => {}
             _ = stop.changed() => return,
         }
     }

@@ -167,7 +167,9 @@ impl Replica {
         }
         told.sort_by(|a, b| (!a.own, &a.site).cmp(&(!b.own, &b.site)));
         let readiness = self.readiness_of(&sites, &holders)?.into_iter().map(|(_, ready)| ready);
-        Ok(Known { sites: told, own: self.own_writings(&holders)?, readiness: readiness.collect() })
+        let (own, readiness, pulls) =
+            (self.own_writings(&holders)?, readiness.collect(), self.pull_counts()?);
+        Ok(Known { sites: told, own, readiness, pulls })
     }
 
     /// Counts where this device's own writings are.

@@ -11,6 +11,7 @@ use super::core::{Changed, Replica};
 use super::error::ReplicaError;
 use super::exchange::{Effect, Exchange};
 use super::metering::Meter;
+use super::pull_sessions::{Order, Orders, Waiting};
 use super::sync_answer::{BudgetStatus, PlannedPart};
 use crate::base::limits::MESSAGE_BYTES_MAX;
 use crate::base::{DeviceId, WallMs};
@@ -78,6 +79,19 @@ struct Driver {
     meter: Option<Meter>,
     /// How far the exchange was last told to go.
     reach: Reach,
+    /// Who waits for what was asked of the peer.
+    waiting: Waiting,
+}
+
+/// What a session is for.
+struct Terms {
+    initiator: bool,
+    until: Until,
+    meter: Option<Meter>,
+    /// Whether it is for asking alone.
+    only_asks: bool,
+    /// Whom to ask the peer for, as it becomes known.
+    orders: Orders,
 }
 
 /// Runs a session over a link until it ends; `state` hears how it is. With a meter the link is used as far as the
@@ -92,6 +106,31 @@ pub async fn run(
     until: Until,
     meter: Option<Meter>,
     state: watch::Sender<SessionState>,
+    stop: watch::Receiver<bool>,
+) -> Result<(), ReplicaError> {
+    let (_joined, orders) = replica.join_asked(DeviceId(*link.peer().as_bytes()));
+    drive(replica, link, Terms { initiator, until, meter, only_asks: false, orders }, state, stop).await
+}
+
+/// Runs a session that this side has opened to ask for people, and for nothing else, until `stop`.
+///
+/// # Errors
+/// As [`run`].
+pub(super) async fn run_asking(
+    replica: Arc<Replica>,
+    link: Link,
+    orders: Orders,
+    stop: watch::Receiver<bool>,
+) -> Result<(), ReplicaError> {
+    let terms = Terms { initiator: true, until: Until::Stopped, meter: None, only_asks: true, orders };
+    drive(replica, link, terms, watch::channel(SessionState::default()).0, stop).await
+}
+
+async fn drive(
+    replica: Arc<Replica>,
+    link: Link,
+    Terms { initiator, until, meter, only_asks, mut orders }: Terms,
+    state: watch::Sender<SessionState>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), ReplicaError> {
     let mut changes = replica.subscribe();
@@ -104,8 +143,12 @@ pub async fn run(
     let peer = DeviceId(*handle.peer().as_bytes());
     let mut stranger = Stranger { known: replica.knows(&peer), bytes: 0 };
     state.send_modify(|state| state.peer = Some(peer));
-    let exchange = Exchange::begin(replica.clone(), peer, handle.remote_addr().to_string(), initiator);
-    let mut driver = Driver { exchange, outgoing, state, closed: None, meter, reach: Reach::ALL };
+    let mut exchange = Exchange::begin(replica.clone(), peer, handle.remote_addr().to_string(), initiator);
+    if only_asks {
+        exchange.only_ask();
+    }
+    let waiting = Waiting::default();
+    let mut driver = Driver { exchange, outgoing, state, closed: None, meter, reach: Reach::ALL, waiting };
     if until == Until::Compared {
         driver.reach_to(Reach::NOTHING);
     }
@@ -156,7 +199,8 @@ pub async fn run(
                 None => break reading_error(reading.await),
             },
             changed = changes.recv() => driver.changed(changed),
-            _ = ticks.tick() => driver.exchange.tick(),
+            Some(order) = orders.recv() => driver.order(order),
+            _ = ticks.tick() => driver.tick(),
             _ = stop.changed() => {}
         }
     };
@@ -302,6 +346,17 @@ impl Driver {
         Ok(reach != Reach::NOTHING)
     }
 
+    /// Asks the peer for a person.
+    fn order(&mut self, order: Order) {
+        let number = self.exchange.ask(order.whom.clone(), order.reach);
+        self.waiting.begun(number, order);
+    }
+
+    fn tick(&mut self) {
+        self.waiting.left().into_iter().for_each(|number| self.exchange.enough(number));
+        self.exchange.tick();
+    }
+
     fn changed(&mut self, changed: Result<Changed, broadcast::error::RecvError>) {
         match changed {
             Ok(changed) => self.exchange.changed(changed),
@@ -342,6 +397,11 @@ impl Driver {
             Effect::Received(entries) => self.state.send_modify(|state| state.received += entries),
             Effect::Sent(entries) => self.state.send_modify(|state| state.sent += entries),
             Effect::Refused(_) => {}
+            Effect::Pulled { number, news } => {
+                if !self.waiting.tell(number, news) {
+                    self.exchange.enough(number);
+                }
+            }
             Effect::Closed(closed) => self.closed = Some(closed),
         }
     }

@@ -37,6 +37,15 @@ impl Region {
     }
 
     pub(super) fn enrol(&mut self, site: &str) -> (Arc<Replica>, PathBuf) {
+        let (replica, recovery) = self.certified(site, BTreeSet::from([Area::new("shared/miura").unwrap()]));
+        (replica, recovery.unwrap())
+    }
+
+    pub(super) fn enrol_in(&mut self, site: &str, areas: BTreeSet<Area>) -> Arc<Replica> {
+        self.certified(site, areas).0
+    }
+
+    fn certified(&mut self, site: &str, areas: BTreeSet<Area>) -> (Arc<Replica>, Option<PathBuf>) {
         let environment = SystemEnvironment;
         let mut rng = EnvironmentRng(&environment);
         let wanted = Enrolment {
@@ -44,14 +53,14 @@ impl Region {
             kind: SiteKind::Hospital,
             device: format!("{site}-1"),
             role: DeviceRole::Hospital,
-            areas: BTreeSet::from([Area::new("shared/miura").unwrap()]),
+            areas,
         };
         let CertifiedDevice { device, recovery } =
             self.realm.enrol(&wanted, environment.now(), &mut rng).unwrap();
         let path = self.dir.path().join(site);
         let key = Self::key(&path);
         let replica = Home::create_enrolled(&path, &key, Arc::new(environment), &device).unwrap();
-        (Arc::new(replica), recovery.unwrap())
+        (Arc::new(replica), recovery)
     }
 
     pub(super) fn key(path: &Path) -> KeySource {

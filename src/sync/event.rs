@@ -2,16 +2,19 @@
 //!
 //! The driver carries out every output in order. It answers each `Admit` and `AdmitFork` with exactly one of
 //! `Stored`, `Refused` and `Waiting`, for one lane in the order of asking, and `Stored` only when the commit is
-//! durable; each `ReadRuns` with `Runs`, each `ReadFork` with `ForkState`, each `Peer` with `PeerAllowed`.
+//! durable; each `ReadRuns` with `Runs`, each `ReadFork` with `ForkState`, each `Peer` with `PeerAllowed`,
+//! each `Asked` with `Answer`.
 
 use std::collections::BTreeSet;
 
+use super::ask::Ended;
 use super::digests::Group;
 use super::limiting::Reach;
 use super::message::CloseCode;
 use super::streams::Streams;
-use crate::base::{Area, DeviceId, Digest, LaneId, RealmId, WallMs};
+use crate::base::{Area, DeviceId, Digest, LaneId, Part, RealmId, WallMs};
 use crate::lane::{Head, HeadVector, LaneName, Refusal, Run, Wait};
+use crate::record::Whom;
 
 /// What a session knows from its start.
 #[derive(Debug, Clone)]
@@ -96,6 +99,27 @@ pub enum Input {
     },
     /// From now on this side lets nothing less urgent over the link, in either direction.
     Limit(Reach),
+    /// This side asks for a person; answered by any number of [`Output::Told`] and one [`Output::Answered`], unless it has
+    /// had enough.
+    Ask {
+        /// The number, higher than all before.
+        number: u32,
+        /// Who is meant.
+        whom: Whom,
+        /// How far down the order of urgency.
+        reach: Reach,
+    },
+    /// This side needs no more of what it has asked under a number.
+    Enough(u32),
+    /// Answers [`Output::Asked`].
+    Answer {
+        /// The peer's number.
+        number: u32,
+        /// The bytes in order, as urgent as these parts: at most `ANSWER_BYTES_MAX` together.
+        parts: Vec<(Part, Vec<u8>)>,
+        /// How it ends after them.
+        ended: Ended,
+    },
     /// Time has passed; at least once a second.
     Tick,
     /// The driver ends the session.
@@ -164,6 +188,29 @@ pub enum Output {
         group: Group,
         /// Its lanes.
         heads: HeadVector,
+    },
+    /// The peer, a member, asks for a person.
+    Asked {
+        /// Its number.
+        number: u32,
+        /// Who is meant.
+        whom: Whom,
+        /// How far down the order of urgency.
+        reach: Reach,
+    },
+    /// The next bytes of the answer to what this side has asked.
+    Told {
+        /// The number.
+        number: u32,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// What this side has asked is over.
+    Answered {
+        /// The number.
+        number: u32,
+        /// How.
+        ended: Ended,
     },
     /// A lane is given up for this session; to be counted.
     GaveUp {

@@ -85,3 +85,16 @@ pub const HELLO_TIMEOUT_MS: u64 = 10_000;
 pub const STALL_TIMEOUT_MS: u64 = 30_000;
 /// The slowest link that is waited for, in bytes a second (a quarter of the 23 kbit/s profile leaves 700).
 pub const SLOWEST_BYTES_PER_S: u64 = 700;
+
+/// Most people that one side may be asking for at once in a session; more wait.
+pub const ASKS_OPEN_MAX: usize = 8;
+/// Most people that wait to be asked for in a session.
+pub const ASKS_WAITING_MAX: usize = 1_024;
+/// Most plain bytes of one answer: the cards of up to four records, and what else is known of them.
+pub const ANSWER_BYTES_MAX: usize = 4 << 20;
+/// Most pieces of one answer.
+pub const ANSWER_PIECES_MAX: usize = 4_096;
+/// Most plain bytes that may still come of answers that are no longer wanted: those that were on their way.
+pub const STRAY_BYTES_MAX: usize = ANSWER_BYTES_MAX;
+/// How long a peer that was asked for a person may be silent about it, in milliseconds.
+pub const ANSWER_TIMEOUT_MS: u64 = 20_000;

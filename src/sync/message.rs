@@ -5,8 +5,10 @@
 //! unknown kind ends the session.
 
 use minicbor::bytes::ByteVec;
-use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
+use minicbor::{Decode, Decoder, Encode, decode};
 
+use super::ask::{Asking, Telling};
+pub use super::closing::CloseCode;
 use super::limits::{
     ACKS_PER_MESSAGE_MAX, CERTIFICATES_PER_MESSAGE_MAX, CLOSE_TEXT_BYTES_MAX, GROUPS_MAX,
     HEADS_PER_MESSAGE_MAX, LARGE_MESSAGE_BYTES_MAX, RANGES_PER_MESSAGE_MAX, SMALL_MESSAGE_BYTES_MAX,
@@ -24,7 +26,7 @@ pub const SKIPPABLE_KIND_FIRST: u32 = 64;
 
 const KIND_RUNS: u32 = 5;
 const KIND_FORK: u32 = 6;
-const KIND_LAST: u32 = 12;
+const KIND_LAST: u32 = 14;
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -70,6 +72,12 @@ pub enum Message {
     /// `limiting::Reach`.
     #[n(12)]
     Only(#[n(0)] u8),
+    /// About one person that the sender asks for, under a number of its own.
+    #[n(13)]
+    Ask(#[n(0)] u32, #[n(1)] Asking),
+    /// About the answer to what the receiver has asked under a number.
+    #[n(14)]
+    Told(#[n(0)] u32, #[n(1)] Telling),
 }
 
 /// The opening of a session in one direction.
@@ -229,70 +237,6 @@ pub struct Acknowledged {
     pub size: u64,
 }
 
-/// Why a session ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CloseCode {
-    /// The sender shuts down or changes its configuration.
-    Shutdown,
-    /// No version of the protocol is spoken by both.
-    Version,
-    /// The realms differ.
-    Realm,
-    /// A message was malformed, out of place, or claimed what cannot be.
-    Protocol,
-    /// The peer did not answer in time.
-    Timeout,
-    /// The peer's device certificate is missing or does not verify.
-    Certificate,
-    /// A limit was exceeded.
-    Limit,
-    /// The sender cannot read its own store, or lacks memory.
-    Internal,
-    /// A code that this version does not know.
-    Unknown,
-}
-
-impl CloseCode {
-    const ALL: [CloseCode; 8] = [
-        CloseCode::Shutdown,
-        CloseCode::Version,
-        CloseCode::Realm,
-        CloseCode::Protocol,
-        CloseCode::Timeout,
-        CloseCode::Certificate,
-        CloseCode::Limit,
-        CloseCode::Internal,
-    ];
-
-    /// Returns the number in the format.
-    pub fn code(self) -> u8 {
-        match self {
-            CloseCode::Shutdown => 0,
-            CloseCode::Version => 1,
-            CloseCode::Realm => 2,
-            CloseCode::Protocol => 3,
-            CloseCode::Timeout => 4,
-            CloseCode::Certificate => 5,
-            CloseCode::Limit => 6,
-            CloseCode::Internal => 7,
-            CloseCode::Unknown => 255,
-        }
-    }
-}
-
-impl<C> Encode<C> for CloseCode {
-    fn encode<W: encode::Write>(&self, e: &mut Encoder<W>, _: &mut C) -> Result<(), encode::Error<W::Error>> {
-        e.u8(self.code())?.ok()
-    }
-}
-
-impl<'b, C> Decode<'b, C> for CloseCode {
-    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, decode::Error> {
-        let code = d.u8()?;
-        Ok(CloseCode::ALL.into_iter().find(|known| known.code() == code).unwrap_or(CloseCode::Unknown))
-    }
-}
-
 /// Why bytes are not a message.
 #[derive(Debug, thiserror::Error)]
 pub enum MessageError {
@@ -371,13 +315,16 @@ impl Message {
             Message::Ranges(ranges) => ranges.ranges.len() <= RANGES_PER_MESSAGE_MAX,
             Message::Ack(lanes) => lanes.len() <= ACKS_PER_MESSAGE_MAX,
             Message::Close(_, text) => text.len() <= CLOSE_TEXT_BYTES_MAX,
+            Message::Ask(_, Asking::For(whom, _)) => whom.check().is_ok(),
             Message::Hello(_)
             | Message::WantCertificate
             | Message::Runs(_)
             | Message::Fork(_)
             | Message::Restart(_, _)
             | Message::Stop(_)
-            | Message::Only(_) => true,
+            | Message::Only(_)
+            | Message::Ask(_, Asking::Heard(_) | Asking::Enough)
+            | Message::Told(_, _) => true,
         }
     }
 }

@@ -7,6 +7,8 @@
 //! Invariants: nothing is acknowledged before the driver says that it is durable; what a peer sends never changes
 //! anything but through the driver's admission; every list, queue and wait has a limit in [`limits`].
 
+pub mod ask;
+pub mod closing;
 pub mod digests;
 pub mod event;
 pub mod holdings;
@@ -17,6 +19,7 @@ pub mod limits;
 mod listing;
 pub mod message;
 mod offer;
+mod pulling;
 pub mod ranges;
 mod ranging;
 mod receive;
@@ -27,6 +30,7 @@ pub mod session;
 pub mod streams;
 mod window;
 
+pub use ask::Ended;
 pub use digests::Group;
 pub use event::{Closed, GiveUp, Input, Output, SessionConfig};
 pub use holdings::Holdings;

@@ -70,7 +70,7 @@ impl Session {
     /// sides compare the same two lists, and agree on which groups differ and how they are compared.
     pub(super) fn compare(&mut self) {
         let Phase::Comparing { ours, .. } = &self.phase else { return };
-        if ours.is_none() && self.peer.allowed.is_some() {
+        if ours.is_none() && self.peer.allowed.is_some() && !self.pulls.only_asks {
             let visible: BTreeSet<Group> = self
                 .config
                 .subscription

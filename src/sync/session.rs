@@ -15,6 +15,7 @@ use super::limits::{
 };
 use super::listing::Listing;
 use super::message::{CloseCode, Hello, Message, VERSION_MAX, VERSION_MIN};
+use super::pulling::Pulls;
 use super::ranging::{Ranging, Unanswered};
 use super::segment::{Folder, SegmentError, Unfolder};
 use super::window::Window;
@@ -44,6 +45,8 @@ pub struct Session {
     pub(super) unfolder: Unfolder,
     pub(super) window: Window,
     pub(super) limits: Limits,
+    /// Single people that either side asks for.
+    pub(super) pulls: Pulls,
     /// Reads of the store under way: the rank of each, so that nothing less urgent overtakes.
     pub(super) reads: BTreeMap<LaneId, u8>,
     /// Certificates sent in this session, by hash.
@@ -136,6 +139,7 @@ impl Session {
             offers_to: BTreeSet::new(),
             window: Window::default(),
             limits: Limits::default(),
+            pulls: Pulls::default(),
             reads: BTreeMap::new(),
             certificates_sent: BTreeSet::new(),
             certificates_received: 0,
@@ -205,6 +209,15 @@ impl Session {
                 self.limit(reach);
                 Ok(())
             }
+            Input::Ask { number, whom, reach } => self.ask(number, whom, reach),
+            Input::Enough(number) => {
+                self.enough(number);
+                Ok(())
+            }
+            Input::Answer { number, parts, ended } => {
+                self.answer(number, parts, ended);
+                Ok(())
+            }
             Input::Tick => self.tick(),
             Input::Close(code) => Err(Fault(code, "ended by its operator".to_owned())),
         }
@@ -240,6 +253,12 @@ impl Session {
             (Phase::Open, Message::Restart(lane, from)) => self.restart(lane, from),
             (Phase::Open, Message::Stop(lane)) => self.stop(lane),
             (Phase::Comparing { .. } | Phase::Open, Message::Only(code)) => self.limited_by_peer(code),
+            (Phase::Comparing { .. } | Phase::Open, Message::Ask(number, asking)) => {
+                self.asking(number, asking)
+            }
+            (Phase::Comparing { .. } | Phase::Open, Message::Told(number, telling)) => {
+                self.telling(number, telling)
+            }
             (
                 _,
                 Message::Hello(_)
@@ -253,7 +272,9 @@ impl Session {
                 | Message::Ack(_)
                 | Message::Restart(_, _)
                 | Message::Stop(_)
-                | Message::Only(_),
+                | Message::Only(_)
+                | Message::Ask(..)
+                | Message::Told(..),
             ) => Err(Fault::protocol("a message out of place")),
         }
     }
@@ -267,7 +288,7 @@ impl Session {
         if self.config.initiator {
             self.say_hello();
         }
-        Ok(())
+        self.introduce()
     }
 
     /// The responder says hello only after it has heard the peer's, so that a stranger learns nothing.
@@ -322,6 +343,7 @@ impl Session {
         match areas {
             Some(areas) => {
                 self.peer.allowed = Some(areas);
+                self.vet();
                 if self.phase == Phase::Open {
                     let open = self.config.subscription.iter().filter(|group| self.may_hold(group)).cloned();
                     for group in open.collect::<Vec<_>>() {
@@ -331,6 +353,7 @@ impl Session {
                 self.compare();
                 Ok(())
             }
+            None if self.awaits_chain() => Ok(()),
             None if self.peer.asked => {
                 Err(Fault(CloseCode::Certificate, "the device certificate does not verify".to_owned()))
             }
@@ -362,6 +385,7 @@ impl Session {
     }
 
     fn tick(&mut self) -> Result<(), Fault> {
+        self.late_answers();
         let waited_ms = self.now.0.saturating_sub(self.heard_at.0);
         match &self.phase {
             Phase::Opening { .. } if waited_ms > HELLO_TIMEOUT_MS => {
@@ -386,13 +410,16 @@ impl Session {
     fn is_expecting(&self) -> bool {
         match &self.phase {
             Phase::Comparing { ours, theirs } => {
-                theirs.is_none() && ours.is_some() || self.peer.asked && self.peer.allowed.is_none()
+                theirs.is_none() && ours.is_some()
+                    || self.peer.asked && self.peer.allowed.is_none()
+                    || self.owes_word()
             }
             Phase::Open => {
                 !self.listing.unheard.is_empty()
                     || !self.ranging.is_empty()
                     || !self.unanswered.is_empty()
                     || self.lanes.flying().next().is_some()
+                    || self.owes_word()
                     || self.peer.asked && self.peer.allowed.is_none()
             }
             Phase::Idle | Phase::Opening { .. } | Phase::Closed => false,
@@ -402,6 +429,8 @@ impl Session {
     /// Does what has become due: sends, acknowledges, reports.
     fn settle(&mut self, ticked: bool) -> Result<(), Fault> {
         self.tell_limit();
+        self.send_asks();
+        self.send_answers()?;
         if self.phase == Phase::Open {
             self.list_groups();
             self.list_ranges();

@@ -56,7 +56,9 @@ impl FindCommand {
 
 fn render(found: &Found, paper: Paper) -> String {
     if found.patients.is_empty() {
-        return "nobody found; try the kana, the birth date (1950-01-31), or fewer words".to_owned();
+        return "nobody found here; try the kana, the birth date (1950-01-31), or fewer words; or ask the neighbours for one person: \
+                `musubi pull --name NAME --birth-date DATE`, or --identifier"
+            .to_owned();
     }
     let short = |record: &RecordId| record.to_string().chars().take(RECORD_DIGITS).collect::<String>();
     let rows = found.patients.iter().map(|patient| {
@@ -86,6 +88,9 @@ fn render(found: &Found, paper: Paper) -> String {
     if found.patients.iter().any(|patient| !patient.linked.is_empty()) {
         text.push_str("\n= 同一人の記録: records that people have linked as one person's");
     }
+    for known in found.patients.iter().flat_map(|patient| &patient.proven) {
+        text.push_str(&format!("\n{}: {}", short(&known.record), known.source()));
+    }
     if found.more {
         text.push_str("\nthere are more: add words, or raise --limit");
     }
@@ -95,12 +100,28 @@ fn render(found: &Found, paper: Paper) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::RecordId;
+    use crate::base::{Part, RecordId, WallMs};
     use crate::cli::fixtures::{Fake, text};
     use crate::replica::answer::FoundPatient;
+    use crate::replica::proving::{ProvenShown, Via};
 
     fn found(patients: Vec<FoundPatient>, more: bool) -> serde_json::Value {
         serde_json::to_value(Found { patients, more }).unwrap()
+    }
+
+    fn fetched() -> ProvenShown {
+        ProvenShown {
+            record: RecordId([1; 16]),
+            via: Via::Peer,
+            site: "North".into(),
+            device: "north-1".into(),
+            time: WallMs(1_790_000_000_000),
+            age_ms: 3 * 3_600_000,
+            parts: vec![Part::Card],
+            entries: 2,
+            left_out: 0,
+            unheard: vec![],
+        }
     }
 
     #[test]
@@ -115,6 +136,7 @@ mod tests {
             last_seen: Some("2026-11-20".into()),
             linked: if id == 1 { vec![RecordId([2; 16])] } else { vec![] },
             has_namesake: id == 1,
+            proven: if id == 1 { vec![fetched()] } else { vec![] },
         };
         let fake = Fake::answering(found(
             vec![patient(0xab, "三浦 花子/ミウラ ハナコ", "female"), patient(1, "Smith John", "male")],
@@ -131,6 +153,7 @@ mod tests {
 └────────────────┴───────────────────────────┴────────────┴─────┴────────┴────────┴────────────┘
 ⚠ 同名の人がいます: several people bear this name; compare birth date, town and last visit
 = 同一人の記録: records that people have linked as one person's
+010101010101: FETCHED, as known to North (north-1) at 2026-09-21T23:13:20+09:00, 3 h ago
 there are more: add words, or raise --limit";
         assert_eq!(text(&outcome), expected);
         let Request::Find { text, limit } = fake.request() else { panic!("a search") };

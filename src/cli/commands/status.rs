@@ -9,6 +9,7 @@ use crate::cli::outcome::{Outcome, read};
 use crate::cli::text::{Paper, count, counted, size};
 use crate::replica::answer::Status;
 use crate::replica::known::{IfCut, LackingPart, OwnWritings};
+use crate::replica::pull_answer::PullCounts;
 use crate::replica::readiness::{BACKUP_POINTS, HEARD_POINTS, HELD_POINTS, OFF_SITE_POINTS, Readiness};
 use crate::replica::request::Request;
 use crate::replica::sync_answer::{BudgetStatus, PeerStatus};
@@ -90,6 +91,9 @@ fn render(status: &Status, paper: Paper) -> String {
         let only = counted(status.known.own.on_this_device_only, "own writing", "own writings");
         rows.push(("ONLY HERE", format!("{only} on this device only, as far as known: let it meet a peer")));
     }
+    if let Some(told) = pulls(&status.known.pulls) {
+        rows.push(("single pulls", told));
+    }
     if !status.refused.is_empty() {
         let reasons = status.refused.iter().map(|(reason, times)| format!("{reason} {}", count(*times)));
         rows.push(("refused", reasons.collect::<Vec<_>>().join(", ")));
@@ -152,6 +156,22 @@ fn render(status: &Status, paper: Paper) -> String {
         text.push_str(&format!("\n{}", paper.table(&header, rows.collect())));
     }
     text
+}
+
+fn pulls(counts: &PullCounts) -> Option<String> {
+    let told = [
+        (counts.fetched, "fetched"),
+        (counts.asked - counts.fetched.min(counts.asked), "asked for in vain"),
+        (counts.given, "given to others who asked"),
+        (counts.refused, "not given"),
+        (counts.kept, "kept by proof alone"),
+    ];
+    let told: Vec<String> = told
+        .into_iter()
+        .filter(|(times, _)| *times > 0)
+        .map(|(times, what)| format!("{} {what}", count(times)))
+        .collect();
+    (!told.is_empty()).then(|| told.join(", "))
 }
 
 fn own_writings(own: &OwnWritings) -> String {
@@ -333,6 +353,7 @@ mod tests {
                 in_backup: 0,
             },
             readiness: vec![Readiness::of("South".into(), measures)],
+            pulls: PullCounts { asked: 3, fetched: 2, given: 0, refused: 1, kept: 2 },
         };
         let text = render(&Status { known, ..status() }, Paper { width: None, now: NOW });
         let lines: Vec<_> = text.lines().skip(7).collect();
@@ -341,6 +362,7 @@ mod tests {
             [
                 "own writings  7, at least 2 on 1 device, 5 on 3 devices; 5 off-site, 0 in the backup",
                 "ONLY HERE     2 own writings on this device only, as far as known: let it meet a peer",
+                "single pulls  2 fetched, 1 asked for in vain, 1 not given, 2 kept by proof alone",
                 "┌────────┬──────────────────────────────────────┬──────────────────┬─────────┬─────────────────────────────┐",
                 "│ site   ┆ last heard                           ┆ directly in sync ┆ entries ┆ wrote last, as far as heard │",
                 "╞════════╪══════════════════════════════════════╪══════════════════╪═════════╪═════════════════════════════╡",

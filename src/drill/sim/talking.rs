@@ -158,7 +158,7 @@ impl World<'_> {
         match effect {
             Effect::Send(message) => self.send(line, end, message),
             Effect::Received(_) => self.has_changed(node),
-            Effect::Sent(_) => {}
+            Effect::Sent(_) | Effect::Pulled { .. } => {}
             Effect::Refused(_) => self.recorder.faults.lies_refused += 1,
             Effect::Closed(_) => {
                 if let Some(connection) = &mut self.lines[line].connection {

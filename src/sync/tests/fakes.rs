@@ -139,6 +139,9 @@ impl Fake {
                 Some(Input::Stored { lane, head: head(&lane, size) })
             }
             Output::ReadFork { .. } | Output::AdmitFork { .. } => panic!("nobody forks here"),
+            Output::Asked { .. } | Output::Told { .. } | Output::Answered { .. } => {
+                panic!("nobody asks here")
+            }
             Output::GaveUp { reason, .. } => panic!("a lane is given up: {reason:?}"),
             Output::Send(_)
             | Output::Certificates(_)

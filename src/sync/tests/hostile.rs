@@ -9,30 +9,47 @@ use super::world::{Profile, World};
 use crate::base::{Area, Digest, LaneId, Part, WallMs};
 use crate::identity::Certificate;
 use crate::lane::{Checkpoint, Entry, EntryKind, Head, LaneOpening, Run, frame};
+use crate::sync::ask::{Asking, Telling};
 use crate::sync::event::{Input, Output};
 use crate::sync::limits::{CERTIFICATES_MAX, HEADS_PER_MESSAGE_MAX, LANES_MAX, RESTARTS_MAX};
 use crate::sync::message::{Acknowledged, Fork, Heads, Hello, ListedHead};
 use crate::sync::segment::Folder;
-use crate::sync::{CloseCode, Message, Session, Streams};
+use crate::sync::{CloseCode, Ended, Message, Session, Streams};
 
 /// A replica whose peer is the test itself.
-struct Victim {
-    replica: Replica,
-    session: Session,
-    sent: Vec<Message>,
-    closed: Option<CloseCode>,
+pub struct Victim {
+    pub replica: Replica,
+    pub session: Session,
+    pub now: WallMs,
+    pub sent: Vec<Message>,
+    pub closed: Option<CloseCode>,
+    /// Numbers under which the peer has asked, and was let.
+    pub asked: Vec<u32>,
+    /// How what the victim has asked was answered.
+    pub answered: Vec<(u32, Ended)>,
+    /// What was told of it.
+    pub told: usize,
 }
 
 impl Victim {
-    fn new(replica: Replica) -> Self {
+    pub fn new(replica: Replica) -> Self {
         let session = replica.session(false);
-        let mut victim = Self { replica, session, sent: Vec::new(), closed: None };
+        let mut victim = Self {
+            replica,
+            session,
+            now: WallMs(1_000),
+            sent: Vec::new(),
+            closed: None,
+            asked: Vec::new(),
+            answered: Vec::new(),
+            told: 0,
+        };
         victim.input(Input::Start);
         victim
     }
 
     /// A session that is open: the peer has said hello and listed its digests.
-    fn open() -> Self {
+    pub fn open() -> Self {
         let mut world = World::of(2);
         world.replicas[1].write("shared/a", Part::Card, 3, 50);
         Self::open_in(world)
@@ -54,7 +71,7 @@ impl Victim {
         victim
     }
 
-    fn say(&mut self, message: &Message) {
+    pub fn say(&mut self, message: &Message) {
         self.receive(message.to_bytes());
     }
 
@@ -62,10 +79,10 @@ impl Victim {
         self.input(Input::Received(bytes));
     }
 
-    fn input(&mut self, input: Input) {
+    pub fn input(&mut self, input: Input) {
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
-            for output in self.session.handle(WallMs(1_000), input) {
+            for output in self.session.handle(self.now, input) {
                 match output {
                     Output::Send(bytes) => self.sent.push(Message::from_bytes(&bytes).unwrap().unwrap()),
                     Output::Peer { certificate, .. } => inputs.push(self.replica.peer_allowed(&certificate)),
@@ -80,6 +97,9 @@ impl Victim {
                         None => inputs.push(Input::Close(CloseCode::Protocol)),
                     },
                     Output::Close(closed) => self.closed = Some(closed.code),
+                    Output::Asked { number, .. } => self.asked.push(number),
+                    Output::Told { bytes, .. } => self.told += bytes.len(),
+                    Output::Answered { number, ended } => self.answered.push((number, ended)),
                     Output::PeerHas { .. }
                     | Output::PeerLists { .. }
                     | Output::PeerHasAll { .. }
@@ -114,6 +134,8 @@ fn one_of_each() -> Vec<Message> {
         Message::Restart(lane, 0),
         Message::Stop(lane),
         Message::Close(CloseCode::Shutdown, "bye".to_owned()),
+        Message::Ask(0, Asking::Heard(1)),
+        Message::Told(0, Telling::End(0)),
     ]
 }
 

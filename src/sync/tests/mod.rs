@@ -9,6 +9,7 @@ mod laws;
 mod limits;
 mod live;
 mod many;
+mod pulls;
 mod ranges_hostile;
 mod replica;
 mod world;

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 use super::replica::{Realm, Replica};
 use crate::base::{LaneId, Part, WallMs};
 use crate::lane::{Head, Run, frame};
+use crate::sync::ask::Telling;
 use crate::sync::event::{GiveUp, Input, Output};
 use crate::sync::segment::Unfolder;
-use crate::sync::{Closed, Message, Session, Streams};
+use crate::sync::{Closed, Ended, Message, Session, Streams};
 
 /// How a link behaves.
 #[derive(Clone, Copy)]
@@ -43,6 +44,10 @@ pub struct Link {
     pub in_sync: [usize; 2],
     pub reads: usize,
     pub gave_up: Vec<(usize, LaneId, GiveUp)>,
+    /// Bytes that were told to each side of what it has asked, and when the last of them came.
+    pub told: [(usize, u64); 2],
+    /// How that ended.
+    pub answered: Vec<(usize, u32, Ended)>,
 }
 
 impl Link {
@@ -67,6 +72,9 @@ impl Link {
                     let plain = streams[side].unfold(&segment).unwrap();
                     runs.extend(plain.iter().map(|run| (side, frame::decode_plain(run).unwrap())));
                 }
+                Message::Told(_, Telling::Piece(segment)) => {
+                    streams[side].unfold(&segment).unwrap();
+                }
                 Message::Fork(fork) => {
                     if let Some(segment) = fork.evidence {
                         streams[side].unfold(&segment).unwrap();
@@ -86,6 +94,8 @@ pub struct World {
     pub links: Vec<Link>,
     /// What each replica was told that each other one holds: (who, of whom, lane) → size.
     pub held_by: BTreeMap<(usize, usize, LaneId), u64>,
+    /// What every replica answers to who asks for a person.
+    pub answer: Vec<(Part, Vec<u8>)>,
 }
 
 impl World {
@@ -97,7 +107,7 @@ impl World {
     }
 
     pub fn with(replicas: Vec<Replica>) -> Self {
-        Self { now: 1_000_000, replicas, links: Vec::new(), held_by: BTreeMap::new() }
+        Self { now: 1_000_000, replicas, links: Vec::new(), held_by: BTreeMap::new(), answer: Vec::new() }
     }
 
     /// Connects two replicas and returns the link's number.
@@ -114,6 +124,18 @@ impl World {
         cut_at: Option<usize>,
     ) -> usize {
         let sessions = [self.replicas[one].session(true), self.replicas[other].session(false)];
+        self.connect_sessions(one, other, profile, cut_at, sessions)
+    }
+
+    /// Connects two replicas by sessions that were prepared.
+    pub fn connect_sessions(
+        &mut self,
+        one: usize,
+        other: usize,
+        profile: Profile,
+        cut_at: Option<usize>,
+        sessions: [Session; 2],
+    ) -> usize {
         self.links.push(Link {
             ends: [one, other],
             profile,
@@ -126,6 +148,8 @@ impl World {
             in_sync: [0, 0],
             reads: 0,
             gave_up: Vec::new(),
+            told: Default::default(),
+            answered: Vec::new(),
         });
         let link = self.links.len() - 1;
         self.input(link, 0, Input::Start);
@@ -206,6 +230,18 @@ impl World {
                 None
             }
             Output::PeerLists { .. } => None,
+            Output::Asked { number, .. } => {
+                Some(Input::Answer { number, parts: self.answer.clone(), ended: Ended::Whole })
+            }
+            Output::Told { bytes, .. } => {
+                let (told, at) = &mut self.links[link].told[side];
+                (*told, *at) = (*told + bytes.len(), self.now);
+                None
+            }
+            Output::Answered { number, ended } => {
+                self.links[link].answered.push((side, number, ended));
+                None
+            }
             Output::PeerHasAll { heads, .. } => {
                 for (lane, head) in heads.heads() {
                     if let Head::Straight { size, .. } = head {

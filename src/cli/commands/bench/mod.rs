@@ -7,6 +7,7 @@ mod held;
 mod ingest;
 mod link;
 mod meet;
+mod pull;
 
 use clap::{Args, Subcommand};
 
@@ -27,6 +28,7 @@ Examples:
   musubi bench meet --records 10000 --lanes 10000 --changes 100000
   musubi bench ingest --records 100000
   musubi bench link linkage.csv
+  musubi bench pull --records 1000 --people 5
   musubi bench link --synthetic 100000 --seed 7 --json
 ")]
 pub struct BenchCommand {
@@ -44,6 +46,7 @@ enum Bench {
     Find(asked::FindBench),
     Write(asked::WriteBench),
     Link(link::LinkBench),
+    Pull(pull::PullBench),
 }
 
 impl BenchCommand {
@@ -61,6 +64,7 @@ impl BenchCommand {
             Bench::Find(find) => find.run(context),
             Bench::Write(write) => write.run(context),
             Bench::Link(link) => link.run(),
+            Bench::Pull(pull) => pull.run(context),
         }
     }
 }

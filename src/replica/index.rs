@@ -11,7 +11,7 @@ use crate::base::{Hlc, RecordId, WallMs};
 use crate::chart::{ChartBody, ChartChange};
 use crate::lane::{CarryBody, Entry, EntryKind, Run};
 use crate::record::names::{SearchToken, tokens_of};
-use crate::record::{FactsBody, ResourceNames, Section, section_of};
+use crate::record::{FactsBody, NamedFacts, NamedResource, Section, section_of};
 use crate::store::Posting;
 use crate::store::tail::{self, Coverage, TokenInput};
 
@@ -92,20 +92,20 @@ fn entry_terms(entry: &Entry, seq: u64, terms: &mut Vec<(TokenInput, u64)>) {
     if entry.kind != EntryKind::FACTS {
         return;
     }
-    let Ok((body, names)) = FactsBody::named_from_bytes(&entry.body) else {
+    let Ok(NamedFacts { resources, .. }) = FactsBody::named(&entry.body) else {
         terms.push((quarantine_term(), seq));
         return;
     };
     let mut found = BTreeSet::new();
-    for (statement, ResourceNames { resource_type, id }) in body.statements.iter().zip(names) {
-        if let (Some(id), "Patient") = (id, resource_type.as_str()) {
+    for NamedResource { resource_type, id, text } in resources {
+        if let (Some(id), "Patient") = (id, &*resource_type) {
             terms.push((patient_term(&id), seq));
         }
         if resource_type == "Linkage" {
             terms.push((linked_term(&record), seq));
         }
         if section_of(&resource_type) == Section::Demographics {
-            let resource = serde_json::from_str(&statement.resource).unwrap_or_default();
+            let resource = serde_json::from_str(text).unwrap_or_default();
             found.extend(tokens_of(&resource_type, &resource));
         }
     }

@@ -45,7 +45,7 @@ pub(super) async fn dial(
         let met = outcome.is_ok();
         // A session that ended was a reached peer: `dial_once` has noted that.
         company.replica.tried(&peer.name, false);
-        company.neighbours.ended(&peer.name, outcome.err());
+        company.neighbours.ended(&peer.name, outcome.as_ref().err());
         if met && peer.megabytes_per_day.is_some() {
             backoff.reset();
             pause = Duration::ZERO;

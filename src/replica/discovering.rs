@@ -117,7 +117,7 @@ impl Looker {
             }
             tokio::select! {
                 () = sleep(OPENED_EVERY) => {}
-                _ = self.stop.changed() => {}
+                changed = self.stop.changed() => if changed.is_err() { return },
             }
         }
     }

@@ -152,9 +152,6 @@ impl Dialling {
                 turn += 1;
             }
             pause = self.company.pause_after(&mut backoff, &met);
-            if let Some(device) = &device {
-                self.note(device, met.err());
-            }
         }
         self.salt
     }
@@ -181,24 +178,18 @@ impl Dialling {
             return Ok(());
         }
         let begun = Instant::now();
-        let ended = self.company.session(link, true, &self.name_of(&peer), None, stop).await;
+        let known = self.company.replica.name_of(&peer);
+        let name = known.clone().unwrap_or_else(|| peer.short());
+        let ended = self.company.session(link, true, &name, None, stop).await;
         if begun.elapsed() >= SESSION_SHORT {
             backoff.reset();
         }
-        ended
-    }
-
-    /// Notes how an attempt at a device has ended that was met before.
-    fn note(&self, device: &DeviceId, error: Option<ReplicaError>) {
-        let (name, known) = (self.name_of(device), self.company.replica.knows(device));
-        self.company.neighbours.ended(&name, error);
-        if !known {
+        self.company.neighbours.ended(&name, ended.as_ref().err());
+        if known.is_none() {
+            // It has a name of its own by now.
             self.company.neighbours.forget(&name);
         }
-    }
-
-    fn name_of(&self, device: &DeviceId) -> String {
-        self.company.replica.name_of(device).unwrap_or_else(|| device.short())
+        ended
     }
 }
 

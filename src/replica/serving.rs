@@ -265,7 +265,7 @@ impl Company {
         let known = self.replica.name_of(&device);
         let name = known.clone().unwrap_or_else(|| device.short());
         let ended = self.session(link, false, &name, None, stop).await;
-        self.neighbours.ended(&name, ended.err());
+        self.neighbours.ended(&name, ended.as_ref().err());
         if known.is_none() {
             // Strangers come without end, and a member has a name of its own by now.
             self.neighbours.forget(&name);

@@ -14,15 +14,18 @@ const PREFIX: &str = "mulan-";
 /// How many namespaces this process has made.
 static MADE: AtomicU32 = AtomicU32::new(0);
 
-/// Says whether this machine lets this user make networks, and prints why a test is skipped if not.
+/// Says whether this machine lets this user make networks, and prints why a test is skipped if not. Where every test is
+/// wanted (`MUSUBI_REQUIRE_SERVERS`), a machine that has namespaces must have the rest, too.
 pub fn is_possible(test: &str) -> bool {
     remove_leftovers();
-    let probe = Namespace::try_make();
-    let made = probe.as_ref().is_some_and(|it| it.tries(&["link", "add", "br0", "type", "bridge"]));
+    let Some(probe) = Namespace::try_make() else {
+        eprintln!("SKIPPED {test}: network namespaces need root and `ip` of iproute2");
+        return false;
+    };
+    let made = probe.tries(&["link", "add", "br0", "type", "bridge"]);
+    assert!(made || std::env::var_os("MUSUBI_REQUIRE_SERVERS").is_none(), "no bridge in a namespace");
     if !made {
-        eprintln!(
-            "SKIPPED {test}: network namespaces and bridges need root, a kernel with both, and `ip` of iproute2"
-        );
+        eprintln!("SKIPPED {test}: this kernel has no bridges");
     }
     made
 }

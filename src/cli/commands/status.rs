@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::nearby::found;
 use crate::base::{Area, Part};
 use crate::cli::args::{Context, StoreArgs};
 use crate::cli::failure::Failure;
@@ -11,13 +12,10 @@ use crate::replica::answer::Status;
 use crate::replica::known::{IfCut, LackingPart, OwnWritings};
 use crate::replica::readiness::{BACKUP_POINTS, HEARD_POINTS, HELD_POINTS, OFF_SITE_POINTS, Readiness};
 use crate::replica::request::Request;
-use crate::replica::sync_answer::{BudgetStatus, FoundStatus, NearbyStatus, PeerStatus};
+use crate::replica::sync_answer::{BudgetStatus, PeerStatus};
 
-/// Of more replicas on the local network only the number is told.
-const FOUND_TOLD_MAX: usize = 8;
-
-/// Show how a replica is: what it holds, its peers, who was found on the local network, how far it has heard of every site and device, where its own writings
-/// are, how ready each site is to be cut off, and its backup.
+/// Show how a replica is: what it holds, its peers, who was found on the local network, how far it has heard of every site and
+/// device, where its own writings are, how ready each site is to be cut off, and its backup.
 ///
 /// What is said of others is "at least": what they have acknowledged or signed. A site's readiness is a number from 0 to 100:
 /// 40 × what it has written that another site holds + 20 × what of it is in the backup + 20 × how lately it was heard (whole
@@ -158,25 +156,6 @@ fn render(status: &Status, paper: Paper) -> String {
         text.push_str(&format!("\n{}", paper.table(&header, rows.collect())));
     }
     text
-}
-
-/// Names whom there is a session with, and the others by their addresses.
-fn found(nearby: &NearbyStatus) -> String {
-    if let Some(error) = &nearby.error {
-        return format!("nobody can be looked for: {error}");
-    }
-    let told = |found: &FoundStatus| {
-        let addresses: Vec<String> = found.addresses.iter().map(ToString::to_string).collect();
-        let addresses = addresses.join(" or ");
-        found.device.as_ref().map_or(addresses.clone(), |device| format!("{device} ({addresses})"))
-    };
-    let mut named: Vec<String> = nearby.found.iter().take(FOUND_TOLD_MAX).map(told).collect();
-    match nearby.found.len() {
-        0 => named.push("nobody yet".to_owned()),
-        all if all > FOUND_TOLD_MAX => named.push(format!("and {} more", all - FOUND_TOLD_MAX)),
-        _ => {}
-    }
-    named.join(", ")
 }
 
 fn own_writings(own: &OwnWritings) -> String {
@@ -332,26 +311,6 @@ mod tests {
             "bb".repeat(32)
         );
         assert_eq!(text(&outcome), expected);
-    }
-
-    #[test]
-    fn those_found_on_the_network_are_named_when_they_are_met() {
-        let found = |host: usize| FoundStatus {
-            addresses: vec![format!("192.0.2.{host}:7440").parse().unwrap()],
-            device: (host == 1).then(|| "tablet-1".to_owned()),
-        };
-        let told = |found: Vec<FoundStatus>, error: Option<&str>| {
-            let nearby = Some(NearbyStatus { found, error: error.map(str::to_owned) });
-            render(&Status { nearby, ..status() }, Paper { width: None, now: NOW })
-        };
-        let text = told((1..=10).map(found).collect(), None);
-        assert!(
-            text.contains("found on this network  tablet-1 (192.0.2.1:7440), 192.0.2.2:7440, "),
-            "{text}"
-        );
-        assert!(text.contains("192.0.2.8:7440, and 2 more\n") && !text.contains("192.0.2.9"), "{text}");
-        assert!(told(vec![], None).contains("found on this network  nobody yet"));
-        assert!(told(vec![], Some("in use")).contains("nobody can be looked for: in use"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod both_ways;
 mod bucket_sync;
 mod bundles;
 mod cli;
+mod discovery;
 mod drill;
 mod netns;
 mod s3_bucket;

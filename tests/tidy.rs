@@ -35,7 +35,8 @@ const FENCES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("comfy_table", &["cli"]),
     ("mimalloc", &["main.rs"]),
-    ("nix", &["bench", "cli/memory.rs"]),
+    ("nix", &["bench", "cli/memory.rs", "transport/interfaces.rs"]),
+    ("socket2", &["transport/multicast.rs"]),
     ("fast_qr", &["bundle/qr.rs"]),
     ("rqrr", &["bundle/qr.rs"]),
 ];

@@ -46,6 +46,7 @@ pub fn status(areas: &[&str], digest: u8) -> Status {
         rules_refused: None,
         forked: 0,
         peers: Vec::new(),
+        nearby: None,
         known: Default::default(),
         refused: Default::default(),
         horizon: Vec::new(),

@@ -13,7 +13,7 @@ use super::known::Known;
 use super::proving::ProvenShown;
 use super::reach::Reach;
 use super::subscription::Subscribed;
-use super::sync_answer::PeerStatus;
+use super::sync_answer::{NearbyStatus, PeerStatus};
 use crate::base::{Area, DeviceId, Digest, Part, RecordId, WallMs};
 use crate::record::Harm;
 use crate::record::linking::unnamed::CalledOut;
@@ -59,6 +59,9 @@ pub struct Status {
     pub forked: u64,
     /// The neighbours, when the replica is running.
     pub peers: Vec<PeerStatus>,
+    /// Who was found on the local network, when the replica is running and looks for others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nearby: Option<NearbyStatus>,
     /// What it knows of others: how far each site was heard, where its own writings are, how ready each site is.
     #[serde(default)]
     pub known: Known,

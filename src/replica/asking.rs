@@ -16,7 +16,7 @@ use super::error::ReplicaError;
 use super::importing::ImportCall;
 use super::pulling::pull;
 use super::request::{Progress, Request};
-use super::sync_answer::{PeerStatus, SyncPlan, Synced};
+use super::sync_answer::{NearbyStatus, PeerStatus, SyncPlan, Synced};
 use super::syncing::{self, SessionState, Until};
 use crate::store::StoreError;
 use crate::transport::{Admission, AdmissionPolicy, Endpoint, LinkStats, Options};
@@ -28,6 +28,8 @@ pub struct Surroundings {
     pub peers: Vec<PeerStatus>,
     /// How often peers were refused or cut off, by reason.
     pub refused: BTreeMap<String, u64>,
+    /// Who was found on the local network, where somebody is looked for.
+    pub nearby: Option<NearbyStatus>,
     /// The configured bucket.
     pub backup_url: Option<String>,
     /// Why the last backup to it failed, if it did.
@@ -62,13 +64,14 @@ async fn carry_out(
             let url = surroundings.backup_url;
             let mut status = block_in_place(|| replica.status(surroundings.peers, url.as_deref()))?;
             status.backup_error = surroundings.backup_error;
-            status.refused = surroundings.refused;
+            (status.refused, status.nearby) = (surroundings.refused, surroundings.nearby);
             json(status)
         }
         Request::StatusDeep => {
             let url = surroundings.backup_url;
             let mut status = block_in_place(|| replica.status_deep(surroundings.peers, url.as_deref()))?;
             status.backup_error = surroundings.backup_error;
+            status.nearby = surroundings.nearby;
             json(status)
         }
         Request::IfCut { sites } => json(block_in_place(|| replica.if_cut(&sites))?),

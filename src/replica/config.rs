@@ -27,6 +27,9 @@ pub struct ReplicaConfig {
     pub key_file: Option<PathBuf>,
     /// Where peers reach this replica; port 0 chooses a free one.
     pub listen: SocketAddr,
+    /// Whether to look for replicas of the realm on the local network and to be found there (mDNS); without it, wherever
+    /// `listen` is not this machine alone.
+    pub discovery: Option<bool>,
     /// The table of interactions and contraindications to check orders by; without it, `interactions.csv` inside the
     /// store's folder, and without that the demonstration, NOT for clinical use.
     pub interactions: Option<PathBuf>,
@@ -136,6 +139,11 @@ impl ReplicaConfig {
         Ok(config)
     }
 
+    /// Says whether to look for others on the local network, and to be found there.
+    pub fn looks_around(&self) -> bool {
+        self.discovery.unwrap_or(true) && !self.listen.ip().is_loopback()
+    }
+
     /// Returns the parts of each area to hold; none when it is all that the certificate allows.
     pub fn holds(&self) -> Option<BTreeMap<Area, BTreeSet<Part>>> {
         if self.areas.is_none() && self.subscription.is_empty() {
@@ -179,6 +187,15 @@ mod tests {
             error.contains("lisen") && error.contains("line 3") && error.contains("北病院 1.toml"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn others_are_looked_for_where_there_is_a_network_unless_it_is_switched_off() {
+        let looks = |listen: &str, more: &str| {
+            read(&format!("store = 'data'\nlisten = '{listen}:0'\n{more}")).unwrap().looks_around()
+        };
+        assert!(looks("0.0.0.0", "") && looks("[::]", "") && looks("192.0.2.7", "discovery = true"));
+        assert!(!looks("0.0.0.0", "discovery = false") && !looks("127.0.0.1", "") && !looks("[::1]", ""));
     }
 
     #[test]

@@ -54,7 +54,8 @@ impl Hospital {
         let address = endpoint.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
         let neighbours = Neighbours::default();
-        let company = Company { replica: replica.clone(), guard: guard.clone(), neighbours };
+        let meetings = Default::default();
+        let company = Company { replica: replica.clone(), guard: guard.clone(), neighbours, meetings };
         let serving = tokio::spawn(serving::accept(company.clone(), Arc::new(endpoint), stopped));
         Hospital { replica, guard, company, address, stop, serving }
     }

@@ -43,6 +43,8 @@ pub mod core;
 mod deciding;
 #[cfg(test)]
 mod deciding_tests;
+pub mod dialling;
+pub mod discovering;
 pub mod environment;
 pub mod error;
 pub mod exchange;
@@ -82,11 +84,13 @@ mod knowing;
 mod knowing_tests;
 pub mod knowledge;
 pub mod known;
+pub mod lan;
 pub mod linking;
 #[cfg(test)]
 mod linking_tests;
 pub mod local;
 mod looking_back;
+pub mod meeting;
 pub mod metering;
 #[cfg(test)]
 mod metering_tests;

@@ -47,7 +47,7 @@ impl Neighbours {
     }
 
     /// Notes that a session, or an attempt at one, has ended.
-    pub fn ended(&self, name: &str, error: Option<ReplicaError>) {
+    pub fn ended(&self, name: &str, error: Option<&ReplicaError>) {
         let mut table = self.lock();
         let device = table.devices.get(name).cloned().unwrap_or_else(|| name.to_owned());
         let neighbour = table.neighbours.entry(device).or_default();
@@ -57,7 +57,7 @@ impl Neighbours {
         if let Some(session) = over.last() {
             neighbour.last = session.borrow().clone();
         }
-        neighbour.error = error.map(|error| error.to_string());
+        neighbour.error = error.map(ToString::to_string);
     }
 
     /// Notes that there was a look into a bucket, which is a neighbour without sessions.
@@ -142,8 +142,8 @@ mod tests {
     #[test]
     fn two_sessions_with_one_device_are_one_neighbour() {
         let neighbours = Neighbours::default();
-        let failed = || Some(ReplicaError::Call("unreachable".into()));
-        neighbours.ended("Shelter", failed());
+        let failed = ReplicaError::Call("unreachable".into());
+        neighbours.ended("Shelter", Some(&failed));
         let (dialled, session) = watch::channel(SessionState::default());
         neighbours.started("Shelter", "tablet-1", session);
         let (accepted, session) = watch::channel(SessionState { in_sync: true, ..SessionState::default() });
@@ -164,7 +164,7 @@ mod tests {
         neighbours.ended("tablet-1", None);
         assert!(neighbours.status()[0].connected && !neighbours.status()[0].in_sync);
         drop(dialled);
-        neighbours.ended("Shelter", failed());
+        neighbours.ended("Shelter", Some(&failed));
         let status = neighbours.status();
         assert_eq!(status.len(), 1);
         assert!(!status[0].connected && status[0].error.as_deref() == Some("unreachable"));

@@ -6,36 +6,34 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinSet, block_in_place};
 
 use super::asking::{self, Surroundings};
 use super::bucket_syncing::is_bucket;
 use super::config::{BackupConfig, PeerConfig, ReplicaConfig};
-use super::core::{Changed, Replica};
+use super::core::Replica;
+use super::dialling::dial;
+use super::discovering::{self, Nearby};
 use super::environment::Environment;
 use super::error::ReplicaError;
 use super::home::Home;
 use super::local::{Answerer, ControlSocket};
+use super::meeting::{Meetings, meet_found};
 use super::metering::Meter;
 use super::metrics::Metrics;
 use super::neighbours::Neighbours;
 use super::request::{Progress, Request};
 use super::syncing::{self, SessionState, Until};
-use crate::base::{DeviceId, Part};
+use crate::base::DeviceId;
 use crate::store::Repacked;
 use crate::store::keys::KeySource;
-use crate::sync::Reach;
-use crate::transport::{BACKOFF_MAX, Backoff, Endpoint, Guard, GuardLimits, Link, PeerKey, TransportError};
+use crate::transport::{Backoff, Endpoint, Guard, GuardLimits, Link, PeerKey, TransportError};
 
-/// A session that lasts longer was no failure: the next dial is made soon.
-pub(crate) const SESSION_SHORT: Duration = BACKOFF_MAX;
 /// How often the indexer looks for what has arrived.
 const INDEX_EVERY: Duration = Duration::from_millis(250);
-/// How long what is written at one time is gathered before a link whose bytes are counted is used for it.
-const GATHERED_FOR: Duration = Duration::from_secs(2);
 /// How often everything is read, to find what rotted: first when the replica starts.
 const SCRUB_EVERY: Duration = Duration::from_secs(6 * 3_600);
 /// How often what was fetched of single people is looked through for what has grown old.
@@ -84,7 +82,18 @@ pub async fn serve(
     for bucket in buckets {
         tasks.spawn(keep_in_bucket(replica.clone(), bucket, neighbours.clone(), stopped.clone()));
     }
-    let company = Company { replica: replica.clone(), guard, neighbours: neighbours.clone() };
+    let meetings = Meetings::default();
+    let company = Company {
+        replica: replica.clone(),
+        guard,
+        neighbours: neighbours.clone(),
+        meetings: meetings.clone(),
+    };
+    let looking = discovering::look(config, listen, &replica, stopped.clone())?;
+    let nearby = looking.as_ref().map(|looking| looking.nearby.clone());
+    if let Some(nearby) = nearby.clone() {
+        tasks.spawn(meet_found(company.clone(), endpoint.clone(), nearby, stopped.clone()));
+    }
     tasks.spawn(accept(company.clone(), endpoint.clone(), stopped.clone()));
     for peer in peers {
         tasks.spawn(dial(company.clone(), endpoint.clone(), peer, stopped.clone()));
@@ -95,7 +104,8 @@ pub async fn serve(
     if let Some(backup) = config.backup.clone() {
         tasks.spawn(keep_backup(replica.clone(), backup, neighbours.clone(), stopped.clone()));
     }
-    let answerer = answerer(replica.clone(), neighbours, metrics, config.backup.clone(), stop.clone());
+    let around = Around { neighbours, meetings, nearby, metrics };
+    let answerer = answerer(replica.clone(), around, config.backup.clone(), stop.clone());
     let mut asked = stopped.clone();
     let ending = async {
         tokio::select! {
@@ -109,12 +119,22 @@ pub async fn serve(
     // The socket stops listening on its own, and finishes what it is answering.
     tokio::join!(socket.serve(answerer, stopped.clone()), ending);
     while tasks.join_next().await.is_some() {}
+    if let Some(looking) = looking {
+        looking.ended().await;
+    }
     endpoint.close("this replica stops").await;
     block_in_place(|| replica.index_step().and_then(|()| replica.save_heard(true)))
 }
 
 /// Finds mistakes in a configuration that would otherwise show only when it is used.
 fn check(config: &ReplicaConfig) -> Result<(), ReplicaError> {
+    if config.discovery == Some(true) && config.listen.ip().is_loopback() {
+        let text = format!(
+            "discovery is on, but nobody on a network reaches {}: listen on 0.0.0.0 or [::]",
+            config.listen
+        );
+        return Err(ReplicaError::Call(text));
+    }
     if let Some(backup) = &config.backup {
         super::backing::open_bucket(&backup.url)?;
     }
@@ -158,19 +178,27 @@ fn warn_of_areas(config: &ReplicaConfig, replica: &Replica) {
     }
 }
 
+/// What a status tells of those around a replica.
+struct Around {
+    neighbours: Neighbours,
+    meetings: Meetings,
+    nearby: Option<watch::Receiver<Nearby>>,
+    metrics: Metrics,
+}
+
 fn answerer(
     replica: Arc<Replica>,
-    neighbours: Neighbours,
-    metrics: Metrics,
+    around: Around,
     backup: Option<BackupConfig>,
     stop: Arc<watch::Sender<bool>>,
 ) -> Arc<Answerer> {
     Arc::new(move |request: Request, mut progress: Box<dyn FnMut(Progress) + Send>| {
         let (replica, stop) = (replica.clone(), stop.clone());
         let backup_url = backup.as_ref().map(|backup| backup.url.clone());
-        let backup_error = neighbours.backup_error();
-        let (peers, refused) = (neighbours.status(), metrics.refused());
-        let surroundings = Surroundings { peers, refused, backup_url, backup_error };
+        let backup_error = around.neighbours.backup_error();
+        let (peers, refused) = (around.neighbours.status(), around.metrics.refused());
+        let nearby = around.nearby.as_ref().map(|it| around.meetings.told(&replica, &it.borrow()));
+        let surroundings = Surroundings { peers, refused, nearby, backup_url, backup_error };
         Box::pin(async move {
             match request {
                 Request::Stop => {
@@ -190,6 +218,7 @@ pub(super) struct Company {
     pub(super) replica: Arc<Replica>,
     pub(super) guard: Arc<Guard>,
     pub(super) neighbours: Neighbours,
+    pub(super) meetings: Meetings,
 }
 
 /// Makes the guard of a replica, which tells members by its roster.
@@ -219,84 +248,6 @@ pub(super) async fn accept(company: Company, endpoint: Arc<Endpoint>, mut stop: 
     while sessions.join_next().await.is_some() {}
 }
 
-/// Keeps in touch with a peer until `stop`.
-pub(super) async fn dial(
-    company: Company,
-    endpoint: Arc<Endpoint>,
-    peer: PeerConfig,
-    mut stop: watch::Receiver<bool>,
-) {
-    let mut backoff = Backoff::default();
-    let mut pause = Backoff::first(company.jitter());
-    while !*stop.borrow() {
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            _ = stop.changed() => return,
-        }
-        // What is written while the two meet counts, too.
-        let changes = company.replica.subscribe();
-        let outcome = tokio::select! {
-            outcome = dial_once(&company, &endpoint, &peer, stop.clone(), &mut backoff) => outcome,
-            _ = stop.changed() => return,
-        };
-        pause = company.pause_after(&mut backoff, &outcome);
-        let met = outcome.is_ok();
-        // A session that ended was a reached peer: `dial_once` has noted that.
-        company.replica.tried(&peer.name, false);
-        company.neighbours.ended(&peer.name, outcome.err());
-        if met && peer.megabytes_per_day.is_some() {
-            backoff.reset();
-            pause = Duration::ZERO;
-            tokio::select! {
-                () = tokio::time::sleep(peer.every()) => {}
-                () = something_vital(company.replica.me().device, changes) => {}
-                _ = stop.changed() => return,
-            }
-        }
-    }
-}
-
-/// Waits until something is here that others should know at once, and a little longer, since seldom only one thing is
-/// written. Of what came during a meeting only what this device wrote counts: the rest came from there, as a rule.
-async fn something_vital(me: DeviceId, mut changes: broadcast::Receiver<Changed>) {
-    let during = changes.len();
-    for number in 0.. {
-        match changes.recv().await {
-            Ok(Changed { name, .. }) if name.part > Part::Card => {}
-            Ok(Changed { name, .. }) if number < during && name.device != me => {}
-            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => break,
-            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
-        }
-    }
-    tokio::time::sleep(GATHERED_FOR).await;
-}
-
-async fn dial_once(
-    company: &Company,
-    endpoint: &Endpoint,
-    peer: &PeerConfig,
-    stop: watch::Receiver<bool>,
-    backoff: &mut Backoff,
-) -> Result<(), ReplicaError> {
-    let meter = peer.megabytes_per_day.map(|most| Meter::open(&company.replica, &peer.name, most.bytes()));
-    let meter = meter.transpose()?;
-    if meter.as_ref().is_some_and(|meter| meter.reach() == Reach::NOTHING) {
-        tracing::info!(peer = %peer.name, "today's bytes are used up: it is dialled tomorrow");
-        return Ok(());
-    }
-    let address = block_in_place(|| asking::resolve(&peer.address))?;
-    let expected = peer.device.map(|device| PeerKey::new(device.0));
-    let link = endpoint.connect(address, expected).await?;
-    company.replica.tried(&peer.name, true);
-    let begun = Instant::now();
-    let ended = company.session(link, true, &peer.name, meter, stop).await;
-    // A session that breaks off at once (a full disk, a peer that refuses) is not begun again without a pause.
-    if begun.elapsed() >= SESSION_SHORT {
-        backoff.reset();
-    }
-    ended
-}
-
 impl Company {
     /// Returns how long to wait before the next dial: as long as a busy peer asks, or after the back-off.
     pub(super) fn pause_after(&self, backoff: &mut Backoff, outcome: &Result<(), ReplicaError>) -> Duration {
@@ -320,7 +271,7 @@ impl Company {
         let known = self.replica.name_of(&device);
         let name = known.clone().unwrap_or_else(|| device.short());
         let ended = self.session(link, false, &name, None, stop).await;
-        self.neighbours.ended(&name, ended.err());
+        self.neighbours.ended(&name, ended.as_ref().err());
         if known.is_none() {
             // Strangers come without end, and a member has a name of its own by now.
             self.neighbours.forget(&name);
@@ -355,6 +306,7 @@ impl Company {
         let (key, from) = (link.peer(), link.handle().remote_addr());
         let device = self.replica.name_of(&DeviceId(*key.as_bytes())).unwrap_or_else(|| name.to_owned());
         self.neighbours.started(name, &device, watched.clone());
+        let _meeting = self.meetings.begun(DeviceId(*key.as_bytes()), from);
         let told = self.guard.may_tell_of_session();
         if told {
             tracing::info!(peer = name, "session begins");

@@ -95,6 +95,7 @@ impl Replica {
             damaged,
             forked: lanes.values().filter(|state| state.fork.is_some()).count() as u64,
             peers: self.with_configured(peers),
+            nearby: None,
             refused: BTreeMap::new(),
             known: self.known(&entries, &latest)?,
             horizon: self.horizon_told(&entries, &latest),

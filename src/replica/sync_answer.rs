@@ -1,5 +1,7 @@
 //! What syncing answers: how each neighbour is, what a sync did, and what one would do.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Area, Part, WallMs};
@@ -29,6 +31,25 @@ pub struct PeerStatus {
     /// What was used of the link's bytes of today, if they are counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetStatus>,
+}
+
+/// Who was found on the local network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NearbyStatus {
+    /// The replicas of the realm that were found.
+    pub found: Vec<FoundStatus>,
+    /// Why nobody is looked for, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A replica that was found on the local network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundStatus {
+    /// Where it can be reached.
+    pub addresses: Vec<SocketAddr>,
+    /// Its device's name, while there is a session with it.
+    pub device: Option<String>,
 }
 
 /// A link whose bytes are counted.

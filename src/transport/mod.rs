@@ -1,4 +1,4 @@
-//! QUIC with raw ed25519 keys, and the UDP relay that makes faults.
+//! QUIC with raw ed25519 keys, the UDP relay that makes faults, and what finds peers on a local network.
 //!
 //! This part carries byte messages between two devices and knows nothing of what they mean.
 //!
@@ -22,10 +22,12 @@
 //! ```
 //!
 //! [`Relay`] stands between two endpoints and loses, delays, throttles or cuts what passes, after a
-//! [`LinkProfile`]. [`Backoff`] says when to dial again.
+//! [`LinkProfile`]. [`Backoff`] says when to dial again. [`Multicast`] carries what replicas of a realm say to find
+//! each other ([`Beacon`]); whom they are is proven on the link alone.
 
 mod acceptor;
 mod backoff;
+mod beacon;
 mod bucket;
 mod close;
 mod endpoint;
@@ -33,8 +35,10 @@ mod error;
 mod frame;
 mod gate;
 mod guard;
+mod interfaces;
 mod link;
 mod liveness;
+mod multicast;
 mod options;
 mod profile;
 mod raw_key;
@@ -48,6 +52,7 @@ mod storm_tests;
 mod tests;
 
 pub use backoff::{BACKOFF_FIRST, BACKOFF_LEAST, BACKOFF_MAX, BUSY_FIRST, Backoff, FIRST_DIAL_WITHIN};
+pub use beacon::{BEACON_BYTES_MAX, BEACON_TTL_SECONDS, Beacon, RealmKey, Said, Salt};
 pub use bucket::Rate;
 pub use close::{CLOSE_REASON_BYTES_MAX, CloseCode};
 pub use endpoint::Endpoint;
@@ -55,6 +60,7 @@ pub use error::{ErrorKind, TransportError};
 pub use gate::{BAR_FIRST, BAR_MAX, GateLimits, OFFENCES_FORGOTTEN_AFTER};
 pub use guard::{Guard, GuardLimits, TOLD_EVERY};
 pub use link::{Link, LinkHandle, LinkReceiver, LinkSender, LinkStats};
+pub use multicast::Multicast;
 pub use options::{Admission, AdmissionPolicy, Congestion, Options};
 pub use profile::{Flap, LinkProfile, Loss, LossOutOfRange, ProfileName, UnknownProfile};
 pub use raw_key::PeerKey;

@@ -3,5 +3,6 @@
 
 pub mod fault_proxy;
 pub mod http_proxy;
+pub mod lan;
 pub mod region;
 pub mod seaweed;

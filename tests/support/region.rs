@@ -38,7 +38,7 @@ pub struct Answer {
 
 /// A running replica; killed when dropped.
 pub struct Serving {
-    _child: Child,
+    child: Child,
     /// Where peers reach it.
     pub listen: String,
 }
@@ -74,8 +74,18 @@ impl Region {
 
     /// Runs a command to its end.
     pub async fn run(&self, words: &[&str]) -> Answer {
+        self.answer(None, words).await
+    }
+
+    /// Runs a command to its end in a network namespace, where the replica's control socket is.
+    pub async fn run_inside(&self, namespace: &str, words: &[&str]) -> Answer {
+        self.answer(Some(namespace), words).await
+    }
+
+    async fn answer(&self, namespace: Option<&str>, words: &[&str]) -> Answer {
         let begun = Instant::now();
-        let output = timeout(COMMAND_WITHIN, self.command(words).arg("--json").output());
+        let mut command = self.command_inside(namespace, words);
+        let output = timeout(COMMAND_WITHIN, command.arg("--json").output());
         let output = output.await.unwrap_or_else(|_| panic!("{words:?} does not end")).expect("it runs");
         let json = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
             panic!("{words:?}: no JSON ({error}): {}", String::from_utf8_lossy(&output.stderr))
@@ -109,11 +119,20 @@ impl Region {
 
     /// Runs a replica on a store, with more in its configuration.
     pub async fn serve_with(&self, store: &str, more: &str) -> Serving {
+        self.serving(None, store, &format!("listen = '127.0.0.1:0'\n{more}")).await
+    }
+
+    /// Runs a replica on a store in a network namespace; the configuration says where it listens.
+    pub async fn serve_inside(&self, namespace: &str, store: &str, config: &str) -> Serving {
+        self.serving(Some(namespace), store, config).await
+    }
+
+    async fn serving(&self, namespace: Option<&str>, store: &str, more: &str) -> Serving {
         let config = format!("{store}.toml");
-        let text = format!("store = '{store}'\nlisten = '127.0.0.1:0'\n{more}");
+        let text = format!("store = '{store}'\n{more}");
         std::fs::write(self.path(&config), text).expect("a configuration");
         let child = self
-            .command(&["serve", &config])
+            .command_inside(namespace, &["serve", &config])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -123,7 +142,7 @@ impl Region {
             let written = std::fs::read(&control).ok();
             let control: Option<Value> = written.and_then(|bytes| serde_json::from_slice(&bytes).ok());
             if let Some(listen) = control.as_ref().and_then(|control| control["listen"].as_str()) {
-                return Serving { _child: child, listen: listen.to_owned() };
+                return Serving { child, listen: listen.to_owned() };
             }
             sleep(Duration::from_millis(20)).await;
         }
@@ -139,14 +158,34 @@ impl Region {
         by_id(entries.map(|entry| entry["resource"].clone()))
     }
 
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_musubi"));
+    fn command_inside(&self, namespace: Option<&str>, words: &[&str]) -> Command {
+        let musubi = env!("CARGO_BIN_EXE_musubi");
+        let mut command = Command::new(if namespace.is_some() { "ip" } else { musubi });
+        if let Some(namespace) = namespace {
+            command.args(["netns", "exec", namespace, musubi]);
+        }
         for variable in ["STORE", "PASSPHRASE", "LOG"] {
             command.env_remove(format!("MUSUBI_{variable}"));
         }
         command.args(words).current_dir(self.folder.path()).envs(self.environment.iter().cloned());
         command.stdin(Stdio::null()).kill_on_drop(true);
         command
+    }
+}
+
+impl Serving {
+    /// Returns the CPU time and the memory, in kB, that the process has taken.
+    pub fn cost(&self) -> (Duration, u64) {
+        let id = self.child.id().expect("it runs");
+        let read = |file: &str| std::fs::read_to_string(format!("/proc/{id}/{file}")).expect("it runs");
+        let stat = read("stat");
+        let mut fields = stat.rsplit(") ").next().expect("a state").split(' ').skip(11);
+        let mut ticks = || fields.next().and_then(|text| text.parse::<u64>().ok()).expect("ticks");
+        let (user, system) = (ticks(), ticks());
+        let status = read("status");
+        let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        let memory = memory.trim().trim_end_matches(" kB").parse().expect("a number");
+        (Duration::from_millis((user + system) * 10), memory)
     }
 }
 

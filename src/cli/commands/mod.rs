@@ -9,6 +9,7 @@ pub mod export;
 pub mod find;
 pub mod import;
 pub mod link;
+mod nearby;
 pub mod pull;
 pub mod realm;
 pub mod record;

@@ -13,7 +13,8 @@ use crate::cli::outcome::{Outcome, Output};
 use crate::cli::text::printable;
 use crate::replica::config::ReplicaConfig;
 
-/// Run a replica: keeps in touch with its peers, and writes the backup if it is a gateway.
+/// Run a replica: keeps in touch with its peers and with those it finds on the local network, and writes the backup if it
+/// is a gateway.
 ///
 /// Prints one line once peers can reach it, and runs until it is interrupted (SIGINT, SIGTERM). While it runs, the
 /// other commands on the same store speak to it. The key of the call beats that of the configuration, which beats

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::nearby::found;
 use crate::base::{Area, Part};
 use crate::cli::args::{Context, StoreArgs};
 use crate::cli::failure::Failure;
@@ -14,8 +15,8 @@ use crate::replica::readiness::{BACKUP_POINTS, HEARD_POINTS, HELD_POINTS, OFF_SI
 use crate::replica::request::Request;
 use crate::replica::sync_answer::{BudgetStatus, PeerStatus};
 
-/// Show how a replica is: what it holds, its peers, how far it has heard of every site and device, where its own writings
-/// are, how ready each site is to be cut off, and its backup.
+/// Show how a replica is: what it holds, its peers, who was found on the local network, how far it has heard of every site and
+/// device, where its own writings are, how ready each site is to be cut off, and its backup.
 ///
 /// What is said of others is "at least": what they have acknowledged or signed. A site's readiness is a number from 0 to 100:
 /// 40 × what it has written that another site holds + 20 × what of it is in the backup + 20 × how lately it was heard (whole
@@ -93,6 +94,9 @@ fn render(status: &Status, paper: Paper) -> String {
     }
     if let Some(told) = pulls(&status.known.pulls) {
         rows.push(("single pulls", told));
+    }
+    if let Some(nearby) = &status.nearby {
+        rows.push(("found on this network", found(nearby)));
     }
     if !status.refused.is_empty() {
         let reasons = status.refused.iter().map(|(reason, times)| format!("{reason} {}", count(*times)));
@@ -295,6 +299,7 @@ mod tests {
             damaged: 0,
             forked: 0,
             peers: vec![],
+            nearby: None,
             known: Known::default(),
             refused: Default::default(),
             horizon: vec![],

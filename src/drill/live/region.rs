@@ -308,6 +308,8 @@ impl<'s> Region<'s> {
         let mut config = toml::Table::new();
         config.insert("store".into(), member.store().to_string_lossy().into_owned().into());
         config.insert("listen".into(), member.place.listen.to_string().into());
+        // Only the links of the scenario lead anywhere.
+        config.insert("discovery".into(), false.into());
         let peers = self.scenario.links.iter().zip(&self.links).flat_map(|(link, relays)| {
             let dials = |here: usize, there: usize| {
                 let address = relays[here].addr().to_string();

@@ -103,6 +103,7 @@ fn status(world: &World<'_>, node: usize, replica: &Replica) -> Status {
         damaged: replica.damaged().len() as u64,
         forked: 0,
         peers: Vec::new(),
+        nearby: None,
         known: Default::default(),
         refused: Default::default(),
         horizon: Vec::new(),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::connections::Connection;
 use super::world::{Due, World};
+use crate::replica::dialling::SESSION_SHORT;
 use crate::replica::exchange::{Effect, Exchange};
-use crate::replica::serving::SESSION_SHORT;
 
 /// How often a session under way is told that time has passed.
 const TICK: Duration = Duration::from_millis(500);

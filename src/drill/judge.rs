@@ -89,6 +89,29 @@ pub struct SimSeen {
     pub groups: u64,
 }
 
+/// What a link of a live run with a quota has carried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metered {
+    /// The names of its ends.
+    pub between: String,
+    /// Bytes carried while it had the quota.
+    pub carried: u64,
+    /// Bytes that were offered beyond the quota, and did not pass.
+    pub refused: u64,
+    /// The quota.
+    pub quota: u64,
+}
+
+impl Metered {
+    fn told(&self) -> String {
+        let Metered { between, carried, refused, quota } = self;
+        match refused {
+            0 => format!("{between} {carried} / {quota} B"),
+            more => format!("{between} {carried} / {quota} B, and {more} B beyond"),
+        }
+    }
+}
+
 /// Everything that was observed of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Observations {
@@ -114,6 +137,8 @@ pub struct Observations {
     pub sync_bytes: u64,
     /// Bytes that backups wrote.
     pub backup_bytes: u64,
+    /// What the links with a quota have carried, in a run with real processes.
+    pub metered: Vec<Metered>,
     /// What only a simulation observes.
     pub sim: Option<SimSeen>,
 }
@@ -197,6 +222,7 @@ impl Observations {
                 let acknowledged = self.ledger.acknowledged();
                 (acknowledged >= *at_least, wanted(acknowledged, *at_least))
             }
+            Expectation::QuotaKept => self.quotas(),
             Expectation::Converged { .. }
             | Expectation::NoPositiveAllergyMissing
             | Expectation::Clinical(_)
@@ -205,7 +231,11 @@ impl Observations {
             | Expectation::Availability { .. }
             | Expectation::Staleness { .. }
             | Expectation::HeldBy { .. }
-            | Expectation::QuotaKept
+            | Expectation::EverywhereWithin { .. }
+            | Expectation::Waited { .. }
+            | Expectation::CardsAfterReturn { .. }
+            | Expectation::MemoryKept { .. }
+            | Expectation::TurnedAway { .. }
             | Expectation::Rto { .. }
             | Expectation::Rpo { .. }
             | Expectation::SameTrace => {
@@ -300,6 +330,16 @@ impl Observations {
             told = Told::of(format!("{}; {}", told.en, problems.en), format!("{}；{}", told.ja, problems.ja));
         }
         (restore.ok(), told)
+    }
+
+    /// No link has carried more than its quota in a run with real processes, which is shorter than a day.
+    fn quotas(&self) -> (bool, Told) {
+        if self.metered.is_empty() {
+            return (true, nothing_to_judge("no link has a quota", "上限のある回線がない"));
+        }
+        let over = self.metered.iter().any(|link| link.carried > link.quota || link.refused > 0);
+        let told: Vec<String> = self.metered.iter().map(Metered::told).collect();
+        (!over, Told::some(&told, NAMED_MAX))
     }
 
     fn handover(&self, scenario: &Scenario, patient: &PatientAlias) -> (bool, Told) {

@@ -54,7 +54,7 @@ impl Budget {
 
     /// Returns what was used of today's.
     pub fn used(&self, now: WallMs) -> Used {
-        let day = now.0.saturating_add(DAY_BEGINS_MS) / DAY_MS;
+        let day = day_of(now);
         if self.used.day == day { self.used } else { Used { day, bytes: 0 } }
     }
 
@@ -75,6 +75,11 @@ impl Budget {
             () => Reach::NOTHING,
         }
     }
+}
+
+/// Returns the day of a moment, counted from 1970-01-01 in Japan.
+pub fn day_of(now: WallMs) -> u64 {
+    now.0.saturating_add(DAY_BEGINS_MS) / DAY_MS
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use tokio::task::{JoinSet, block_in_place};
 
 use super::asking::{self, Surroundings};
 use super::bucket_syncing::is_bucket;
+pub(crate) use super::config::METERED_EVERY;
 use super::config::{BackupConfig, PeerConfig, ReplicaConfig};
 use super::core::{Changed, Replica};
 use super::environment::Environment;
@@ -35,7 +36,7 @@ pub(crate) const SESSION_SHORT: Duration = BACKOFF_MAX;
 /// How often the indexer looks for what has arrived.
 const INDEX_EVERY: Duration = Duration::from_millis(250);
 /// How long what is written at one time is gathered before a link whose bytes are counted is used for it.
-const GATHERED_FOR: Duration = Duration::from_secs(2);
+pub(crate) const GATHERED_FOR: Duration = Duration::from_secs(2);
 /// How often everything is read, to find what rotted: first when the replica starts.
 const SCRUB_EVERY: Duration = Duration::from_secs(6 * 3_600);
 
@@ -250,14 +251,19 @@ pub(super) async fn dial(
     }
 }
 
+/// Says whether a change is something that others should know at once. Of what came `during` a meeting only what this device
+/// wrote counts: the rest came from there, as a rule.
+pub(crate) fn is_vital(me: DeviceId, changed: &Changed, during: bool) -> bool {
+    changed.name.part <= Part::Card && (!during || changed.name.device == me)
+}
+
 /// Waits until something is here that others should know at once, and a little longer, since seldom only one thing is
-/// written. Of what came during a meeting only what this device wrote counts: the rest came from there, as a rule.
+/// written.
 async fn something_vital(me: DeviceId, mut changes: broadcast::Receiver<Changed>) {
     let during = changes.len();
     for number in 0.. {
         match changes.recv().await {
-            Ok(Changed { name, .. }) if name.part > Part::Card => {}
-            Ok(Changed { name, .. }) if number < during && name.device != me => {}
+            Ok(changed) if !is_vital(me, &changed, number < during) => {}
             Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => break,
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
@@ -460,7 +466,7 @@ async fn keep_backup(
 
 impl Replica {
     /// Says whether the roster names a device.
-    pub(super) fn knows(&self, device: &DeviceId) -> bool {
+    pub(crate) fn knows(&self, device: &DeviceId) -> bool {
         self.lock().roster.certificates.of_device(device).next().is_some()
     }
 

@@ -90,7 +90,7 @@ fn missing(scenario: &Scenario, walk: &Walk<'_>, expectation: &Expectation) -> O
             "after an event 'backup', or with [backup] every = \"6h\"",
         ),
         Expectation::QuotaKept => lacks(
-            scenario.links.iter().any(|link| link.quota_bytes_per_day.is_some()),
+            scenario.links.iter().any(|link| link.quota_bytes_per_day().is_some()),
             "when a [[link]] or a [[mesh]] has 'quota-mb-per-day'",
         ),
         Expectation::NoPositiveAllergyMissing => {

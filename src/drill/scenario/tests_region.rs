@@ -77,7 +77,7 @@ fn a_mesh_links_within_areas() {
     assert_eq!(scenario.links.len(), 1 + 38 + 1, "two hubs of 20 each, and the tablet");
     let hub = |place: usize| scenario.links.iter().filter(|link| link.ends.contains(&place)).count();
     assert_eq!((hub(2), hub(3)), (20, 19), "the tablet came to the first of its area");
-    assert_eq!(scenario.links[1].quota_bytes_per_day, Some(50_000_000));
+    assert_eq!(scenario.links[1].quota_bytes_per_day(), Some(50_000_000));
     assert_eq!(
         (scenario.links[1].profile_name.as_str(), scenario.links[0].profile_name.as_str()),
         ("satellite", "satellite")

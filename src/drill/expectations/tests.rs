@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::central::central;
-use super::course::{Course, Mode, RestoreCourse, Reunion};
-use super::expectations::{Run, Twice, judge, judge_course};
-use super::judge::{Damage, Judged, Observations, SimSeen};
-use super::scenario::{Scenario, Told};
+use super::super::central::central;
+use super::super::course::{Course, Mode, RestoreCourse, Reunion};
+use super::super::judge::{Damage, Judged, Observations, SimSeen};
+use super::super::scenario::{Scenario, Told};
+use super::{Run, Twice, judge, judge_course};
 use crate::base::Digest;
 
 const HOUR: Duration = Duration::from_secs(3_600);

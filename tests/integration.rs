@@ -5,6 +5,7 @@ mod bench_heal;
 mod both_ways;
 mod bucket_sync;
 mod bundles;
+mod by_hand;
 mod cli;
 mod drill;
 mod netns;

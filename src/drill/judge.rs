@@ -119,9 +119,9 @@ pub struct Observations {
     pub before_heal: BTreeMap<ReplicaName, Status>,
     /// How each replica is at the end, by its disk.
     pub at_end: BTreeMap<ReplicaName, Status>,
-    /// What each disk holds at the end.
+    /// What each disk holds at the end, of replicas that hold their areas whole.
     pub disks: BTreeMap<ReplicaName, Disk>,
-    /// What each replica shows of each record at the end.
+    /// What each of these replicas shows of each record at the end.
     pub views: BTreeMap<ReplicaName, BTreeMap<RecordId, RecordSeen>>,
     /// The records of the patients whom the scenario names.
     pub patients: BTreeMap<PatientAlias, RecordId>,
@@ -171,7 +171,8 @@ impl Observations {
     /// Names everything that was acknowledged and that some disk lacks; a disk that could not be read lacks all.
     pub fn losses(&self, scenario: &Scenario) -> Vec<Loss> {
         let disk = |name: &ReplicaName| self.disks.get(name).cloned().unwrap_or_default();
-        let disks = scenario.replicas.iter().map(|plan| (plan.name.clone(), disk(&plan.name)));
+        let whole = scenario.replicas.iter().filter(|plan| plan.in_part.is_empty());
+        let disks = whole.map(|plan| (plan.name.clone(), disk(&plan.name)));
         self.ledger.losses(&disks.collect())
     }
 
@@ -303,7 +304,7 @@ impl Observations {
         let record = record.flatten();
         let mut told = Vec::new();
         let mut everywhere = true;
-        for plan in &scenario.replicas {
+        for plan in scenario.replicas.iter().filter(|plan| plan.in_part.is_empty()) {
             let views = self.views.get(&plan.name).into_iter().flatten();
             let wanted = views.filter(|(id, _)| record.is_none_or(|record| record == *id));
             let found: usize = wanted.map(|(_, seen)| count(seen)).sum();
@@ -430,7 +431,8 @@ impl Observations {
 }
 
 fn unseen<T>(scenario: &Scenario, seen: &BTreeMap<ReplicaName, T>) -> Vec<String> {
-    let missing = scenario.replicas.iter().filter(|plan| !seen.contains_key(&plan.name));
+    let whole = scenario.replicas.iter().filter(|plan| plan.in_part.is_empty());
+    let missing = whole.filter(|plan| !seen.contains_key(&plan.name));
     missing.map(|plan| plan.name.to_string()).collect()
 }
 

@@ -65,7 +65,7 @@ pub(super) fn in_disputes(course: &Course, section: &str, kind: &str) -> Finding
 }
 
 /// The losses of disks after which the member came back.
-pub(super) fn came_back(course: &Course) -> Vec<&RestoreCourse> {
+pub(in crate::drill) fn came_back(course: &Course) -> Vec<&RestoreCourse> {
     course.restores.iter().filter(|one| one.back.is_some()).collect()
 }
 

@@ -16,7 +16,7 @@ use super::invariants::{self, Evidence, Finding};
 use super::judge::{Judged, Observations, wanted};
 use super::scenario::{Clinical, Expectation, Scenario, Told};
 use crate::base::Digest;
-pub(super) use data::came_back;
+pub(in crate::drill) use data::came_back;
 use data::{heads_equal, in_disputes, nothing_lost, restores_complete};
 use time::{availability, converged, restored};
 

@@ -349,7 +349,7 @@ fn first_seen(world: &World<'_>, area: &Area, places: &[(LaneId, u64)]) -> Optio
         let since = |(lane, seq): &(LaneId, u64)| world.nodes[node].knowledge.since(lane, *seq);
         places.iter().map(since).collect::<Option<Vec<_>>>()?.into_iter().max()
     };
-    let nodes = (0..world.nodes.len()).filter(|node| holds(world, *node, area));
+    let nodes = (0..world.nodes.len()).filter(|node| holds(world, *node, area, Part::Card));
     nodes.filter_map(|node| at(node).map(|at| (at, node))).min()
 }
 

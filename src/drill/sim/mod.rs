@@ -43,6 +43,8 @@ mod talking;
 mod tests;
 #[cfg(test)]
 mod tests_copies;
+#[cfg(test)]
+mod tests_traffic;
 mod trace;
 mod traffic;
 mod tying;

@@ -91,11 +91,11 @@ impl Knowledge {
 
     /// Returns the sums of all that is held.
     pub(super) fn sums(&self) -> impl Iterator<Item = (&Area, Part, u64)> {
-        let of_area = |(area, sums): (&'_ Area, &[u64; Part::ALL.len()])| {
-            let sums = *sums;
-            Part::ALL.map(|part| (area, part, sums[usize::from(part.code())]))
-        };
-        self.sums.iter().flat_map(of_area).filter(|(.., sum)| *sum != 0)
+        let each = self
+            .sums
+            .iter()
+            .flat_map(|(area, sums)| Part::ALL.map(|part| (area, part, sums[usize::from(part.code())])));
+        each.filter(|(.., sum)| *sum != 0)
     }
 
     /// Returns the lanes of a part of an area of which something is held, with their sizes, in the order of their ids.

@@ -50,7 +50,10 @@ impl World<'_> {
 
     /// Counts the handshake of a conversation that begins.
     pub(super) fn count_handshake(&mut self, line: usize) {
-        self.count(line, 0, HANDSHAKE_BYTES);
+        if self.quota(line).is_some() {
+            self.recorder.sent(self.now, line, HANDSHAKE_BYTES);
+            self.count(line, 0, HANDSHAKE_BYTES);
+        }
     }
 
     /// Counts a message that leaves an end; returns what the line carries for it.

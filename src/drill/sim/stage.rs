@@ -201,8 +201,10 @@ impl World<'_> {
             self.recorder.metered(self.now, link, quota);
         }
         if before != quota {
-            // The end that dials is configured anew, and starts its conversations again.
-            self.hang_up(link);
+            // The end that dials is configured anew, and dials as after a start.
+            self.part(link);
+            self.lines[link].meeting += 1;
+            self.dial_first(link);
         }
         self.recorder.cut(self.now, link, cut);
         self.notice(link);

@@ -101,7 +101,7 @@ fn a_storm_of_a_shelter_is_turned_away_in_turns_and_all_have_their_cards() {
         [[mesh]]
         between = [\"tablet\", \"hub\"]
         shape = \"each-to-one\"
-        profile = \"weak-mobile\"
+        profile = \"satellite\"
         [[people]]
         count = 40
         at = \"hub\"

@@ -28,7 +28,6 @@ use super::syncing::{self, SessionState, Until};
 use crate::base::{DeviceId, Part};
 use crate::store::Repacked;
 use crate::store::keys::KeySource;
-use crate::sync::Reach;
 use crate::transport::{BACKOFF_MAX, Backoff, Endpoint, Guard, GuardLimits, Link, PeerKey, TransportError};
 
 /// A session that lasts longer was no failure: the next dial is made soon.
@@ -280,7 +279,7 @@ async fn dial_once(
 ) -> Result<(), ReplicaError> {
     let meter = peer.megabytes_per_day.map(|most| Meter::open(&company.replica, &peer.name, most.bytes()));
     let meter = meter.transpose()?;
-    if meter.as_ref().is_some_and(|meter| meter.reach() == Reach::NOTHING) {
+    if meter.as_ref().is_some_and(|meter| !meter.is_enough_to_meet()) {
         tracing::info!(peer = %peer.name, "today's bytes are used up: it is dialled tomorrow");
         return Ok(());
     }

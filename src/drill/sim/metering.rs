@@ -41,7 +41,7 @@ impl World<'_> {
         let [here, there] = self.grid.lines[line].ends;
         let name = self.scenario.replicas[there].name.to_string();
         let meter = Meter::open(self.nodes[here].replica.as_ref()?, &name, quota).ok();
-        let Some(meter) = meter.filter(|meter| meter.reach() != Reach::NOTHING) else {
+        let Some(meter) = meter.filter(Meter::is_enough_to_meet) else {
             self.meet_in(line, METERED_EVERY);
             return None;
         };

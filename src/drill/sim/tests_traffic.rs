@@ -41,28 +41,31 @@ fn broken(scenario: &Scenario, run: &SimRun) -> Vec<String> {
 fn island(megabytes: f64) -> Scenario {
     let sites = [replica("island", ""), replica("mainland", "")].concat();
     scenario(&format!(
-        "[clock]\nbegins = \"2026-10-05T06:00\"\nlasts = \"30h\"\n{sites}
+        "[clock]\nbegins = \"2026-10-05T12:00\"\nlasts = \"16h\"\n{sites}
         [[link]]
         between = [\"island\", \"mainland\"]
         profile = \"satellite\"
+        meets-every = \"30m\"
         quota-mb-per-day = {megabytes}
         [[people]]
-        count = 10
+        count = 6
         at = \"island\"
         [[workload]]
         at = \"island\"
         from = \"1h\"
-        until = \"17h\"
-        notes-per-hour = 40
-        arrivals-per-hour = 0.5
-        prescriptions = 0.03
+        until = \"11h\"
+        notes-per-hour = 30
+        arrivals-per-hour = 0.2
+        prescriptions = 0.01
+        allergies = 0.01
+        refutations = 0
         handovers = 0
         [[expect]]
         name = \"quota-kept\"
         [[expect]]
         name = \"everywhere-within\"
         parts = [\"card\"]
-        within = \"20m\"
+        within = \"40m\"
         [[expect]]
         name = \"waited\"
         parts = [\"notes\"]
@@ -75,16 +78,24 @@ fn island(megabytes: f64) -> Scenario {
 
 #[test]
 fn a_budget_goes_to_the_cards_and_notes_wait_for_the_next_day() {
-    let narrow = island(0.8);
+    let narrow = island(0.37);
     let one = run(&narrow, 1);
     assert_eq!(broken(&narrow, &one), [""; 0]);
-    let day = one.course.links[0].metered_days(one.course.begins_ms);
-    assert!(day.len() == 2 && day[0] > 500_000, "what there is, is used: {day:?}");
-    assert_eq!(one.trace, run(&narrow, 1).trace);
+    let days = one.course.links[0].metered_days(one.course.begins_ms);
+    assert!(days.len() == 2 && days[0] > 250_000, "what there is, is used: {days:?}");
     // With bytes enough nothing waits.
     let wide = island(50.0);
     let failing = broken(&wide, &run(&wide, 1));
     assert!(failing.len() == 1 && failing[0].starts_with("waited: "), "{failing:?}");
+}
+
+#[test]
+fn a_day_whose_bytes_are_used_up_is_not_exceeded_by_one_more_meeting() {
+    let narrowest = island(0.3);
+    let one = run(&narrowest, 1);
+    let failing = broken(&narrowest, &one);
+    assert!(!failing.iter().any(|one| one.starts_with("quota-kept")), "{failing:?}");
+    assert_eq!(one.trace, run(&narrowest, 1).trace);
 }
 
 #[test]

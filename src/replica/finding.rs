@@ -101,10 +101,8 @@ impl Replica {
             if records.len() == CANDIDATES_MAX {
                 return Ok((records, true));
             }
-            let entry = self.store().entry(&posting.lane, posting.seq)?;
-            records.extend(
-                entry.as_ref().and_then(super::index::record_of).filter(|record| met.insert(*record)),
-            );
+            let at = self.records_at(posting)?;
+            records.extend(at.into_iter().filter(|record| met.insert(*record)));
         }
         Ok((records, false))
     }
@@ -192,8 +190,7 @@ impl Replica {
                 if records.len() > CANDIDATES_MAX {
                     return Ok(records);
                 }
-                let entry = self.store().entry(&posting.lane, posting.seq)?;
-                records.extend(entry.as_ref().and_then(super::index::record_of));
+                records.extend(self.records_at(&posting)?);
             }
         }
         Ok(records)

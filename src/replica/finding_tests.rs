@@ -1,12 +1,18 @@
 //! Finding people as a reception desk does: by what somebody half remembers.
 
+use std::sync::Arc;
+
 use super::answer::FoundPatient;
 use super::core::Replica;
+use super::held_by_tests::talk;
 use super::linking_tests::register;
 use super::request::Write;
+use super::sealed_world_tests::World;
 use super::tests::{Region, author};
+use super::{knowing_tests, sealed_world_tests};
 use crate::base::RecordId;
 use crate::record::linking::TieKind;
+use crate::store::MemoryStore;
 
 fn found(replica: &Replica, text: &str) -> Vec<FoundPatient> {
     replica.find(text, 10).unwrap().patients
@@ -64,4 +70,32 @@ fn people_of_one_name_are_told_apart_and_linked_records_are_one_person() {
     expected.sort();
     assert_eq!(both, expected);
     assert!(joined[0].last_seen.is_some(), "whichever of the records it was written in");
+}
+
+/// A clone of a device forks its lane: the trunk ends before the fork, and whoever was registered behind its end stands in a branch.
+#[test]
+fn people_in_the_branches_of_a_forked_lane_are_found() {
+    let world = World::new(9);
+    let all = knowing_tests::region(&world);
+    knowing_tests::hear_all(&all);
+    let clone = knowing_tests::replica_on(Arc::new(MemoryStore::new()), &world, 1);
+    talk(&all[0], &clone, usize::MAX);
+    let add = |replica: &Replica, name| knowing_tests::register(replica, name, "shared/miura");
+    let one = add(&all[1], "鈴木 一郎");
+    let other = add(&clone, "高橋 三郎");
+    let note = Write::Note { text: "発熱。".into(), title: None };
+    all[1].write(&one, note, sealed_world_tests::author()).unwrap();
+    talk(&all[0], &all[1], usize::MAX);
+    all[0].index_step().unwrap();
+    talk(&all[0], &clone, usize::MAX);
+    assert!(all[0].lanes().values().any(|state| state.fork.is_some()), "the clone has forked a lane");
+    for rebuilt in [false, true] {
+        assert_eq!(records(&all[0], "鈴木 一郎"), [one], "index rebuilt: {rebuilt}");
+        assert_eq!(records(&all[0], "高橋 三郎"), [other], "index rebuilt: {rebuilt}");
+        assert_eq!(all[0].record_named(&other.to_string()).unwrap(), other);
+        let everybody = all[0].records().unwrap();
+        assert!(everybody.contains(&one) && everybody.contains(&other), "{everybody:?}");
+        all[0].index_step().unwrap();
+        all[0].store().rebuild_index().unwrap();
+    }
 }

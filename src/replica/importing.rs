@@ -49,11 +49,8 @@ struct StoredPatients<'a>(&'a Replica);
 impl KnownPatients for StoredPatients<'_> {
     fn by_id(&self, id: &str) -> Vec<PatientBinding> {
         let postings = self.0.entries_with_patient(id).unwrap_or_default();
-        let records: BTreeSet<RecordId> = postings
-            .iter()
-            .filter_map(|posting| self.0.store().entry(&posting.lane, posting.seq).ok().flatten())
-            .filter_map(|entry| super::index::record_of(&entry))
-            .collect();
+        let records: BTreeSet<RecordId> =
+            postings.iter().filter_map(|posting| self.0.records_at(posting).ok()).flatten().collect();
         let mut bindings: Vec<PatientBinding> = Vec::new();
         for record in records {
             let Ok((facts, _)) = self.0.facts(&record) else { continue };

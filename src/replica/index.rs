@@ -53,6 +53,17 @@ pub(super) fn record_of(entry: &Entry) -> Option<RecordId> {
     }
 }
 
+/// Returns the records that an entry is about, those of the entries that it carries included.
+fn records_of(entry: &Entry) -> Vec<RecordId> {
+    match entry.kind {
+        EntryKind::CARRY => {
+            let carried = CarryBody::read(&entry.body).map(|body| body.carried).unwrap_or_default();
+            carried.iter().filter_map(|carried| record_of(&carried.entry)).collect()
+        }
+        _ => record_of(entry).into_iter().collect(),
+    }
+}
+
 /// Says whether an entry is of a kind that is about a record.
 pub(super) fn is_about_a_record(entry: &Entry) -> bool {
     entry.kind == EntryKind::FACTS || entry.kind == EntryKind::CHART
@@ -150,9 +161,11 @@ impl Replica {
         loop {
             let me = self.me().device;
             let Inner { tail, lanes, .. } = &mut *inner;
-            let is_own = |run: &Run| lanes.get(&run.lane).is_some_and(|state| state.name.device == me);
             inner.coverage = tail.refresh(&*self.store, &|run: &Run| {
-                self.tally().count(run, is_own(run));
+                // Branches, which begin where the trunk ends, are not counted.
+                if let Some(state) = lanes.get(&run.lane).filter(|state| run.start < state.size()) {
+                    self.tally().count(run, state.name.device == me);
+                }
                 remembered(run, terms_of)
             })?;
             if inner.coverage == Coverage::Complete {
@@ -185,6 +198,23 @@ impl Replica {
     /// Finds the entries that hold a Patient of this resource id.
     pub(super) fn entries_with_patient(&self, id: &str) -> Result<Vec<Posting>, ReplicaError> {
         self.find_term(&patient_term(id))
+    }
+
+    /// Returns the records that the entries at a place are about: one in a trunk, what it carries, and in the branches of a
+    /// forked lane all that stand there.
+    ///
+    /// # Errors
+    /// When the store fails, or the entry cannot be read.
+    pub(super) fn records_at(&self, place: &Posting) -> Result<Vec<RecordId>, ReplicaError> {
+        if let Some(entry) = self.store.entry(&place.lane, place.seq)? {
+            return Ok(records_of(&entry));
+        }
+        let inner = self.lock();
+        let fork = inner.lanes.get(&place.lane).and_then(|state| state.fork.as_ref());
+        let entries = fork.iter().flat_map(|fork| &fork.branches).filter_map(|branch| {
+            branch.entries.get(usize::try_from(place.seq.checked_sub(branch.start)?).ok()?)
+        });
+        Ok(entries.flat_map(records_of).collect())
     }
 
     fn find_term(&self, term: &TokenInput) -> Result<Vec<Posting>, ReplicaError> {

@@ -26,6 +26,8 @@ pub mod bundling;
 mod carding;
 #[cfg(test)]
 mod carding_tests;
+#[cfg(test)]
+mod carriers_tests;
 pub mod chart_apart;
 pub mod chart_marks;
 pub mod chart_shown;

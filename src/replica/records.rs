@@ -259,15 +259,20 @@ impl Replica {
         Ok(records)
     }
 
-    /// Reads every entry of every trunk, lane by lane.
+    /// Reads every entry, lane by lane: trunks, and what stands in the branches of forked lanes.
     ///
     /// # Errors
     /// When the store fails, or a run is damaged.
     pub fn scan(&self, mut each: impl FnMut(&LaneName, u64, &Entry)) -> Result<(), ReplicaError> {
-        self.lanes().values().try_for_each(|state| self.scan_lane(state, 0, &mut each))
+        for state in self.lanes().values() {
+            self.scan_lane(state, 0, &mut each)?;
+            let disputed = state.disputed().map(|(_, seq, entry)| (seq, entry));
+            state.agreed_tail().chain(disputed).for_each(|(seq, entry)| each(&state.name, seq, entry));
+        }
+        Ok(())
     }
 
-    /// Reads every entry that can be read, and counts the damaged runs.
+    /// Reads every entry of every trunk that can be read, and counts the damaged runs.
     ///
     /// # Errors
     /// When the store fails otherwise than by damaged runs.
@@ -406,14 +411,19 @@ impl Replica {
                 carried_into: None,
             }));
         }
+        let mut carries = Vec::new();
         let inner = self.lock();
         for (lane, state) in
             inner.lanes.iter().filter(|(_, state)| state.fork.is_some() && is_wanted(&state.name))
         {
+            let known_here = |seq: u64| is_known(lane, seq);
             let agreed = state.agreed_tail().map(|(seq, entry)| (seq, entry, Standing::Verified));
             let disputed = state.disputed().map(|(_, seq, entry)| (seq, entry, Standing::Disputed));
+            let carrying = state.agreed_tail().filter(|(_, entry)| entry.kind == EntryKind::CARRY);
+            let carrying = carrying.filter(|(seq, _)| known_here(*seq));
+            carries.extend(carrying.map(|(seq, entry)| (state.name.clone(), seq, entry.clone())));
             let about = |entry: &Entry| super::index::record_of(entry) == Some(*record);
-            let here = |(seq, entry, _): &(u64, &Entry, Standing)| about(entry) && is_known(lane, *seq);
+            let here = |(seq, entry, _): &(u64, &Entry, Standing)| about(entry) && known_here(*seq);
             found.extend(agreed.chain(disputed).filter(here).map(|(seq, entry, standing)| Found {
                 lane: *lane,
                 name: state.name.clone(),
@@ -422,6 +432,10 @@ impl Replica {
                 standing,
                 carried_into: None,
             }));
+        }
+        drop(inner);
+        for (name, seq, entry) in carries {
+            found.extend(self.carried(&name, seq, &entry, record));
         }
         Ok(found)
     }

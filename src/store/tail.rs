@@ -94,11 +94,10 @@ impl Tail {
                 if self.must_catch_up() {
                     return Ok(Coverage::Behind);
                 }
-                if arrival.start == arrival.end {
-                    self.last = arrival.no;
-                    continue;
-                }
-                let (parts, lost) = arrived(store, &arrival)?;
+                let (parts, lost) = match arrival.start == arrival.end {
+                    true => (branches(store, &arrival)?, None),
+                    false => arrived(store, &arrival)?,
+                };
                 for part in &parts {
                     self.insert(store, arrival.no, part, extract(part));
                 }
@@ -211,7 +210,13 @@ fn arrived(store: &dyn Store, arrival: &Arrival) -> Result<(Vec<Run>, Option<Dam
     Ok((parts, None))
 }
 
-/// Finds a token in the index and the tail together, sorted.
+/// Reads the branches that a lane has since a fork of it arrived: what stands there is in no run.
+fn branches(store: &dyn Store, arrival: &Arrival) -> Result<Vec<Run>, StoreError> {
+    let fork = store.lane(&arrival.lane)?.and_then(|state| state.fork);
+    Ok(fork.map(|fork| fork.branches).unwrap_or_default())
+}
+
+/// Finds a token in the index and the tail together, sorted. In a forked lane several entries may stand at one place.
 ///
 /// A damaged index block gives what the tail has, and says that the index has to be rebuilt.
 ///

@@ -124,7 +124,7 @@ fn a_storm_of_a_shelter_is_turned_away_in_turns_and_all_have_their_cards() {
         [[expect]]
         name = \"cards-after-return\"
         at = \"tablet\"
-        within = \"10s\"
+        within = \"15s\"
         share = 1.0
         [[expect]]
         name = \"turned-away\"

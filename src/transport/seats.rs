@@ -239,10 +239,10 @@ mod tests {
         let mut seats = Seats::new(limits());
         let held: Vec<SeatId> =
             (1..5).map(|n| seats.take(s(n.into()), key(n), HERE, true).unwrap().seat).collect();
+        assert_eq!(seats.take(s(20), key(8), HERE, false).unwrap_err().why, Refusal::LinksFull);
         assert_eq!(seats.take(s(20), key(9), HERE, true).unwrap_err().why, Refusal::LinksFull);
         seats.in_sync(held[2], true);
         seats.in_sync(held[1], true);
-        assert_eq!(seats.take(s(20), key(8), HERE, false).unwrap_err().why, Refusal::LinksFull);
         let seated = seats.take(s(20), key(9), HERE, true).unwrap();
         let (left, turned) = seated.leaves.unwrap();
         assert_eq!((left, turned.why), (held[1], Refusal::MadeRoom));

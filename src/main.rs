@@ -9,5 +9,6 @@ use musubi::cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    cli::memory::in_ordinary_pages();
     cli::panic::guarded(|| cli::run(std::env::args_os()))
 }

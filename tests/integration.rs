@@ -2,6 +2,7 @@
 
 mod backup_s3;
 mod bench_heal;
+mod bench_held;
 mod both_ways;
 mod bucket_sync;
 mod bundles;

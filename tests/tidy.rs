@@ -35,7 +35,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("comfy_table", &["cli"]),
     ("mimalloc", &["main.rs"]),
-    ("nix", &["bench"]),
+    ("nix", &["bench", "cli/memory.rs"]),
     ("fast_qr", &["bundle/qr.rs"]),
     ("rqrr", &["bundle/qr.rs"]),
 ];

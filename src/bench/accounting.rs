@@ -91,10 +91,29 @@ impl PeakWatch {
     }
 }
 
-/// The peak of a process in KiB (`VmHWM`); none when it has ended, or where there is no `/proc`.
+/// Returns the memory that a process holds now, and the most that it has held, in bytes; 0 where the system does not tell.
+pub fn memory_of(process: u32) -> (u64, u64) {
+    let told = |name| told_of(process, name).unwrap_or(0) * 1024;
+    (told("VmRSS:"), told("VmHWM:"))
+}
+
+/// Returns the CPU time of the calling thread, user and system.
+///
+/// # Errors
+/// [`StepFailure`] when the system does not tell.
+pub fn thread_cpu() -> Result<Duration, StepFailure> {
+    let time = ClockId::CLOCK_THREAD_CPUTIME_ID.now();
+    time.map(Duration::from).map_err(|error| StepFailure::of("asking what a thread costs", error))
+}
+
+/// The peak of a process in KiB; none when it has ended, or where there is no `/proc`.
 fn peak_of(process: u32) -> Option<u64> {
+    told_of(process, "VmHWM:")
+}
+
+fn told_of(process: u32, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }
 

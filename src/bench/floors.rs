@@ -38,18 +38,27 @@ pub fn floors(folder: &Path) -> io::Result<Floors> {
     let begun = Instant::now();
     let right = (0..SIGNATURES).filter(|_| public.verify(&message, &signature).is_ok()).count();
     let verified_per_s = right as f64 / begun.elapsed().as_secs_f64();
+    let mut took = fdatasyncs(folder, SYNCS)?;
+    took.sort_by(f64::total_cmp);
+    Ok(Floors { verified_per_s, sync_ms: took[SYNCS / 2] })
+}
+
+/// Times appends of 4 KiB with an `fdatasync` each, in milliseconds.
+///
+/// # Errors
+/// When the disk cannot be written.
+pub fn fdatasyncs(folder: &Path, times: usize) -> io::Result<Vec<f64>> {
     let path = folder.join("floor");
     let mut file = File::create(&path)?;
-    let mut took = Vec::with_capacity(SYNCS);
-    for _ in 0..SYNCS {
+    let mut took = Vec::with_capacity(times);
+    for _ in 0..times {
         let begun = Instant::now();
         file.write_all(&[1; SYNC_BYTES])?;
         file.sync_data()?;
         took.push(begun.elapsed().as_secs_f64() * 1e3);
     }
     std::fs::remove_file(path)?;
-    took.sort_by(f64::total_cmp);
-    Ok(Floors { verified_per_s, sync_ms: took[SYNCS / 2] })
+    Ok(took)
 }
 
 /// Counts the bytes of everything that is written into it, and those of it packed by gzip at level 6.

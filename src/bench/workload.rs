@@ -16,9 +16,9 @@ pub const RESOURCES: u64 = 46;
 /// Of so many records that are edited, one is edited on both sides.
 const SHARED_EVERY: u64 = 10;
 /// Under this address the invented hospital numbers its patients.
-const SYSTEM: &str = "urn:musubi:bench:patients";
+pub(super) const SYSTEM: &str = "urn:musubi:bench:patients";
 
-const SUBSTANCES: [&str; 10] = [
+pub(super) const SUBSTANCES: [&str; 10] = [
     "ペニシリン",
     "そば",
     "卵",
@@ -30,7 +30,7 @@ const SUBSTANCES: [&str; 10] = [
     "えび",
     "キシロカイン",
 ];
-const DRUGS: [[&str; 2]; 10] = [
+pub(super) const DRUGS: [[&str; 2]; 10] = [
     ["アムロジピンOD錠5mg", "2171022F4017"],
     ["ワーファリン錠1mg", "3332001F1024"],
     ["メトホルミン塩酸塩錠250mg", "3962002F2027"],
@@ -42,7 +42,7 @@ const DRUGS: [[&str; 2]; 10] = [
     ["センノシド錠12mg", "2354003F2340"],
     ["酸化マグネシウム錠330mg", "2344009F2031"],
 ];
-const ILLS: [[&str; 2]; 8] = [
+pub(super) const ILLS: [[&str; 2]; 8] = [
     ["高血圧症", "I10"],
     ["2型糖尿病", "E11"],
     ["心房細動", "I48"],

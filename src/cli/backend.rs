@@ -138,8 +138,13 @@ impl From<ReplicaError> for Failure {
     }
 }
 
+/// Most threads beside those that run tasks: each that waits for the disk or the replica needs one, and keeps some megabytes
+/// of compression contexts and freed memory to itself. What finds none waits.
+const WAITING_THREADS_MAX: usize = 8;
+
 pub(super) fn runtime() -> Result<Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(WAITING_THREADS_MAX)
         .enable_all()
         .build()
         .map_err(|error| Failure::not_done(format!("starting threads: {error}")))

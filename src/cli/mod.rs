@@ -16,6 +16,7 @@ pub mod engine;
 pub mod failure;
 pub mod key;
 pub mod logging;
+pub mod memory;
 pub mod outcome;
 pub mod panic;
 pub mod progress;

@@ -5,14 +5,14 @@
 //!
 //! ```text
 //! 0        4              8
-//! "MSF1"   plain length   zstd frame (level 3) of the plain form, to the end
+//! "MSF1"   plain length   zstd frame of the plain form, to the end
 //!          (u32, BE)
 //! ```
 //!
 //! A reader believes no length: inflation stops at the declared length, which is at most
 //! `RUN_PLAIN_BYTES_MAX`, and memory grows with what is really there.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Read as _};
 
 use zstd::bulk::{Compressor, Decompressor};
@@ -23,7 +23,8 @@ use crate::base::limits::{RUN_BYTES_MAX, RUN_PLAIN_BYTES_MAX};
 
 const MAGIC: &[u8; 4] = b"MSF1";
 const HEADER_BYTES: usize = 8;
-const ZSTD_LEVEL: i32 = 3;
+/// Runs of these sizes are packed as well at 1 as at 3, and quicker.
+const ZSTD_LEVEL: i32 = 1;
 /// Largest zstd window that a reader provides, as a power of two: the first that holds `RUN_PLAIN_BYTES_MAX`.
 const ZSTD_WINDOW_LOG_MAX: u32 = RUN_PLAIN_BYTES_MAX.next_power_of_two().trailing_zeros();
 
@@ -40,6 +41,8 @@ thread_local! {
     /// Contexts are some megabytes to set up and clear, more work than most runs are; they know nothing of the run before.
     static PACKER: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
     static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+    /// Memory for the plain form, which is needed only on the way.
+    static PLAIN: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Why bytes are not a run.
@@ -89,10 +92,12 @@ pub fn decode_plain(plain: &[u8]) -> Result<Run, FrameError> {
 
 /// Packs a run as a frame.
 pub fn pack(run: &Run) -> Vec<u8> {
-    let plain = encode_plain(run);
-    let packed = with_packer(|packer| packer.compress(&plain)).expect("the output buffer fits any input");
-    let length = u32::try_from(plain.len()).expect("a run has less than 4 GiB");
-    [MAGIC.as_slice(), &length.to_be_bytes(), &packed].concat()
+    with_plain(|plain| {
+        minicbor::encode(run, &mut *plain).expect("writing to a Vec cannot fail");
+        let packed = with_packer(|packer| packer.compress(plain)).expect("the output buffer fits any input");
+        let length = u32::try_from(plain.len()).expect("a run has less than 4 GiB");
+        [MAGIC.as_slice(), &length.to_be_bytes(), &packed].concat()
+    })
 }
 
 /// Unpacks a frame; its signatures are not checked here.
@@ -100,6 +105,25 @@ pub fn pack(run: &Run) -> Vec<u8> {
 /// # Errors
 /// [`FrameError`] says what is wrong.
 pub fn unpack(frame: &[u8]) -> Result<Run, FrameError> {
+    let (packed, length) = opened(frame)?;
+    inflated(packed, length, decode_plain)
+}
+
+/// Unpacks a frame of which a seal has proven that this program packed it: so its plain form is canonical.
+///
+/// # Errors
+/// [`FrameError`] says what is wrong.
+pub fn unpack_own(frame: &[u8]) -> Result<Run, FrameError> {
+    let (packed, length) = opened(frame)?;
+    inflated(packed, length, |plain| {
+        let run: Run = minicbor::decode(plain).map_err(CborError::Malformed)?;
+        run.check_shape()?;
+        Ok(run)
+    })
+}
+
+/// Reads the head of a frame: what is packed, and how long it is inflated.
+fn opened(frame: &[u8]) -> Result<(&[u8], usize), FrameError> {
     let (header, packed) = frame.split_at_checked(HEADER_BYTES).ok_or(FrameError::Header)?;
     let (magic, length) = header.split_at(MAGIC.len());
     if magic != MAGIC {
@@ -109,25 +133,30 @@ pub fn unpack(frame: &[u8]) -> Result<Run, FrameError> {
     if length > RUN_PLAIN_BYTES_MAX {
         return Err(FrameError::TooLarge(length));
     }
-    decode_plain(&inflate(packed, length)?)
+    Ok((packed, length))
 }
 
-/// Inflates exactly one zstd frame that gives exactly `length` bytes.
-fn inflate(packed: &[u8], length: usize) -> Result<Vec<u8>, FrameError> {
-    match inflate_at_once(packed, length) {
-        Some(plain) => Ok(plain),
-        None => inflate_by_steps(packed, length),
-    }
+/// Inflates exactly one zstd frame that gives exactly `length` bytes, and reads them.
+fn inflated<T>(
+    packed: &[u8],
+    length: usize,
+    read: impl FnOnce(&[u8]) -> Result<T, FrameError>,
+) -> Result<T, FrameError> {
+    with_plain(|plain| match inflate_at_once(packed, length, plain) {
+        Some(()) => read(plain),
+        None => read(&inflate_by_steps(packed, length)?),
+    })
 }
 
 /// Inflates what is one frame of an ordinary run, with a context that is kept; none for all else, whatever it is.
-fn inflate_at_once(packed: &[u8], length: usize) -> Option<Vec<u8>> {
+fn inflate_at_once(packed: &[u8], length: usize, plain: &mut Vec<u8>) -> Option<()> {
     let is_one = zstd::zstd_safe::find_frame_compressed_size(packed).ok() == Some(packed.len());
     if length > AT_ONCE_BYTES_MAX || !is_one {
         return None;
     }
-    let plain = with_unpacker(|unpacker| unpacker.decompress(packed, length)).ok()?;
-    (plain.len() == length).then_some(plain)
+    plain.reserve(length);
+    let made = with_unpacker(|unpacker| unpacker.decompress_to_buffer(packed, plain)).ok()?;
+    (made == length && plain.len() == length).then_some(())
 }
 
 fn inflate_by_steps(packed: &[u8], length: usize) -> Result<Vec<u8>, FrameError> {
@@ -144,6 +173,17 @@ fn inflate_by_steps(packed: &[u8], length: usize) -> Result<Vec<u8>, FrameError>
         0 => Ok(plain),
         tail => Err(FrameError::Tail(tail)),
     }
+}
+
+/// Gives empty memory for a plain form, and keeps it for the next one unless it has become large.
+fn with_plain<T>(use_it: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    let mut plain = PLAIN.take();
+    let used = use_it(&mut plain);
+    if plain.capacity() <= 2 * AT_ONCE_BYTES_MAX {
+        plain.clear();
+        PLAIN.set(plain);
+    }
+    used
 }
 
 fn with_packer<T>(pack: impl FnOnce(&mut Compressor<'static>) -> io::Result<T>) -> io::Result<T> {

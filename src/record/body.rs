@@ -3,8 +3,13 @@
 //! A body is checked here once, completely; what passes can be shown for ever. Nothing but the bytes decides:
 //! no clock, no certificate, no other entry.
 
+use std::borrow::Cow;
+use std::fmt;
+
+use minicbor::{Decode, Encode};
+
 use super::json;
-use super::statement::{Act, FactsBody, FollowRef, Salt, Statement};
+use super::statement::{Act, FactsBody, FollowRef, Informant, Salt};
 use crate::base::cbor::{self, CborError};
 use crate::base::limits::{
     AUTHOR_BYTES_MAX, ENTRY_BYTES_MAX, FOLLOWS_MAX, REASON_BYTES_MAX, SOURCE_BYTES_MAX,
@@ -60,13 +65,75 @@ pub enum StatementProblem {
     ResourceType,
 }
 
-/// What a statement's resource is called, as its text says.
+/// What the indexer reads of a body that was checked completely: nothing of it is copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResourceNames {
-    /// Its type.
-    pub resource_type: String,
-    /// Its id, where it has one.
-    pub id: Option<String>,
+pub struct NamedFacts<'b> {
+    /// The record.
+    pub record: RecordId,
+    /// The resources of its statements, in order.
+    pub resources: Vec<NamedResource<'b>>,
+}
+
+/// A statement's resource, and what it is called.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NamedResource<'b> {
+    /// The type that its text says.
+    pub resource_type: Cow<'b, str>,
+    /// The id that its text says, where it has one.
+    pub id: Option<Cow<'b, str>>,
+    /// The resource, as canonical JSON text.
+    pub text: &'b str,
+}
+
+/// Shows the type and none of the content, which is about a patient.
+impl fmt::Debug for NamedResource<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NamedResource({})", self.resource_type)
+    }
+}
+
+/// A body whose texts stay where they are; encoded as a [`FactsBody`] is.
+#[derive(Encode, Decode)]
+#[cbor(array)]
+struct Facts<'b> {
+    #[n(0)]
+    version: u8,
+    #[n(1)]
+    salt: Salt,
+    #[n(2)]
+    record: RecordId,
+    #[n(3)]
+    time: Hlc,
+    #[b(4)]
+    author: By<'b>,
+    #[b(5)]
+    source: Option<&'b str>,
+    #[b(6)]
+    statements: Vec<Stated<'b>>,
+}
+
+#[derive(Encode, Decode)]
+#[cbor(array)]
+struct By<'b> {
+    #[b(0)]
+    name: &'b str,
+    #[b(1)]
+    role: &'b str,
+}
+
+#[derive(Encode, Decode)]
+#[cbor(array)]
+struct Stated<'b> {
+    #[n(0)]
+    act: Act,
+    #[n(1)]
+    informant: Informant,
+    #[n(2)]
+    follows: Vec<FollowRef>,
+    #[b(3)]
+    reason: Option<&'b str>,
+    #[b(4)]
+    resource: &'b str,
 }
 
 impl FactsBody {
@@ -91,20 +158,30 @@ impl FactsBody {
     /// # Errors
     /// [`BodyError`] naming the first rule that is broken.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BodyError> {
-        Self::named_from_bytes(bytes).map(|(body, _)| body)
-    }
-
-    /// Reads and checks a body completely, and tells the type and the id of each statement's resource.
-    ///
-    /// # Errors
-    /// [`BodyError`] naming the first rule that is broken.
-    pub fn named_from_bytes(bytes: &[u8]) -> Result<(Self, Vec<ResourceNames>), BodyError> {
         if bytes.len() > ENTRY_BYTES_MAX {
             return Err(BodyError::Size(bytes.len()));
         }
         let body: FactsBody = cbor::from_canonical(bytes)?;
-        let names = body.checked()?;
-        Ok((body, names))
+        body.check()?;
+        Ok(body)
+    }
+
+    /// Checks a body completely, and tells what its resources are called.
+    ///
+    /// # Errors
+    /// As [`FactsBody::from_bytes`].
+    pub fn named(bytes: &[u8]) -> Result<NamedFacts<'_>, BodyError> {
+        if bytes.len() > ENTRY_BYTES_MAX {
+            return Err(BodyError::Size(bytes.len()));
+        }
+        let facts: Facts<'_> = cbor::from_canonical(bytes)?;
+        let By { name, role } = facts.author;
+        check_head(facts.version, (name, role), facts.source, facts.statements.len())?;
+        let resources = facts.statements.iter().enumerate().map(|(index, it)| {
+            let named = check_statement(it.act, &it.follows, it.reason, it.resource);
+            named.map_err(|problem| BodyError::Statement { index, problem })
+        });
+        Ok(NamedFacts { record: facts.record, resources: resources.collect::<Result<_, _>>()? })
     }
 
     /// Checks everything but the encoded size; writers call it before they append.
@@ -112,56 +189,66 @@ impl FactsBody {
     /// # Errors
     /// [`BodyError`] naming the first rule that is broken.
     pub fn check(&self) -> Result<(), BodyError> {
-        self.checked().map(|_| ())
+        let author = (self.author.name.as_str(), self.author.role.as_str());
+        check_head(self.version, author, self.source.as_deref(), self.statements.len())?;
+        self.statements.iter().enumerate().try_for_each(|(index, it)| {
+            let named = check_statement(it.act, &it.follows, it.reason.as_deref(), &it.resource);
+            named.map(drop).map_err(|problem| BodyError::Statement { index, problem })
+        })
     }
+}
 
-    fn checked(&self) -> Result<Vec<ResourceNames>, BodyError> {
-        if self.version != FactsBody::VERSION {
-            return Err(BodyError::Version(self.version));
-        }
-        if self.statements.is_empty() || self.statements.len() > STATEMENTS_PER_ENTRY_MAX {
-            return Err(BodyError::Statements(self.statements.len()));
-        }
-        check_text(&self.author.name, AUTHOR_BYTES_MAX, "author name")?;
-        check_text(&self.author.role, AUTHOR_BYTES_MAX, "author role")?;
-        if let Some(source) = &self.source {
-            check_text(source, SOURCE_BYTES_MAX, "source")?;
-        }
-        let checked = self.statements.iter().enumerate().map(|(index, statement)| {
-            check_statement(statement).map_err(|problem| BodyError::Statement { index, problem })
-        });
-        checked.collect()
+/// Checks what is not a statement.
+fn check_head(
+    version: u8,
+    (name, role): (&str, &str),
+    source: Option<&str>,
+    statements: usize,
+) -> Result<(), BodyError> {
+    if version != FactsBody::VERSION {
+        return Err(BodyError::Version(version));
     }
+    if statements == 0 || statements > STATEMENTS_PER_ENTRY_MAX {
+        return Err(BodyError::Statements(statements));
+    }
+    check_text(name, AUTHOR_BYTES_MAX, "author name")?;
+    check_text(role, AUTHOR_BYTES_MAX, "author role")?;
+    source.map_or(Ok(()), |source| check_text(source, SOURCE_BYTES_MAX, "source"))
 }
 
 fn check_text(text: &str, bytes_max: usize, name: &'static str) -> Result<(), BodyError> {
     if text.is_empty() || text.len() > bytes_max { Err(BodyError::Text(name)) } else { Ok(()) }
 }
 
-fn check_statement(statement: &Statement) -> Result<ResourceNames, StatementProblem> {
-    if statement.follows.len() > FOLLOWS_MAX {
+fn check_statement<'b>(
+    act: Act,
+    follows: &[FollowRef],
+    reason: Option<&str>,
+    resource: &'b str,
+) -> Result<NamedResource<'b>, StatementProblem> {
+    if follows.len() > FOLLOWS_MAX {
         return Err(StatementProblem::TooManyFollows);
     }
     let place = |follow: &FollowRef| (follow.lane, follow.seq, follow.index);
-    if statement.follows.windows(2).any(|pair| place(&pair[0]) >= place(&pair[1])) {
+    if follows.windows(2).any(|pair| place(&pair[0]) >= place(&pair[1])) {
         return Err(StatementProblem::FollowOrder);
     }
-    let reason = statement.reason.as_deref().unwrap_or_default();
-    let needed = statement.act == Act::Refute;
+    let reason = reason.unwrap_or_default();
+    let needed = act == Act::Refute;
     if reason.len() > REASON_BYTES_MAX || (needed && reason.trim().is_empty()) {
         return Err(StatementProblem::Reason);
     }
-    match json::canonical_strings(&statement.resource, ["resourceType", "id"]) {
-        Some([Some(resource_type), id]) => Ok(ResourceNames { resource_type, id }),
+    match json::canonical_strings(resource, ["resourceType", "id"]) {
+        Some([Some(resource_type), id]) => Ok(NamedResource { resource_type, id, text: resource }),
         Some([None, _]) => Err(StatementProblem::ResourceType),
-        None if json::is_canonical(&statement.resource) => Err(StatementProblem::ResourceType),
+        None if json::is_canonical(resource) => Err(StatementProblem::ResourceType),
         None => Err(StatementProblem::NotCanonical),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::statement::{Author, Informant, LeafCheck, Salt};
+    use super::super::statement::{Author, LeafCheck, Statement};
     use super::*;
     use crate::base::id::hex;
     use crate::base::{Hlc, LaneId, RecordId, WallMs};
@@ -187,8 +274,13 @@ mod tests {
     fn problem(change: impl FnOnce(&mut Statement)) -> StatementProblem {
         let mut body = body();
         change(&mut body.statements[0]);
-        match FactsBody::from_bytes(&body.to_bytes()) {
-            Err(BodyError::Statement { index: 0, problem }) => problem,
+        let bytes = body.to_bytes();
+        let named = FactsBody::named(&bytes).map_err(|error| error.to_string());
+        match FactsBody::from_bytes(&bytes) {
+            Err(BodyError::Statement { index: 0, problem }) => {
+                assert_eq!(named.unwrap_err(), BodyError::Statement { index: 0, problem }.to_string());
+                problem
+            }
             Err(other) => panic!("{other}"),
             Ok(_) => panic!("accepted"),
         }
@@ -211,6 +303,26 @@ mod tests {
         );
         assert_eq!(hex(&body().to_bytes()), golden);
         assert_eq!(FactsBody::from_bytes(&body().to_bytes()).unwrap(), body());
+    }
+
+    #[test]
+    fn what_is_read_in_place_is_what_is_read() {
+        let mut body = body();
+        body.source = Some("urn:a".to_owned());
+        let resource = r#"{"id":"x","resourceType":"Patient"}"#.to_owned();
+        let patient = Statement { act: Act::Assert, reason: None, resource, ..body.statements[0].clone() };
+        body.statements.push(patient);
+        let bytes = body.to_bytes();
+        let NamedFacts { record, resources } = FactsBody::named(&bytes).unwrap();
+        assert_eq!(record, body.record);
+        let texts: Vec<&str> = resources.iter().map(|resource| resource.text).collect();
+        assert_eq!(texts, body.statements.iter().map(|one| one.resource.as_str()).collect::<Vec<_>>());
+        let names: Vec<_> = resources.iter().map(|one| (&*one.resource_type, one.id.as_deref())).collect();
+        assert_eq!(names, [("AllergyIntolerance", None), ("Patient", Some("x"))]);
+        assert!(FactsBody::named(&[&bytes[..], &[0]].concat()).is_err(), "a tail");
+        let long = [&bytes[..1], &[0x18, 0x01], &bytes[2..]].concat();
+        assert!(matches!(FactsBody::named(&long), Err(BodyError::Cbor(CborError::NotCanonical))));
+        assert!(!format!("{resources:?}").contains('卵'));
     }
 
     #[test]

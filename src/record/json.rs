@@ -9,6 +9,9 @@
 //! [`JSON_DEPTH_MAX`], numbers that other readers would turn into infinity, trailing text. So every canonical
 //! text is readable by every JSON reader, and a statement that was accepted can be viewed for ever.
 
+use std::borrow::Cow;
+
+use super::json_quick;
 use super::json_reader::Reader;
 use crate::base::limits::JSON_DEPTH_MAX;
 
@@ -93,12 +96,33 @@ pub fn top_strings<const N: usize>(text: &str, keys: [&str; N]) -> Result<[Optio
 
 /// Reads string members of the outermost object of a text that is its own canonical form, in one reading: none when it is
 /// no such text, or no object.
-pub fn canonical_strings<const N: usize>(text: &str, keys: [&str; N]) -> Option<[Option<String>; N]> {
+pub fn canonical_strings<'a, const N: usize>(
+    text: &'a str,
+    keys: [&str; N],
+) -> Option<[Option<Cow<'a, str>>; N]> {
     let mut found = [const { None }; N];
-    let mut out = Vec::with_capacity(text.len());
+    let see = |key: &str, value: &'a str| {
+        if let Some(place) = keys.iter().position(|wanted| *wanted == key) {
+            found[place] = string_of(value);
+        }
+    };
+    if json_quick::members(text, see).is_some() {
+        return Some(found);
+    }
+    let (mut found, mut out) = ([const { None }; N], Vec::with_capacity(text.len()));
     let see = |key: &str, value: &[u8]| take_string(&mut found, &keys, key, value);
     Reader::new(text).object(&mut out, see).ok()?;
-    (out == text.as_bytes()).then_some(found)
+    (out == text.as_bytes()).then_some(found.map(|found| found.map(Cow::Owned)))
+}
+
+/// The meaning of a string as it is written; none of any other value.
+fn string_of(value: &str) -> Option<Cow<'_, str>> {
+    let inner = value.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') {
+        serde_json::from_str(value).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(inner))
+    }
 }
 
 fn take_string<const N: usize>(found: &mut [Option<String>; N], keys: &[&str; N], key: &str, value: &[u8]) {
@@ -186,10 +210,52 @@ mod tests {
     }
 
     #[test]
+    fn what_only_resembles_canonical_text_is_left_to_the_full_reader() {
+        let deep = |depth: usize| format!("{{\"a\":{}1{}}}", "[".repeat(depth), "]".repeat(depth));
+        let looks = |text: &str| json_quick::members(text, |_, _| {}).is_some();
+        assert!(looks(&deep(JSON_DEPTH_MAX - 1)) && !looks(&deep(JSON_DEPTH_MAX)));
+        for good in [
+            r#"{}"#,
+            r#"{"a":-0.10,"b":[],"c":{},"d":[true,false,null,"\b\n\\\""]}"#,
+            r#"{"あ":1,"𠮷":"い"}"#,
+        ] {
+            assert!(looks(good) && is_canonical(good), "{good}");
+        }
+        let long = format!("{{\"a\":{}}}", "9".repeat(310));
+        for bad in [
+            r#"{"b":1,"a":1}"#,
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":01}"#,
+            r#"{"a":1.}"#,
+            r#"{"a":-}"#,
+            r#"{"a":"\/"}"#,
+            r#"{"a":"\u0041"}"#,
+            r#"{"\n":1}"#,
+            r#"{"a":1} "#,
+            r#"{"a": 1}"#,
+            r#"{"a":[1,]}"#,
+            r#"{"a":1,}"#,
+            r#"{"a":tru}"#,
+            r#"{"a"}"#,
+            r#"{"a":"#,
+            "[1]",
+            "",
+            "{",
+            "{\"a\":\"\n\"}",
+            r#"{"a":1e999}"#,
+            &long,
+        ] {
+            assert!(!looks(bad), "{bad}");
+        }
+    }
+
+    #[test]
     fn canonical_strings_are_those_of_a_canonical_object_alone() {
         let keys = ["resourceType", "id"];
         let found = canonical_strings(r#"{"id":"a","resourceType":"Y"}"#, keys);
-        assert_eq!(found, Some([Some("Y".to_owned()), Some("a".to_owned())]));
+        assert_eq!(found, Some([Some("Y".into()), Some("a".into())]));
+        let found = canonical_strings(r#"{"id":"a\"\u0001","resourceType":"\\Y"}"#, keys);
+        assert_eq!(found, Some([Some("\\Y".into()), Some("a\"\u{1}".into())]));
         assert_eq!(canonical_strings(r#"{"a":{"id":"b"},"id":1}"#, keys), Some([None, None]));
         for other in [
             r#"{"resourceType":"Y","id":"a"}"#,
@@ -228,7 +294,8 @@ mod tests {
             prop_assert_eq!(canonical(&one).unwrap(), one.clone());
             prop_assert!(is_canonical(&one));
             let keys = ["a", "b"];
-            prop_assert_eq!(canonical_strings(&one, keys), top_strings(&one, keys).ok());
+            let found = canonical_strings(&one, keys).map(|found| found.map(|one| one.map(Cow::into_owned)));
+            prop_assert_eq!(found, top_strings(&one, keys).ok());
             prop_assert_eq!(canonical_strings(&pretty, keys).is_some(), pretty == one && value.is_object());
         }
 
@@ -237,6 +304,18 @@ mod tests {
             if let Ok(one) = canonical(&text) {
                 prop_assert!(serde_json::from_str::<Value>(&one).is_ok());
             }
+        }
+
+        #[test]
+        fn what_looks_canonical_is(value in any_json(), spoil in prop::option::of((any::<prop::sample::Index>(), "[\\PC\\x00-\\x1f]"))) {
+            let mut text = canonical(&serde_json::json!({ "a": value }).to_string()).unwrap();
+            if let Some((place, with)) = &spoil {
+                let place = (0..=text.len()).filter(|at| text.is_char_boundary(*at)).nth(place.index(text.chars().count())).unwrap();
+                text.insert_str(place, with);
+            }
+            let looks = json_quick::members(&text, |_, _| {}).is_some();
+            prop_assert!(!looks || is_canonical(&text), "{text}");
+            prop_assert!(looks || spoil.is_some() || text.contains('\\'), "{text}");
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod fhir;
 #[cfg(test)]
 mod fixtures;
 pub mod json;
+mod json_quick;
 mod json_reader;
 pub mod kana;
 pub mod linking;
@@ -34,7 +35,7 @@ pub mod versions;
 pub mod view;
 pub mod waiting;
 
-pub use body::{BodyError, ResourceNames};
+pub use body::{BodyError, NamedFacts, NamedResource};
 pub use conflict::Conflict;
 pub use decision::{Harm, OpenDecision};
 pub use facts::{Fact, Facts, FactsError, Standing};

@@ -33,8 +33,11 @@ const PHONE_DIGITS_WHOLE: std::ops::RangeInclusive<usize> = 10..=11;
 /// What a token is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TokenKind {
-    /// A name, or the beginning of one.
+    /// A name, or the beginning of one, as it sounds.
     Name,
+    /// A part of a name as it is written, where it is written otherwise than what it sounds like: who types 渡邊 finds
+    /// these before all 渡辺.
+    Written,
     /// A birth date.
     Birth,
     /// An identifier.
@@ -48,6 +51,7 @@ impl TokenKind {
     pub fn name(self) -> &'static str {
         match self {
             TokenKind::Name => "name",
+            TokenKind::Written => "written",
             TokenKind::Birth => "birth",
             TokenKind::Identifier => "identifier",
             TokenKind::Phone => "phone",
@@ -79,6 +83,7 @@ pub fn tokens_of(resource_type: &str, json: &Value) -> Vec<SearchToken> {
     let mut add = |kind, text: String| tokens.push(SearchToken { kind, text });
     for part in searched.names.iter().flat_map(|name| &name.parts) {
         prefixes(part).into_iter().for_each(|prefix| add(TokenKind::Name, prefix));
+        written(part).into_iter().for_each(|part| add(TokenKind::Written, part));
     }
     for birth in searched.births {
         // Whoever knows the year, or the year and the month, finds by it.
@@ -115,6 +120,8 @@ pub fn query(text: &str) -> Vec<Vec<SearchToken>> {
         word.birth.iter().for_each(|day| add(TokenKind::Birth, day.to_string()));
         word.partial.into_iter().for_each(|partial| add(TokenKind::Birth, partial));
         word.phone.into_iter().for_each(|phone| add(TokenKind::Phone, phone));
+        let parts = word.names.iter().filter_map(|name| written(name));
+        parts.for_each(|part| add(TokenKind::Written, part));
         let names = word.names.iter().chain(&word.readings);
         names.for_each(|name| add(TokenKind::Name, start_of(&normal::alike(name))));
         add(TokenKind::Identifier, squeezed(&word.identifier));
@@ -129,12 +136,51 @@ pub fn query(text: &str) -> Vec<Vec<SearchToken>> {
 
 /// Judges whether a person is meant by a query, and how well: the higher the better, `None` is not meant.
 pub fn rank(text: &str, demographics: &Demographics) -> Option<u32> {
-    let searched = Searched::of_demographics(demographics);
-    let words = words(text);
-    if words.is_empty() {
-        return None;
+    Asked::of(text).rank(demographics)
+}
+
+/// A query, read once to judge many.
+pub struct Asked {
+    words: Vec<Word>,
+}
+
+/// How well what one entry says fits a query; what else is said of the person may make it better, or take it back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hint {
+    /// How many words of the query it meets.
+    pub met: usize,
+    /// How well it meets these.
+    pub score: u32,
+}
+
+impl Asked {
+    /// Reads a query.
+    pub fn of(text: &str) -> Self {
+        Self { words: words(text) }
     }
-    words.iter().map(|word| searched.score(word)).sum()
+
+    /// Judges whether a person is meant, and how well: the higher the better, `None` is not meant.
+    pub fn rank(&self, demographics: &Demographics) -> Option<u32> {
+        let searched = Searched::of_demographics(demographics);
+        if self.words.is_empty() {
+            return None;
+        }
+        self.words.iter().map(|word| searched.score(word)).sum()
+    }
+
+    /// Judges what some resources say of one person, by their types.
+    pub fn hint(&self, said: &[(&str, &Value)]) -> Hint {
+        let read = |(kind, json): &(&str, &Value)| Searched::of_person(&Person::read(kind, json));
+        let searched: Vec<Searched> = said.iter().map(read).collect();
+        let best = |word: &Word| searched.iter().filter_map(|searched| searched.score(word)).max();
+        let scores = self.words.iter().filter_map(best);
+        scores.fold(Hint::default(), |hint, score| Hint { met: hint.met + 1, score: hint.score + score })
+    }
+
+    /// Says whether every word is met.
+    pub fn is_met(&self, hint: Hint) -> bool {
+        hint.met == self.words.len()
+    }
 }
 
 /// What can be found of a person, folded.
@@ -343,6 +389,11 @@ fn prefixes(part: &str) -> BTreeSet<String> {
     // Of とうま somebody has typed とう, which sounds as short as と.
     prefixes.insert(normal::alike(&part.chars().take(PREFIX_CHARS_MIN).collect::<String>()));
     prefixes
+}
+
+/// Gives a folded part where it is written otherwise than what it stands under; one character alone tells nothing.
+fn written(part: &str) -> Option<String> {
+    (part.chars().count() >= PREFIX_CHARS_MIN && normal::alike(part) != part).then(|| part.to_owned())
 }
 
 fn start_of(alike: &str) -> String {

@@ -175,7 +175,7 @@ impl Replica {
             certificate: beginning.certificate,
         };
         let blobs = beginning.items.iter().map(roster_blob).collect();
-        let named = vec![(DEVICE.to_owned(), cbor::to_vec(&values))];
+        let named = vec![(DEVICE.to_owned(), cbor::to_vec(&values)), super::index::terms_kept()];
         store.commit(Batch { named, blobs, ..Batch::default() })?;
         Self::open(store, environment)
     }
@@ -241,6 +241,7 @@ impl Replica {
             seed,
         };
         let ring = Keyring::open(me.seed.kex(), &roster.wraps);
+        super::index::renew_terms(&*store)?;
         let tail = Tail::after(store.index_cursor()?);
         let latest = Self::latest_own_time(&*store, &lanes, &me.device)?;
         let others = Others::open(&*store, lanes.keys().copied());

@@ -13,16 +13,14 @@ use super::knowing::Knowledge;
 use super::knowledge::{KnowledgeShown, Moment, waits_text};
 use super::proving::ProvenShown;
 use super::reach::Reach;
-use crate::base::{LaneId, Part, RecordId, WallMs};
+use super::subject::PersonFacts;
+use crate::base::{RecordId, WallMs};
 use crate::record::facts::{Fact, Facts};
 use crate::record::linking::told;
-use crate::record::names::{SearchToken, query, rank};
+use crate::record::names::Asked;
 use crate::record::sections::demographics::{self, Demographics};
 use crate::record::{Section, birth, fhir, kana, render};
-use crate::store::Posting;
 
-/// Most records that one search looks into; a query that is met by more is too short.
-const CANDIDATES_MAX: usize = 2_000;
 /// Where a FHIR resource says when something was done.
 const WHEN: [&[&str]; 9] = [
     &["period", "start"],
@@ -46,65 +44,49 @@ impl Replica {
     /// # Errors
     /// When the store fails.
     pub fn find(&self, text: &str, limit: usize) -> Result<Found, ReplicaError> {
-        let (candidates, mut more) = self.candidates(text)?;
-        let mut ranked = Vec::new();
-        for record in candidates {
-            let who = demographics::view(&self.facts_in(&record, Some(Part::Card))?.0).0;
-            if let Some(score) = rank(text, &who) {
-                ranked.push((std::cmp::Reverse(score), full_names(&who), record));
-            }
-        }
-        ranked.sort();
-        let mut records: Vec<RecordId> = ranked.into_iter().map(|(_, _, record)| record).collect();
-        if records.is_empty() {
-            // Scans all entries: only for what is nobody's name.
-            records.extend(self.record_named(text.trim()).ok());
-        }
-        let (mut patients, mut told): (Vec<FoundPatient>, BTreeSet<RecordId>) = Default::default();
-        for record in records {
-            if told.contains(&record) {
+        let asked = Asked::of(text);
+        let (candidates, mut more) = self.candidates(text, &asked, limit)?;
+        let mut ranked: Vec<(std::cmp::Reverse<u32>, Vec<String>, FoundPatient)> = Vec::new();
+        let mut told: BTreeSet<RecordId> = BTreeSet::new();
+        for candidate in candidates {
+            let record = candidate.record;
+            if told.contains(&record) || !candidate.may_be_meant(self, &asked)? {
                 continue;
             }
-            if patients.len() == limit {
+            if ranked.len() == limit {
                 more = true;
                 break;
             }
             let facts = self.person_facts(&record, None)?;
-            let linked = facts.records();
-            told.extend(&linked);
-            let facts = linked.iter().filter_map(|record| facts.held().get(record));
-            patients.push(found_patient(record, facts, &linked, self.environment().now()));
+            let who = demographics::view(facts.own()).0;
+            if let Some(score) = asked.rank(&who) {
+                let patient = self.found_patient(record, &facts, &mut told);
+                ranked.push((std::cmp::Reverse(score), full_names(&who), patient));
+            }
+        }
+        ranked.sort_by(|a, b| (&a.0, &a.1, a.2.record).cmp(&(&b.0, &b.1, b.2.record)));
+        let mut patients: Vec<FoundPatient> = ranked.into_iter().map(|(_, _, patient)| patient).collect();
+        if patients.is_empty()
+            && limit > 0
+            && let Ok(record) = self.record_named(text.trim())
+        {
+            patients.push(self.found_patient(record, &self.person_facts(&record, None)?, &mut told));
         }
         mark_namesakes(&mut patients);
         Ok(Found { patients, more })
     }
 
-    /// Collects the records that may be meant, of at most [`CANDIDATES_MAX`]; also says whether there are more.
-    fn candidates(&self, text: &str) -> Result<(Vec<RecordId>, bool), ReplicaError> {
-        let mut groups: Vec<Vec<Posting>> = Vec::new();
-        for group in query(text) {
-            let mut postings = Vec::new();
-            for token in &group {
-                postings.extend(self.entries_with(token)?);
-            }
-            groups.push(postings);
-        }
-        groups.sort_by_key(Vec::len);
-        let Some((rarest, others)) = groups.split_first() else { return Ok((Vec::new(), false)) };
-        // What one registration says in all words comes first: of 10,000 people of one name the one born on that day.
-        let others: Vec<BTreeSet<(LaneId, u64)>> =
-            others.iter().map(|group| group.iter().map(place).collect()).collect();
-        let in_all = |posting: &&Posting| others.iter().all(|other| other.contains(&place(posting)));
-        let (first, rest): (Vec<&Posting>, Vec<&Posting>) = rarest.iter().partition(in_all);
-        let (mut records, mut met) = (Vec::new(), BTreeSet::new());
-        for posting in first.into_iter().chain(rest) {
-            if records.len() == CANDIDATES_MAX {
-                return Ok((records, true));
-            }
-            let at = self.records_at(posting)?;
-            records.extend(at.into_iter().filter(|record| met.insert(*record)));
-        }
-        Ok((records, false))
+    /// Tells whom a record is about, with what is said in linked ones; these are `told` then.
+    fn found_patient(
+        &self,
+        record: RecordId,
+        facts: &PersonFacts,
+        told: &mut BTreeSet<RecordId>,
+    ) -> FoundPatient {
+        let linked = facts.records();
+        told.extend(&linked);
+        let facts = linked.iter().filter_map(|record| facts.held().get(record));
+        found_patient(record, facts, &linked, self.environment().now())
     }
 
     /// Shows the person whose record it is: the view of all linked records' facts, their charts, and both as text.
@@ -182,23 +164,6 @@ impl Replica {
             text,
         })
     }
-
-    pub(super) fn records_with(&self, group: &[SearchToken]) -> Result<BTreeSet<RecordId>, ReplicaError> {
-        let mut records = BTreeSet::new();
-        for token in group {
-            for posting in self.entries_with(token)? {
-                if records.len() > CANDIDATES_MAX {
-                    return Ok(records);
-                }
-                records.extend(self.records_at(&posting)?);
-            }
-        }
-        Ok(records)
-    }
-}
-
-fn place(posting: &Posting) -> (LaneId, u64) {
-    (posting.lane, posting.seq)
 }
 
 fn full_names(who: &Demographics) -> Vec<String> {

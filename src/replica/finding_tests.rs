@@ -2,9 +2,15 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::answer::FoundPatient;
 use super::core::Replica;
+use super::environment::SystemEnvironment;
+use super::error::ReplicaError;
 use super::held_by_tests::talk;
+use super::home::Home;
+use super::importing::ImportCall;
 use super::linking_tests::register;
 use super::request::Write;
 use super::sealed_world_tests::World;
@@ -12,7 +18,7 @@ use super::tests::{Region, author};
 use super::{knowing_tests, sealed_world_tests};
 use crate::base::RecordId;
 use crate::record::linking::TieKind;
-use crate::store::MemoryStore;
+use crate::store::{Batch, MemoryStore};
 
 fn found(replica: &Replica, text: &str) -> Vec<FoundPatient> {
     replica.find(text, 10).unwrap().patients
@@ -40,6 +46,105 @@ fn what_was_typed_comes_before_what_resembles_it() {
     assert_eq!(records(&north, "tanaka S25.3.4"), [other]);
     assert_eq!(records(&north, &right.to_string()[..12]), [right], "the beginning of a record's id");
     assert_eq!(records(&north, "渡邊 1987-11-30"), [], "nobody of that name was born that day, or near it");
+}
+
+/// A search stops when it has read enough entries that fit: what was typed exactly must be among them.
+#[test]
+fn of_a_hundred_who_sound_alike_those_written_as_typed_are_found() {
+    let mut region = Region::new();
+    let (north, _) = region.enrol("north");
+    for number in 0..100 {
+        register(&north, &format!("渡辺 {number}子"), "ワタナベ サチコ", "1950-03-04");
+    }
+    let mut typed = ["一", "二", "三"]
+        .map(|name| register(&north, &format!("渡邊 {name}"), "ワタナベ ハジメ", "1950-03-05"));
+    typed.sort();
+    north.index_step().unwrap();
+    let answer = north.find("渡邊", 10).unwrap();
+    let mut first: Vec<RecordId> = answer.patients.iter().take(3).map(|patient| patient.record).collect();
+    first.sort();
+    assert_eq!((first, answer.patients.len(), answer.more), (typed.to_vec(), 10, true));
+    assert_eq!(records(&north, "渡邊 1950-03-05").len(), 10, "those born a day before are offered below");
+    assert_eq!(north.find("渡辺 7子", 10).unwrap().patients.len(), 1);
+}
+
+#[test]
+fn what_two_registrations_say_apart_is_found_together() {
+    let mut region = Region::new();
+    let (north, _) = region.enrol("north");
+    let import = |lines: &[String]| {
+        let file = region.dir.path().join("patients.ndjson");
+        std::fs::write(&file, lines.join("\n")).unwrap();
+        let (source, area) = (Some("urn:test".to_owned()), None);
+        let call = ImportCall { paths: vec![file], source, area, author: author() };
+        assert_eq!(north.import(&call, &mut |_| {}).unwrap().added, lines.len() as u64);
+    };
+    let says = |person: u8, id: &str, what: serde_json::Value| {
+        let mr = json!({ "coding": [{ "system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR" }] });
+        let number = json!({ "type": mr, "system": "urn:test", "value": person.to_string() });
+        let mut patient = json!({ "resourceType": "Patient", "id": id, "identifier": [number] });
+        patient.as_object_mut().unwrap().extend(what.as_object().unwrap().clone());
+        patient.to_string()
+    };
+    let (name, born) = (json!({ "name": [{ "text": "三浦 花子" }] }), json!({ "birthDate": "1950-03-04" }));
+    // In one entry, and in two.
+    import(&[says(1, "a", name.clone()), says(1, "b", born.clone())]);
+    import(&[says(2, "c", name)]);
+    import(&[says(2, "d", born)]);
+    register(&north, "三浦 花江", "ミウラ ハナエ", "1961-07-08");
+    let both = found(&north, "三浦 1950-03-04");
+    assert_eq!(both.len(), 1, "{both:?}");
+    assert_eq!(
+        (&*both[0].names, &*both[0].birth_dates),
+        (&["三浦 花子".to_owned()][..], &["1950-03-04".to_owned()][..])
+    );
+}
+
+#[test]
+fn the_first_digits_of_an_id_lead_to_its_record_and_to_no_other() {
+    let mut region = Region::new();
+    let (north, _) = region.enrol("north");
+    let one = register(&north, "渡邊 幸子", "ワタナベ サチコ", "1950-03-04");
+    let other = register(&north, "田中 茂", "タナカ シゲル", "1950-03-04");
+    (0..3).for_each(|number| {
+        let note = Write::Note { text: format!("経過 {number}"), title: None };
+        drop(north.write(&one, note, author()).unwrap());
+    });
+    for record in [one, other] {
+        for digits in [8, 12, 31, 32] {
+            assert_eq!(north.record_named(&record.to_string()[..digits]).unwrap(), record);
+        }
+        assert_eq!(north.record_named(&record.to_string()[..9].to_uppercase()).unwrap(), record);
+        assert!(matches!(north.record_named(&record.to_string()[..7]), Err(ReplicaError::BadRecord(_))));
+    }
+    let wrong = format!("{}{}", &one.to_string()[..8], if one.0[4] == 0 { "ff" } else { "00" });
+    assert!(matches!(north.record_named(&wrong), Err(ReplicaError::NoRecord(_))), "as far as 8 digits go");
+    assert!(matches!(north.record_named("09012345678"), Err(ReplicaError::NoRecord(_))));
+}
+
+#[test]
+fn an_index_of_older_terms_is_made_anew_when_the_store_is_opened() {
+    let mut region = Region::new();
+    let (north, _) = region.enrol("north");
+    let record = register(&north, "渡邊 幸子", "ワタナベ サチコ", "1950-03-04");
+    north.index_step().unwrap();
+    let home = region.dir.path().join("north");
+    let stale = north.store().token("record", &[7; 16]);
+    let place = *north.entries_of(&record).unwrap().first().unwrap();
+    let mut north = north;
+    for (older, left) in [(false, 1), (true, 0)] {
+        let cursor = north.store().index_cursor().unwrap();
+        north.store().index_add(cursor, &[(stale, place)]).unwrap();
+        if older {
+            let named = vec![("index-terms".to_owned(), vec![1])];
+            north.store().commit(Batch { named, ..Batch::default() }).unwrap();
+        }
+        drop(north);
+        let again = Home::open(&home, &Region::key(&home), Arc::new(SystemEnvironment)).unwrap();
+        north = Arc::new(again);
+        assert_eq!(north.store().index_find(&stale).unwrap().len(), left, "older: {older}");
+        assert_eq!(records(&north, "渡邊"), [record]);
+    }
 }
 
 #[test]

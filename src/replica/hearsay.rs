@@ -17,6 +17,10 @@ use crate::lane::{EntryKind, Horizon, HorizonBody, LaneMark};
 const PAIRS_MAX: usize = 1 << 19;
 /// A lane that has grown by more is not read through: its last horizon is looked for from the end.
 const STEP_MAX: u64 = 256;
+/// Entries that are looked at, at most, for somebody who waits for a card, and in a piece of a step.
+pub(super) const LISTEN_ENTRIES: u64 = 4_096;
+/// Pieces of one step.
+const STEP_PIECES: usize = 4;
 
 /// What was read of one lane.
 #[derive(Debug, Default)]
@@ -78,7 +82,11 @@ impl Replica {
     ///
     /// # Errors
     /// When the store fails.
-    pub(super) fn listen_to_others(&self, hearsay: &mut Hearsay) -> Result<(), ReplicaError> {
+    pub(super) fn listen_to_others(
+        &self,
+        hearsay: &mut Hearsay,
+        mut budget: u64,
+    ) -> Result<bool, ReplicaError> {
         let me = self.me().device;
         let grown: Vec<(LaneId, DeviceId, u64)> = {
             let inner = self.lock();
@@ -90,9 +98,14 @@ impl Replica {
             new.map(|(lane, state)| (*lane, state.name.device, state.size())).collect()
         };
         for (lane, device, size) in grown {
+            let from = hearsay.said.get(&lane).map_or(0, |said| said.upto);
+            let is_step = from > 0 && size - from <= STEP_MAX;
+            let Some(left) = budget.checked_sub((size - from).min(2 * HORIZON_GAP_MAX)) else {
+                return Ok(false);
+            };
+            budget = left;
             let mut said = hearsay.said.remove(&lane).unwrap_or_default();
-            let from = said.upto;
-            if from == 0 || size - from > STEP_MAX {
+            if !is_step {
                 let read =
                     unless_lost(read_before(&*self.store, &lane, size, 2 * HORIZON_GAP_MAX))?.flatten();
                 if let Some(read) = read.filter(|read| said.last != Some(read.seq)) {
@@ -110,6 +123,21 @@ impl Replica {
             }
             said.upto = size;
             hearsay.said.insert(lane, said);
+        }
+        Ok(true)
+    }
+
+    /// Reads some of what other devices have said, so that whoever opens a card need not wait for it: after a start a store
+    /// of a million records takes seconds.
+    ///
+    /// # Errors
+    /// When the store fails otherwise than by damaged runs.
+    pub fn listen_step(&self) -> Result<(), ReplicaError> {
+        for _ in 0..STEP_PIECES {
+            // A piece at a time: others ask in between.
+            if self.listen_to_others(&mut self.hearsay(), LISTEN_ENTRIES)? {
+                break;
+            }
         }
         Ok(())
     }

@@ -78,7 +78,7 @@ impl Replica {
     /// # Errors
     /// When the store fails.
     pub fn held_by(&self, place: Place) -> Result<HeldBy, ReplicaError> {
-        Ok(self.holders(Some(&BTreeSet::from([place.lane])))?.of(&place.lane, place.seq))
+        Ok(self.holders(Some(&BTreeSet::from([place.lane])), u64::MAX)?.of(&place.lane, place.seq))
     }
 
     /// Lists what this replica says that other devices hold: each device, the lane, and how many of its entries at least.
@@ -86,21 +86,26 @@ impl Replica {
     /// # Errors
     /// When the store fails.
     pub fn held_elsewhere(&self) -> Result<Vec<(DeviceId, LaneId, u64)>, ReplicaError> {
-        let (me, holders) = (self.me().device, self.holders(None)?);
+        let (me, holders) = (self.me().device, self.holders(None, u64::MAX)?);
         let said = holders.lanes.into_iter().flat_map(|(lane, holders)| {
             holders.devices.into_iter().map(move |(device, size)| (device, lane, size))
         });
         Ok(said.filter(|(device, _, _)| *device != me).collect())
     }
 
-    /// Finds out who holds how much of some lanes, or of all that are held here.
+    /// Finds out who holds how much of some lanes, or of all that are held here, looking at so many entries for what others
+    /// have said since it was last looked: where that does not suffice, it is less that is told.
     ///
     /// # Errors
     /// When the store fails.
-    pub(super) fn holders(&self, wanted: Option<&BTreeSet<LaneId>>) -> Result<Holders, ReplicaError> {
+    pub(super) fn holders(
+        &self,
+        wanted: Option<&BTreeSet<LaneId>>,
+        budget: u64,
+    ) -> Result<Holders, ReplicaError> {
         self.note_arrivals()?;
         let mut hearsay = self.hearsay();
-        self.listen_to_others(&mut hearsay)?;
+        self.listen_to_others(&mut hearsay, budget)?;
         let now = self.environment().now();
         let me = self.me().device;
         let inner = self.lock();

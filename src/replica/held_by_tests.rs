@@ -1,5 +1,6 @@
 //! What a replica says that others hold: by their acknowledgements, by what they signed, and no more than is so.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Replica;
@@ -101,6 +102,33 @@ fn what_a_device_signed_to_hold_counts_whoever_brought_its_word() {
     assert_eq!(held(&all[0], place), HeldBy { devices: 2, sites: 2, off_site: true, in_backup: false });
     let later = write(&all[0], &record);
     assert_eq!(held(&all[0], later).devices, 1, "what came after it is not said");
+}
+
+#[test]
+fn whoever_opens_a_card_is_told_less_where_there_is_much_to_hear_and_all_of_it_later() {
+    let all = region(&World::new(2));
+    let record = register(&all[0], "三浦 花子", MIURA);
+    let place = write(&all[0], &record);
+    hear_all(&[all[0].clone(), all[1].clone()]);
+    write(&all[1], &record);
+    while hear(&all[1], &all[0], u64::MAX, 64) {}
+    let lanes = BTreeSet::from([place.lane]);
+    let told = |budget| all[0].holders(Some(&lanes), budget).unwrap().of(&place.lane, place.seq).devices;
+    assert_eq!(told(0), 1, "nothing is read");
+    all[0].listen_step().unwrap();
+    assert_eq!(told(0), 2, "it was read in the background");
+}
+
+#[test]
+fn when_something_arrived_is_kept_though_nobody_asked() {
+    let world = World::new(6);
+    let stores = [(); 3].map(|()| Arc::new(MemoryStore::new()));
+    let all = region_on(&world, &stores);
+    register(&all[1], "三浦 花子", MIURA);
+    hear_all(&[all[1].clone(), all[0].clone()]);
+    all[0].index_step().unwrap();
+    let again = Replica::open(stores[0].clone(), world.clone()).unwrap();
+    assert!(again.tally().arrived(&all[1].me().device).is_some());
 }
 
 #[test]

@@ -115,7 +115,7 @@ impl Replica {
             }
             cut.extend(found);
         }
-        let (own, holders) = (self.me().site_certificate.site(), self.holders(None)?);
+        let (own, holders) = (self.me().site_certificate.site(), self.holders(None, u64::MAX)?);
         let (mut lost, mut lacking) = (Rows::default(), BTreeMap::<SiteId, Rows>::new());
         let mut budget = READ_MAX;
         let name_of = |site: Option<&SiteId>| {

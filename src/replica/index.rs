@@ -11,9 +11,9 @@ use crate::base::{Hlc, RecordId, WallMs};
 use crate::chart::{ChartBody, ChartChange};
 use crate::lane::{CarryBody, Entry, EntryKind, Run};
 use crate::record::names::{SearchToken, tokens_of};
-use crate::record::{FactsBody, ResourceNames, Section, section_of};
-use crate::store::Posting;
+use crate::record::{FactsBody, NamedFacts, NamedResource, Section, section_of};
 use crate::store::tail::{self, Coverage, TokenInput};
+use crate::store::{Batch, Posting, Store};
 
 /// The kind of token under which all entries of a record stand.
 const RECORD: &str = "record";
@@ -21,6 +21,32 @@ const RECORD: &str = "record";
 const PATIENT_ID: &str = "patient-id";
 /// The kind of token under which a record stands whose identity people have spoken on.
 const LINKED: &str = "linked";
+
+/// The kind of token under which all entries stand whose record's id begins so: with the digits that people type at least.
+const RECORD_BEGINS: &str = "record-begins";
+/// How much of a record's id that is.
+const BEGINNING: usize = 4;
+/// Which terms are in the index: a store whose index has others builds it anew when it is opened.
+const TERMS: u8 = 2;
+/// The store's name for that.
+const TERMS_NAME: &str = "index-terms";
+
+/// Names the terms that a new store's index will have.
+pub(super) fn terms_kept() -> (String, Vec<u8>) {
+    (TERMS_NAME.to_owned(), vec![TERMS])
+}
+
+/// Drops an index that was made with other terms.
+///
+/// # Errors
+/// When the store fails.
+pub(super) fn renew_terms(store: &dyn Store) -> Result<(), ReplicaError> {
+    if store.named(TERMS_NAME)?.is_none_or(|terms| terms != [TERMS]) {
+        store.rebuild_index()?;
+        store.commit(Batch { named: vec![terms_kept()], ..Batch::default() })?;
+    }
+    Ok(())
+}
 
 /// Returns the writing time that an entry claims.
 pub(super) fn time_of(entry: &Entry) -> Option<Hlc> {
@@ -53,14 +79,14 @@ pub(super) fn record_of(entry: &Entry) -> Option<RecordId> {
     }
 }
 
-/// Returns the records that an entry is about, those of the entries that it carries included.
-fn records_of(entry: &Entry) -> Vec<RecordId> {
+/// Returns an entry, or in its place those that it carries.
+fn carried_or_itself(entry: Entry) -> Vec<Entry> {
     match entry.kind {
         EntryKind::CARRY => {
             let carried = CarryBody::read(&entry.body).map(|body| body.carried).unwrap_or_default();
-            carried.iter().filter_map(|carried| record_of(&carried.entry)).collect()
+            carried.into_iter().map(|carried| carried.entry).collect()
         }
-        _ => record_of(entry).into_iter().collect(),
+        _ => vec![entry],
     }
 }
 
@@ -89,23 +115,24 @@ fn entry_terms(entry: &Entry, seq: u64, terms: &mut Vec<(TokenInput, u64)>) {
         return;
     };
     terms.push((record_term(&record), seq));
+    terms.push((begins_term(&record.0), seq));
     if entry.kind != EntryKind::FACTS {
         return;
     }
-    let Ok((body, names)) = FactsBody::named_from_bytes(&entry.body) else {
+    let Ok(NamedFacts { resources, .. }) = FactsBody::named(&entry.body) else {
         terms.push((quarantine_term(), seq));
         return;
     };
     let mut found = BTreeSet::new();
-    for (statement, ResourceNames { resource_type, id }) in body.statements.iter().zip(names) {
-        if let (Some(id), "Patient") = (id, resource_type.as_str()) {
+    for NamedResource { resource_type, id, text } in resources {
+        if let (Some(id), "Patient") = (id, &*resource_type) {
             terms.push((patient_term(&id), seq));
         }
         if resource_type == "Linkage" {
             terms.push((linked_term(&record), seq));
         }
         if section_of(&resource_type) == Section::Demographics {
-            let resource = serde_json::from_str(&statement.resource).unwrap_or_default();
+            let resource = serde_json::from_str(text).unwrap_or_default();
             found.extend(tokens_of(&resource_type, &resource));
         }
     }
@@ -119,6 +146,11 @@ fn quarantine_term() -> TokenInput {
 
 fn record_term(record: &RecordId) -> TokenInput {
     TokenInput { kind: RECORD, text: record.0.to_vec() }
+}
+
+/// The term of a record's id, or of the beginning of one that has as many bytes.
+fn begins_term(id: &[u8]) -> TokenInput {
+    TokenInput { kind: RECORD_BEGINS, text: id[..BEGINNING].to_vec() }
 }
 
 fn patient_term(id: &str) -> TokenInput {
@@ -180,6 +212,26 @@ impl Replica {
         self.find_term(&record_term(record))
     }
 
+    /// Finds the records whose ids begin with these 4 bytes, each by one of its entries: at most about so many.
+    pub(super) fn records_beginning(
+        &self,
+        beginning: [u8; BEGINNING],
+        most: usize,
+    ) -> Result<BTreeSet<RecordId>, ReplicaError> {
+        let mut records = BTreeSet::new();
+        let mut left = self.find_term(&begins_term(&beginning))?;
+        while let Some(posting) = left.pop().filter(|_| records.len() < most) {
+            for record in self.records_at(&posting)?.into_iter().filter(|it| it.0.starts_with(&beginning)) {
+                // Its other entries lead to the same; at one place others may be carried as well.
+                if records.insert(record) && !left.is_empty() {
+                    let known = self.entries_of(&record)?;
+                    left.retain(|posting| known.binary_search(posting).is_err());
+                }
+            }
+        }
+        Ok(records)
+    }
+
     /// Counts the entries that cannot be joined to a record: kept, relayed, and shown to nobody.
     pub(super) fn quarantined(&self) -> Result<u64, ReplicaError> {
         Ok(self.find_term(&quarantine_term())?.len() as u64)
@@ -200,21 +252,29 @@ impl Replica {
         self.find_term(&patient_term(id))
     }
 
-    /// Returns the records that the entries at a place are about: one in a trunk, what it carries, and in the branches of a
-    /// forked lane all that stand there.
+    /// Returns the records that the entries at a place are about.
     ///
     /// # Errors
     /// When the store fails, or the entry cannot be read.
     pub(super) fn records_at(&self, place: &Posting) -> Result<Vec<RecordId>, ReplicaError> {
+        Ok(self.entries_at(place)?.iter().filter_map(record_of).collect())
+    }
+
+    /// Returns the entries at a place: one in a trunk, or what it carries, and in the branches of a forked lane all that stand
+    /// there.
+    ///
+    /// # Errors
+    /// When the store fails, or the entry cannot be read.
+    pub(super) fn entries_at(&self, place: &Posting) -> Result<Vec<Entry>, ReplicaError> {
         if let Some(entry) = self.store.entry(&place.lane, place.seq)? {
-            return Ok(records_of(&entry));
+            return Ok(carried_or_itself(entry));
         }
         let inner = self.lock();
         let fork = inner.lanes.get(&place.lane).and_then(|state| state.fork.as_ref());
         let entries = fork.iter().flat_map(|fork| &fork.branches).filter_map(|branch| {
             branch.entries.get(usize::try_from(place.seq.checked_sub(branch.start)?).ok()?)
         });
-        Ok(entries.flat_map(records_of).collect())
+        Ok(entries.cloned().flat_map(carried_or_itself).collect())
     }
 
     fn find_term(&self, term: &TokenInput) -> Result<Vec<Posting>, ReplicaError> {

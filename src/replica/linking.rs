@@ -253,7 +253,9 @@ impl Replica {
         let mut tokens = BTreeSet::new();
         for fact in self.facts_in(&record, Some(Part::Card))?.0.iter() {
             if section_of(&fact.resource_type) == Section::Demographics {
-                tokens.extend(tokens_of(&fact.resource_type, &fact.json()));
+                // What is written so stands under what it sounds like as well.
+                let found = tokens_of(&fact.resource_type, &fact.json()).into_iter();
+                tokens.extend(found.filter(|token| token.kind != TokenKind::Written));
             }
         }
         // Beginnings of names and dates are shared by too many: only the longest tokens, which are whole, count.
@@ -275,7 +277,7 @@ impl Replica {
             self.entries_with(&name_token(text))
                 .map_or(0, |found| u32::try_from(found.len()).unwrap_or(u32::MAX))
         };
-        let known = Commonness::counted(self.records()?.len() as u64, &own, count);
+        let known = Commonness::counted(self.count_all()?, &own, count);
         Ok((people, known))
     }
 

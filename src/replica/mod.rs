@@ -23,6 +23,7 @@ mod bundle_file;
 #[cfg(test)]
 mod bundle_tests;
 pub mod bundling;
+mod candidates;
 mod carding;
 #[cfg(test)]
 mod carding_tests;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::core::Replica;
 use super::error::ReplicaError;
+use super::hearsay::LISTEN_ENTRIES;
 use super::held_by::HeldBy;
 use super::silence::{SilentSite, only_here_text, silence_text};
 use crate::base::{Area, LaneId};
@@ -47,7 +48,8 @@ impl Replica {
     /// When the store fails.
     pub(super) fn reach_of(&self, facts: &Facts, areas: &BTreeSet<Area>) -> Result<Reach, ReplicaError> {
         let lanes: BTreeSet<LaneId> = facts.iter().map(|fact| fact.position.lane).collect();
-        let (silent, holders) = (self.silent_sites(&lanes, areas)?, self.holders(Some(&lanes))?);
+        let (silent, holders) =
+            (self.silent_sites(&lanes, areas)?, self.holders(Some(&lanes), LISTEN_ENTRIES)?);
         let me = self.me().device;
         let (mut held, mut only_here): (Vec<HeldShown>, Vec<Position>) = Default::default();
         for fact in facts.iter().filter(|fact| fact.standing == Standing::Verified) {

@@ -387,6 +387,9 @@ async fn keep_index(replica: Arc<Replica>, mut stop: watch::Receiver<bool>) {
         if let Err(error) = block_in_place(|| replica.index_step()) {
             tracing::error!(%error, "the index could not follow; searches still see everything");
         }
+        if let Err(error) = block_in_place(|| replica.listen_step()) {
+            tracing::warn!(%error, "what others have said could not be read; less is told of who holds what");
+        }
         match block_in_place(|| replica.repack_step()) {
             Ok(done) if done.runs_after == 0 => {}
             Ok(Repacked { runs_before, runs_after, bytes_before, bytes_after, next: _ }) => {

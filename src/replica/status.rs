@@ -135,7 +135,7 @@ impl Replica {
         entries: &BTreeMap<DeviceId, u64>,
         latest: &BTreeMap<DeviceId, WallMs>,
     ) -> Result<Known, ReplicaError> {
-        let (sites, holders, heard) = (self.sites(), self.holders(None)?, self.sites_heard()?);
+        let (sites, holders, heard) = (self.sites(), self.holders(None, u64::MAX)?, self.sites_heard()?);
         let (own, now) = (self.me().site_certificate.site(), self.environment().now());
         let mut told: Vec<SiteHeard> = sites
             .iter()

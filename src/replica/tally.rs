@@ -289,13 +289,18 @@ impl Replica {
     /// When the store fails.
     pub(super) fn save_tally(&self) -> Result<(), ReplicaError> {
         let now = self.environment().now();
+        let is_due = {
+            let tally = self.tally();
+            tally.counted_since >= SAVE_AFTER
+                || tally.counted_since > 0 && now.0.saturating_sub(tally.saved.0) >= SAVE_EVERY_MS
+        };
+        if !is_due {
+            return Ok(());
+        }
+        // Kept with the counts: whoever asks after the next start need not wait until all arrivals are read.
+        self.note_arrivals()?;
         let batch = {
             let mut tally = self.tally();
-            let is_due = tally.counted_since >= SAVE_AFTER
-                || tally.counted_since > 0 && now.0.saturating_sub(tally.saved.0) >= SAVE_EVERY_MS;
-            if !is_due {
-                return Ok(());
-            }
             tally.settle(&*self.store)?;
             let blobs = tally.values();
             (tally.counted_since, tally.saved) = (0, now);

@@ -1,6 +1,7 @@
 //! The Store trait: what every store can do, and the laws that `conformance` checks.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::base::id::bytes_newtype;
 use crate::base::{Digest, LaneId, WallMs};
@@ -184,6 +185,14 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::DamagedRun`] names the first run that cannot be read; those before it are given when
     /// there are any, and the error comes when the caller asks on from there.
     fn runs(&self, id: &LaneId, from: u64, limit_bytes: usize) -> Result<Vec<Run>, StoreError>;
+
+    /// Returns the run that holds the entry `from`, shared with who else reads it; as [`Store::runs`] gives the first.
+    ///
+    /// # Errors
+    /// As [`Store::runs`].
+    fn run_with(&self, id: &LaneId, from: u64) -> Result<Option<Arc<Run>>, StoreError> {
+        Ok(self.runs(id, from, 1)?.into_iter().next().map(Arc::new))
+    }
 
     /// Returns the frontier of a lane's trunk when it held `seq` entries.
     ///

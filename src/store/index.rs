@@ -101,6 +101,16 @@ pub fn find(block: &[u8], token: &Token) -> Option<Vec<LocalPosting>> {
     Some(Vec::new())
 }
 
+/// Returns all postings of a block, sorted; `None` when it is malformed.
+pub fn postings(block: &[u8]) -> Option<Vec<(Token, LocalPosting)>> {
+    let mut all = Vec::new();
+    for list in (Lists { rest: block }) {
+        let (token, list) = list?;
+        all.extend(read_list(list)?.into_iter().map(|posting| (token, posting)));
+    }
+    Some(all)
+}
+
 /// Divides a block between itself and the new block of a [`Fanout`] that has just grown: (stays, moves).
 ///
 /// Returns `None` when the block is malformed.
@@ -237,11 +247,15 @@ mod tests {
                     expected.entry(token).or_default().insert(posting);
                 }
             }
+            let mut all = Vec::new();
             for number in 0..20 {
                 let found = find(&block, &token(number)).unwrap();
                 let set = expected.remove(&token(number)).unwrap_or_default();
-                prop_assert_eq!(found, set.into_iter().collect::<Vec<_>>());
+                prop_assert_eq!(&found, &set.into_iter().collect::<Vec<_>>());
+                all.extend(found.into_iter().map(|posting| (token(number), posting)));
             }
+            all.sort_unstable();
+            prop_assert_eq!(postings(&block).unwrap(), all);
         }
 
         #[test]
@@ -249,6 +263,7 @@ mod tests {
             let _ = find(&bytes, &token(1));
             let _ = merge(&bytes, &[(token(1), (1, 1))]);
             let _ = divide(&bytes, &Fanout { blocks: 2, bytes: 0 }, 1);
+            let _ = postings(&bytes);
         }
     }
 

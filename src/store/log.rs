@@ -22,7 +22,9 @@ impl LaneLog for StoreLog<'_> {
     fn runs(&self, lane: &LaneId, from: u64, to: u64) -> Result<Vec<Run>, StoreError> {
         let (mut runs, mut next) = (Vec::new(), from);
         while next < to {
-            let page = self.0.runs(lane, next, PAGE_BYTES)?;
+            // Mostly one entry is asked for, of a run that is asked for again.
+            let limit_bytes = if to - next == 1 { 1 } else { PAGE_BYTES };
+            let page = self.0.runs(lane, next, limit_bytes)?;
             let Some(last) = page.last() else { break };
             next = last.end();
             runs.extend(page.into_iter().filter(|run| run.start < to));

@@ -6,6 +6,7 @@
 //! the function that names an entry's terms.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::api::{Arrival, DamagedRun, Posting, Store, Token};
 use super::error::{StoreError, StoreErrorKind};
@@ -95,7 +96,7 @@ impl Tail {
                     return Ok(Coverage::Behind);
                 }
                 let (parts, lost) = match arrival.start == arrival.end {
-                    true => (branches(store, &arrival)?, None),
+                    true => (branches(store, &arrival)?.into_iter().map(Arc::new).collect(), None),
                     false => arrived(store, &arrival)?,
                 };
                 for part in &parts {
@@ -150,6 +151,9 @@ impl Tail {
     pub fn forget(&mut self, upto: u64) {
         self.after = self.after.max(upto);
         let kept = self.by_arrival.split_off(&upto.saturating_add(1));
+        if kept.is_empty() {
+            self.by_token.clear();
+        }
         for (_, cost) in std::mem::replace(&mut self.by_arrival, kept) {
             self.entries -= cost.entries;
             self.bytes -= cost.bytes;
@@ -185,27 +189,31 @@ impl Tail {
 }
 
 /// Reads the entries that an arrival brought, whatever runs hold them now; says what of them cannot be read.
-fn arrived(store: &dyn Store, arrival: &Arrival) -> Result<(Vec<Run>, Option<DamagedRun>), StoreError> {
+fn arrived(store: &dyn Store, arrival: &Arrival) -> Result<(Vec<Arc<Run>>, Option<DamagedRun>), StoreError> {
     let (mut parts, mut next) = (Vec::new(), arrival.start);
     while next < arrival.end {
-        let mut run = match store.runs(&arrival.lane, next, 1) {
-            Ok(runs) => match runs.into_iter().next() {
-                Some(run) => run,
-                None => break,
-            },
+        let run = match store.run_with(&arrival.lane, next) {
+            Ok(Some(run)) => run,
+            Ok(None) => break,
             Err(StoreError::DamagedRun { .. }) => {
                 let (lane, start, end) = (arrival.lane, next, arrival.end);
                 return Ok((parts, Some(DamagedRun { lane, start, end })));
             }
             Err(error) => return Err(error),
         };
-        run.trim_start(next);
-        run.truncate(arrival.end);
-        if run.entries.is_empty() {
+        let part = if run.start >= next && run.end() <= arrival.end {
+            run
+        } else {
+            let mut part = Run::clone(&run);
+            part.trim_start(next);
+            part.truncate(arrival.end);
+            Arc::new(part)
+        };
+        if part.entries.is_empty() {
             break;
         }
-        next = run.end();
-        parts.push(run);
+        next = part.end();
+        parts.push(part);
     }
     Ok((parts, None))
 }
@@ -223,16 +231,19 @@ fn branches(store: &dyn Store, arrival: &Arrival) -> Result<Vec<Run>, StoreError
 /// # Errors
 /// Errors of the store other than a damaged index.
 pub fn find(store: &dyn Store, tail: &Tail, token: &Token) -> Result<Found, StoreError> {
-    let mut postings = tail.find(token);
-    let rebuild = match store.index_find(token) {
-        Ok(indexed) => {
-            postings.extend(indexed);
-            false
-        }
-        Err(error) if error.kind() == StoreErrorKind::Damaged => true,
+    let fresh = tail.find(token);
+    let (mut postings, rebuild) = match store.index_find(token) {
+        Ok(indexed) => (indexed, false),
+        Err(error) if error.kind() == StoreErrorKind::Damaged => (Vec::new(), true),
         Err(error) => return Err(error),
     };
-    Ok(Found { postings: postings.into_iter().collect(), rebuild })
+    // The index gives them sorted, and there may be tens of thousands.
+    if !fresh.is_empty() {
+        postings.extend(fresh);
+        postings.sort_unstable();
+        postings.dedup();
+    }
+    Ok(Found { postings, rebuild })
 }
 
 /// What [`find`] found.

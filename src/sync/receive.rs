@@ -12,11 +12,13 @@ use crate::lane::{EntryKind, Head, LaneName, LaneOpening, Refusal, RefusalReason
 impl Session {
     /// Takes a segment of runs.
     pub(super) fn runs(&mut self, segment: &[u8]) -> Result<(), Fault> {
-        for plain in self.unfolder.unfold(segment)? {
+        let unfolded = self.unfolder.unfold(segment)?;
+        for plain in unfolded.iter() {
             let run =
-                frame::decode_plain(&plain).map_err(|error| Fault(CloseCode::Protocol, error.to_string()))?;
+                frame::decode_plain(plain).map_err(|error| Fault(CloseCode::Protocol, error.to_string()))?;
             self.run(run, plain.len())?;
         }
+        self.unfolder.reuse(unfolded);
         Ok(())
     }
 
@@ -70,9 +72,10 @@ impl Session {
         let bytes = match evidence {
             None => None,
             Some(segment) => {
-                let mut items = self.unfolder.unfold(&segment)?.into_iter();
+                let unfolded = self.unfolder.unfold(&segment)?;
+                let mut items = unfolded.iter();
                 match (items.next(), items.next()) {
-                    (Some(bytes), None) => Some(bytes),
+                    (Some(bytes), None) => Some(bytes.to_vec()),
                     (Some(_), Some(_)) | (None, _) => {
                         return Err(Fault::protocol("fork evidence is one item"));
                     }

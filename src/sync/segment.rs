@@ -4,6 +4,7 @@
 //! A segment unfolds to plain runs, each preceded by its length as 4 bytes big-endian. Segments can be unfolded
 //! only in order and only once; after an error the stream is of no more use.
 
+use std::ops::Range;
 use std::{io, mem};
 
 use zstd::stream::raw::{Decoder, Encoder, InBuffer, Operation, OutBuffer};
@@ -12,6 +13,9 @@ use super::limits::{SEGMENT_PLAIN_BYTES, SEGMENT_PLAIN_BYTES_MAX};
 use super::streams::Streams;
 
 const STEP_BYTES: usize = 64 << 10;
+/// Memory that is kept for the next segment: what honest messages unfold to is a quarter of a megabyte, and the head of the
+/// last run.
+const SPARE_BYTES_MAX: usize = SEGMENT_PLAIN_BYTES + (16 << 10);
 /// How much larger text is than what it was folded to, at most as a rule.
 const UNFOLDED_TIMES: usize = 24;
 
@@ -120,12 +124,38 @@ fn compressed(encoder: &mut Encoder<'static>, items: &[&[u8]], plain: usize) -> 
 pub struct Unfolder {
     streams: Streams,
     stream: Stream<Decoder<'static>>,
+    /// Memory of the last segment, for the next one.
+    spare: Vec<u8>,
+}
+
+/// The items of a segment.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unfolded {
+    plain: Vec<u8>,
+    items: Vec<Range<usize>>,
+}
+
+impl Unfolded {
+    /// Returns how many items there are.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Says whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Returns the items in order.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.items.iter().map(|item| &self.plain[item.clone()])
+    }
 }
 
 impl Unfolder {
     /// Prepares a stream.
     pub fn new(streams: Streams) -> Self {
-        Self { streams, stream: Stream::Unused }
+        Self { streams, stream: Stream::Unused, spare: Vec::new() }
     }
 
     /// Says whether it holds a decoder.
@@ -138,16 +168,26 @@ impl Unfolder {
     /// # Errors
     /// [`SegmentError`] when the segment does not continue the stream, is too large or is cut, or memory is
     /// short.
-    pub fn unfold(&mut self, segment: &[u8]) -> Result<Vec<Vec<u8>>, SegmentError> {
+    pub fn unfold(&mut self, segment: &[u8]) -> Result<Unfolded, SegmentError> {
         // The decoder comes back only when all went well.
         let mut decoder = match mem::replace(&mut self.stream, Stream::Broken) {
             Stream::Unused => self.streams.decoder().ok_or(SegmentError::Compress)?,
             Stream::Running(decoder) => decoder,
             Stream::Broken => return Err(SegmentError::Stream),
         };
-        let items = split(&decompressed(&mut decoder, segment)?)?;
+        let mut plain = mem::take(&mut self.spare);
+        decompress(&mut decoder, segment, &mut plain)?;
+        let items = split(&plain)?;
         self.stream = Stream::Running(decoder);
-        Ok(items)
+        Ok(Unfolded { plain, items })
+    }
+
+    /// Takes the memory of a segment back that nobody needs any more: the next is unfolded into it.
+    pub fn reuse(&mut self, unfolded: Unfolded) {
+        self.spare = unfolded.plain;
+        self.spare.clear();
+        // What an unusually large one took is given back.
+        self.spare.shrink_to(SPARE_BYTES_MAX);
     }
 }
 
@@ -159,42 +199,46 @@ impl Drop for Unfolder {
     }
 }
 
-fn decompressed(decoder: &mut Decoder<'static>, segment: &[u8]) -> Result<Vec<u8>, SegmentError> {
-    // What honest messages unfold to: a quarter of a megabyte, and the head of the last run.
-    let mut plain =
-        Vec::with_capacity((segment.len() * UNFOLDED_TIMES).min(SEGMENT_PLAIN_BYTES + (16 << 10)));
-    let mut buffer = vec![0; STEP_BYTES];
+/// Unfolds a segment into `plain`, which is empty.
+fn decompress(
+    decoder: &mut Decoder<'static>,
+    segment: &[u8],
+    plain: &mut Vec<u8>,
+) -> Result<(), SegmentError> {
     let mut input = InBuffer::around(segment);
     loop {
-        let mut output = OutBuffer::around(&mut buffer[..]);
-        let before = input.pos();
+        if plain.capacity() == plain.len() {
+            // Memory grows with what is really there, and to no more than any message may hold.
+            let room = (segment.len() * UNFOLDED_TIMES).clamp(STEP_BYTES, SPARE_BYTES_MAX).max(plain.len());
+            plain.reserve_exact(room.min((SEGMENT_PLAIN_BYTES_MAX + 1).saturating_sub(plain.len())).max(1));
+        }
+        let (before, held) = (input.pos(), plain.len());
+        let mut output = OutBuffer::around_pos(plain, held);
         decoder.run(&mut input, &mut output).map_err(|_| SegmentError::Stream)?;
-        let made = output.as_slice();
-        if plain.len() + made.len() > SEGMENT_PLAIN_BYTES_MAX {
+        if plain.len() > SEGMENT_PLAIN_BYTES_MAX {
             return Err(SegmentError::TooLarge);
         }
-        plain.extend_from_slice(made);
-        let full = made.len() == STEP_BYTES;
+        let full = plain.len() == plain.capacity();
         if input.pos() == segment.len() && !full {
-            return Ok(plain);
+            return Ok(());
         }
-        if input.pos() == before && made.is_empty() {
+        if input.pos() == before && plain.len() == held {
             return Err(SegmentError::Stream);
         }
     }
 }
 
-fn split(mut plain: &[u8]) -> Result<Vec<Vec<u8>>, SegmentError> {
-    let mut items = Vec::new();
-    while !plain.is_empty() {
-        let (length, rest) = plain.split_first_chunk::<4>().ok_or(SegmentError::Cut)?;
+/// Finds the items.
+fn split(plain: &[u8]) -> Result<Vec<Range<usize>>, SegmentError> {
+    let (mut items, mut at) = (Vec::new(), 0);
+    while at < plain.len() {
+        let (length, rest) = plain[at..].split_first_chunk::<4>().ok_or(SegmentError::Cut)?;
         let length = u32::from_be_bytes(*length) as usize;
         if length == 0 || length > rest.len() {
             return Err(SegmentError::Cut);
         }
-        let (item, rest) = rest.split_at(length);
-        items.push(item.to_vec());
-        plain = rest;
+        items.push(at + 4..at + 4 + length);
+        at += 4 + length;
     }
     Ok(items)
 }
@@ -217,8 +261,10 @@ mod tests {
         let first = folder.fold([item.as_slice()]).unwrap();
         let second = folder.fold([item.as_slice(), b"more".as_slice()]).unwrap();
         assert!(second.len() * 5 < first.len(), "{} then {}", first.len(), second.len());
-        assert_eq!(unfolder.unfold(&first).unwrap(), vec![item.clone()]);
-        assert_eq!(unfolder.unfold(&second).unwrap(), vec![item, b"more".to_vec()]);
+        let first = unfolder.unfold(&first).unwrap();
+        assert_eq!(first.iter().collect::<Vec<_>>(), [item.as_slice()]);
+        unfolder.reuse(first);
+        assert_eq!(unfolder.unfold(&second).unwrap().iter().collect::<Vec<_>>(), [item.as_slice(), b"more"]);
     }
 
     #[test]
@@ -226,7 +272,7 @@ mod tests {
         let (mut folder, mut unfolder) = (Folder::new(Streams::default()), Unfolder::new(Streams::default()));
         let most = vec![7; SEGMENT_PLAIN_BYTES_MAX - 4];
         let segment = folder.fold([most.as_slice()]).unwrap();
-        assert_eq!(unfolder.unfold(&segment).unwrap()[0].len(), most.len());
+        assert_eq!(unfolder.unfold(&segment).unwrap().iter().next().unwrap().len(), most.len());
         assert_eq!(folder.fold([vec![7; most.len() + 1].as_slice()]), Err(SegmentError::TooLarge));
     }
 

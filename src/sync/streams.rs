@@ -131,7 +131,7 @@ mod tests {
         let segments = folded(&Streams::default(), &items);
         let streams = Streams::keeping(1);
         let mut first = Unfolder::new(streams.clone());
-        assert_eq!(first.unfold(&segments[0]).unwrap(), items[..1]);
+        assert_eq!(first.unfold(&segments[0]).unwrap().iter().collect::<Vec<_>>(), items[..1]);
         drop(first);
         assert_eq!(streams.idle(), (0, 1));
         assert_eq!(Unfolder::new(streams.clone()).unfold(&segments[1]), Err(SegmentError::Stream));

@@ -150,3 +150,31 @@ fn tokens_are_few_and_debug_hides_them() {
     let names: Vec<Value> = (0..500).map(|n| json!({"text": format!("名前{n}")})).collect();
     assert!(tokens_of("Patient", &json!({ "name": names })).len() <= TOKENS_MAX);
 }
+
+#[test]
+fn what_is_written_otherwise_than_it_sounds_is_a_term_of_its_own_and_looked_up_first() {
+    let named = |name: &str| json!({ "resourceType": "Patient", "name": [{ "text": name }] });
+    let written = |name: &str| -> Vec<String> {
+        let tokens = tokens_of("Patient", &named(name)).into_iter();
+        tokens.filter(|token| token.kind == TokenKind::Written).map(|token| token.text).collect()
+    };
+    assert!(written("渡邊 幸子").contains(&"渡邊".to_owned()), "{:?}", written("渡邊 幸子"));
+    assert!(!written("渡辺 幸子").contains(&"渡辺".to_owned()), "it stands under itself");
+    let first = |text: &str| query(text)[0][0].clone();
+    assert_eq!(first("渡邊"), SearchToken { kind: TokenKind::Written, text: "渡邊".into() });
+    assert_eq!(first("渡辺").kind, TokenKind::Name);
+}
+
+#[test]
+fn what_an_entry_says_hints_at_how_well_it_fits() {
+    let asked = Asked::of("ヨシダ 2024-11-21");
+    let (both, mut other) = (patient(), patient());
+    let whole = asked.hint(&[("Patient", &both)]);
+    assert!(asked.is_met(whole));
+    other["birthDate"] = json!("1950-01-01");
+    let half = asked.hint(&[("Patient", &other)]);
+    assert!(!asked.is_met(half) && half < whole && half > Hint::default());
+    let born = json!({ "resourceType": "Patient", "birthDate": "2024-11-21" });
+    assert!(asked.is_met(asked.hint(&[("Patient", &other), ("Patient", &born)])), "one word each");
+    assert_eq!(asked.hint(&[]), Hint::default());
+}

@@ -15,7 +15,7 @@ const RUN_OVERHEAD: usize = 1 << 10;
 /// A run as it was stored, unpacked.
 #[derive(Debug)]
 pub(super) struct StoredRun {
-    pub(super) run: Run,
+    pub(super) run: Arc<Run>,
     pub(super) before: Frontier,
 }
 
@@ -101,7 +101,7 @@ mod tests {
     fn run(bytes: usize) -> Arc<StoredRun> {
         let entries = vec![Entry { kind: EntryKind::FACTS, body: vec![0; bytes] }];
         let run = Run { lane: LaneId([0; 32]), start: 0, entries, checkpoints: Vec::new() };
-        Arc::new(StoredRun { run, before: Frontier::default() })
+        Arc::new(StoredRun { run: Arc::new(run), before: Frontier::default() })
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A batch becomes one durable commit: the path of every acknowledged write.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use redb::{ReadableTable as _, Table};
 
@@ -44,7 +45,7 @@ impl PackedBatch {
 
     /// Returns the runs that were added, as they will be read.
     pub(super) fn into_added(self) -> impl Iterator<Item = StoredRun> {
-        self.batch.advances.into_iter().map(|(run, before, _)| StoredRun { run, before })
+        self.batch.advances.into_iter().map(|(run, before, _)| StoredRun { run: Arc::new(run), before })
     }
 
     /// Says whether stored runs are replaced.

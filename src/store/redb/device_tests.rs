@@ -18,7 +18,8 @@ pub(super) fn key() -> DataKey {
     DataKey::from_bytes(Zeroizing::new([7; 32]))
 }
 
-fn options() -> StoreOptions {
+/// Small caches.
+pub(super) fn options() -> StoreOptions {
     StoreOptions { run_cache_bytes: 0, page_cache_bytes: 1 << 20, ..StoreOptions::default() }
 }
 

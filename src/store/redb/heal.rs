@@ -1,6 +1,7 @@
 //! Finding what cannot be read any more, and putting it back.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use redb::ReadableTable as _;
 
@@ -153,7 +154,7 @@ fn around(change: &Change<'_>, lane: u32, run: &Run) -> Result<Around, Fault> {
             around.lost.push(before.start);
         }
         match decode_run(change.sealer, &run.lane, start, key.value(), sealed.value()) {
-            Ok(stored) => around.held.push((stored.run, stored.before)),
+            Ok(stored) => around.held.push((Arc::unwrap_or_clone(stored.run), stored.before)),
             Err(_) => around.lost.push(start),
         }
     }

@@ -17,6 +17,7 @@
 //! | `named`, `named-twin` | keyed hash of the name (16) | the value |
 //! | `blobs` | keyed hash of the space (8) ‖ of space and key (16) | CBOR: key, value |
 //! | `index` | block number (u32) | an index block (see `index`) |
+//! | `index-log` | row number (u64) | postings that are not in their blocks yet, in the form of an index block |
 //!
 //! Invariants:
 //! - every commit is `Durability::Immediate` with quick repair, so that opening after a crash takes
@@ -39,6 +40,7 @@ mod disk;
 mod engine;
 mod fault;
 mod heal;
+mod log;
 mod read;
 mod repack;
 mod rows;
@@ -47,6 +49,8 @@ mod view;
 
 #[cfg(test)]
 mod device_tests;
+#[cfg(test)]
+mod log_tests;
 #[cfg(test)]
 mod power_tests;
 #[cfg(test)]

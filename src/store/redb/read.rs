@@ -7,7 +7,7 @@ use super::commit::blob_key;
 use super::engine::decode;
 use super::fault::Fault;
 use super::rows::{
-    ARRIVALS, ArrivalRow, BLOBS, BlobRow, Counts, META_COUNTS, RUNS, RunRow, run_key, start_of,
+    ARRIVALS, ArrivalRow, BLOBS, BlobRow, Counts, META_COUNTS, RUNS, RunRowRef, run_key, start_of,
 };
 use super::view::{View, get};
 use crate::base::LaneId;
@@ -19,6 +19,9 @@ use crate::store::error::StoreError;
 use crate::store::rules;
 use crate::store::sealing::{Sealer, damaged, stamp_of};
 
+/// Who reads so many bytes at once reads on, and does not come back.
+const PASSING_BYTES_MIN: usize = 64 << 10;
+
 /// Opens a run's row, and proves that it is the run of this place.
 pub(super) fn decode_run(
     sealer: &Sealer,
@@ -28,13 +31,22 @@ pub(super) fn decode_run(
     sealed: &[u8],
 ) -> Result<StoredRun, StoreError> {
     let plain = sealer.open("runs", key, sealed).ok();
-    let row: Option<RunRow> = plain.and_then(|plain| minicbor::decode(&plain).ok());
+    let row: Option<RunRowRef<'_>> = plain.as_deref().and_then(|plain| minicbor::decode(plain).ok());
     let stored = row.and_then(|row| {
-        let run = frame::unpack(&row.frame).ok()?;
+        let run = frame::unpack_own(row.frame).ok()?;
         let fits = run.lane == *lane && run.start == start && run.end() == row.end;
-        fits.then_some(StoredRun { run, before: row.before })
+        fits.then(|| StoredRun { run: Arc::new(run), before: row.before })
     });
     stored.ok_or(StoreError::DamagedRun { lane: *lane, start })
+}
+
+/// Whether runs that are unpacked stay in the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// They are likely to be read again.
+    Cached,
+    /// Much is read through once: it would drive out what is read again.
+    Passing,
 }
 
 /// Visits the stored runs of a lane from the one that holds `from`, in order, until `visit` says `false` or the
@@ -44,6 +56,7 @@ pub(super) fn walk(
     cache: &Mutex<RunCache>,
     lane: &Lane,
     from: u64,
+    keep: Keep,
     mut visit: impl FnMut(Arc<StoredRun>) -> bool,
 ) -> Result<(), Fault> {
     let size = lane.state.size();
@@ -66,7 +79,7 @@ pub(super) fn walk(
         if start != position {
             return Err(hole(position));
         }
-        let stored = stored_at(view, cache, lane, key.value(), sealed.value())?;
+        let stored = stored_at(view, cache, lane, key.value(), sealed.value(), keep)?;
         position = stored.run.end();
         if position > size {
             return Err(hole(start));
@@ -85,6 +98,7 @@ pub(super) fn stored_at(
     lane: &Lane,
     key: &[u8; 12],
     sealed: &[u8],
+    keep: Keep,
 ) -> Result<Arc<StoredRun>, StoreError> {
     let start = start_of(key);
     let damaged = StoreError::DamagedRun { lane: lane.id, start };
@@ -94,7 +108,9 @@ pub(super) fn stored_at(
         return Ok(stored);
     }
     let stored = Arc::new(decode_run(view.sealer, &lane.id, start, key, sealed)?);
-    lock(cache).insert(stamp, (lane.number, start), stored.clone());
+    if keep == Keep::Cached {
+        lock(cache).insert(stamp, (lane.number, start), stored.clone());
+    }
     Ok(stored)
 }
 
@@ -123,12 +139,14 @@ pub(super) fn runs(
     let Some(lane) = Lane::find(view, id)? else { return Ok(Vec::new()) };
     let mut runs = Vec::new();
     let mut bytes = 0_usize;
-    let walked = walk(view, cache, &lane, from, |stored| {
+    let keep = if limit_bytes < PASSING_BYTES_MIN { Keep::Cached } else { Keep::Passing };
+    let walked = walk(view, cache, &lane, from, keep, |stored| {
         bytes = bytes.saturating_add(stored.run.body_bytes());
         if !runs.is_empty() && bytes > limit_bytes {
             return false;
         }
-        runs.push(stored.run.clone());
+        let alone = Arc::try_unwrap(stored).map(|stored| stored.run);
+        runs.push(Arc::unwrap_or_clone(alone.unwrap_or_else(|shared| shared.run.clone())));
         bytes < limit_bytes
     });
     match walked {
@@ -136,6 +154,22 @@ pub(super) fn runs(
         Err(fault) => Err(fault),
         Ok(()) => Ok(runs),
     }
+}
+
+/// As `Store::run_with`.
+pub(super) fn run_with(
+    view: &View<'_>,
+    cache: &Mutex<RunCache>,
+    id: &LaneId,
+    from: u64,
+) -> Result<Option<Arc<Run>>, Fault> {
+    let Some(lane) = Lane::find(view, id)? else { return Ok(None) };
+    let mut found = None;
+    walk(view, cache, &lane, from, Keep::Cached, |stored| {
+        found = Some(stored.run.clone());
+        false
+    })?;
+    Ok(found)
 }
 
 /// Returns the run that holds an entry, `None` when the trunk does not.
@@ -146,7 +180,7 @@ pub(super) fn covering(
     seq: u64,
 ) -> Result<Option<Arc<StoredRun>>, Fault> {
     let mut found = None;
-    walk(view, cache, lane, seq, |stored| {
+    walk(view, cache, lane, seq, Keep::Cached, |stored| {
         found = Some(stored);
         false
     })?;

@@ -8,10 +8,11 @@ use redb::ReadableTable as _;
 use super::cache::{RunCache, StoredRun};
 use super::commit::{pack_row, put_run};
 use super::fault::Fault;
-use super::read::{Lane, lock, stored_at};
+use super::read::{Keep, Lane, lock, stored_at};
 use super::rows::{META_COUNTS, RUNS, run_key, start_of};
 use super::view::{Change, View};
 use crate::base::LaneId;
+use crate::lane::Run;
 use crate::store::api::Repacked;
 use crate::store::repacking::{Group, JOINABLE_ROW_BYTES_MAX, Step, beginning};
 use crate::store::sealing::{Stamp, stamp_of};
@@ -46,7 +47,8 @@ pub(super) fn plan(
     let (low, high) = (run_key(lane.number, 0), run_key(lane.number, from));
     let stored = |key: &[u8; 12], sealed: &[u8]| {
         let joinable = sealed.len() <= JOINABLE_ROW_BYTES_MAX;
-        let stored = joinable.then(|| stored_at(view, cache, &lane, key, sealed).ok()).flatten();
+        let stored =
+            joinable.then(|| stored_at(view, cache, &lane, key, sealed, Keep::Cached).ok()).flatten();
         stored.filter(|stored| stored.run.end() <= size)
     };
     let back = table.range::<&[u8; 12]>(&low..=&high)?.rev().map_while(Result::ok).map(|(key, sealed)| {
@@ -67,7 +69,7 @@ pub(super) fn plan(
         match stored(key.value(), sealed) {
             Some(stored) => {
                 stamps.extend(stamp_of(sealed).map(|stamp| (start, stamp)));
-                step.take(stored.run.clone(), stored.before.clone());
+                step.take(Run::clone(&stored.run), stored.before.clone());
             }
             None => step.part(),
         }
@@ -116,7 +118,7 @@ pub(super) fn replace(change: &mut Change<'_>, plan: &Plan) -> Result<(Repacked,
             done.runs_after += 1;
             done.bytes_before += bytes;
             done.bytes_after += written;
-            let (run, before) = (group.run.clone(), group.before.clone());
+            let (run, before) = (Arc::new(group.run.clone()), group.before.clone());
             stored.push(Replaced { start: group.run.start, stamp, run: StoredRun { run, before } });
         }
     }

@@ -347,7 +347,7 @@ fn a_damaged_index_is_rebuilt() {
     drop(store);
     let block = {
         let database = database_on(&sample.disk);
-        let table = database.begin_read().unwrap().open_table(super::rows::INDEX).unwrap();
+        let table = database.begin_read().unwrap().open_table(super::rows::INDEX_LOG).unwrap();
         table.get(0).unwrap().unwrap().value().to_vec()
     };
     sample.damage(&block);

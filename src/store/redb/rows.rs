@@ -22,6 +22,7 @@ pub(super) const ARRIVALS: Sealed<u64> = Sealed::new("arrivals");
 pub(super) const NAMED: [Sealed<&[u8; 16]>; 2] = [Sealed::new("named"), Sealed::new("named-twin")];
 pub(super) const BLOBS: Sealed<&[u8; 24]> = Sealed::new("blobs");
 pub(super) const INDEX: Sealed<u32> = Sealed::new("index");
+pub(super) const INDEX_LOG: Sealed<u64> = Sealed::new("index-log");
 
 pub(super) const META_FORMAT: &str = "format";
 pub(super) const META_COUNTS: &str = "counts";
@@ -43,7 +44,7 @@ pub(super) struct Counts {
 }
 
 /// Where the index stands.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub(super) struct IndexState {
     #[n(0)]
@@ -52,10 +53,42 @@ pub(super) struct IndexState {
     pub(super) blocks: u32,
     #[n(2)]
     pub(super) bytes: u64,
+    /// Left out in what was written before postings were logged.
+    #[n(3)]
+    pub(super) log: Option<LogState>,
+}
+
+/// The rows of the log of postings, and how far the first of them have been moved into the blocks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub(super) struct LogState {
+    /// The number of the next row: none is ever used twice.
+    #[n(0)]
+    pub(super) next: u64,
+    #[n(1)]
+    pub(super) rows: Vec<LogRow>,
+    /// So many of the first rows are being moved.
+    #[n(2)]
+    pub(super) moving: u64,
+    /// What of them belongs in a block below this one has been moved.
+    #[n(3)]
+    pub(super) moved: u32,
+}
+
+/// A row of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub(super) struct LogRow {
+    #[n(0)]
+    pub(super) number: u64,
+    #[n(1)]
+    pub(super) postings: u64,
+    #[n(2)]
+    pub(super) bytes: u64,
 }
 
 /// A run at rest.
-#[derive(Debug, Clone, Encode, Decode)]
+#[derive(Debug, Clone, Encode)]
 #[cbor(array)]
 pub(super) struct RunRow {
     #[n(0)]
@@ -64,6 +97,18 @@ pub(super) struct RunRow {
     pub(super) before: Frontier,
     #[cbor(n(2), with = "minicbor::bytes")]
     pub(super) frame: Vec<u8>,
+}
+
+/// A run at rest, whose frame stays where it was read.
+#[derive(Debug, Clone, Decode)]
+#[cbor(array)]
+pub(super) struct RunRowRef<'b> {
+    #[n(0)]
+    pub(super) end: u64,
+    #[n(1)]
+    pub(super) before: Frontier,
+    #[cbor(b(2), with = "minicbor::bytes")]
+    pub(super) frame: &'b [u8],
 }
 
 /// A line of the order of arrival.

@@ -10,6 +10,7 @@ use super::commit::PackedBatch;
 use super::disk::{DeviceDisk, Disk as _, FileDisk};
 use super::engine::Engine;
 use super::fault::{Fault, explain, guard};
+use super::log::{self, LogCache};
 use super::read::{self, Lane};
 use super::rows::{Counts, IndexState, META_COUNTS, META_INDEX};
 use super::{blocks, commit, heal, repack};
@@ -42,7 +43,7 @@ pub struct StoreOptions {
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { page_cache_bytes: 64 << 20, run_cache_bytes: 32 << 20, argon2: Argon2Cost::default() }
+        Self { page_cache_bytes: 40 << 20, run_cache_bytes: 24 << 20, argon2: Argon2Cost::default() }
     }
 }
 
@@ -51,6 +52,8 @@ impl Default for StoreOptions {
 pub struct RedbStore {
     engine: Engine,
     cache: Mutex<RunCache>,
+    /// The rows of the log of postings.
+    log: Mutex<LogCache>,
     /// Released last: fields are dropped in order.
     _lock: Option<DirectoryLock>,
 }
@@ -151,9 +154,33 @@ impl RedbStore {
         dir.join(STORE_FILE).exists()
     }
 
+    /// As `Store::index_add`, with other limits of the log.
+    #[cfg(test)]
+    pub(super) fn index_add_within(
+        &self,
+        upto: u64,
+        postings: &[(Token, Posting)],
+        limits: log::LogLimits,
+    ) -> Result<(), StoreError> {
+        let written = self.engine.write("writing the index", |change| {
+            blocks::add_within(change, &self.log, upto, postings, limits)
+        })?;
+        log::lock(&self.log).took(written);
+        Ok(())
+    }
+
+    /// Tells where the log of postings stands.
+    #[cfg(test)]
+    pub(super) fn log_state(&self) -> Result<super::rows::LogState, StoreError> {
+        self.engine.read("reading the index", |view| {
+            Ok(view.meta::<IndexState>(META_INDEX)?.log.unwrap_or_default())
+        })
+    }
+
     /// Puts the parts together.
     fn assemble(engine: Engine, lock: Option<DirectoryLock>, options: StoreOptions) -> Self {
-        Self { engine, cache: Mutex::new(RunCache::new(options.run_cache_bytes)), _lock: lock }
+        let (cache, log) = (Mutex::new(RunCache::new(options.run_cache_bytes)), Mutex::default());
+        Self { engine, cache, log, _lock: lock }
     }
 }
 
@@ -185,6 +212,10 @@ impl Store for RedbStore {
 
     fn runs(&self, id: &LaneId, from: u64, limit_bytes: usize) -> Result<Vec<Run>, StoreError> {
         self.engine.read("reading runs", |view| read::runs(view, &self.cache, id, from, limit_bytes))
+    }
+
+    fn run_with(&self, id: &LaneId, from: u64) -> Result<Option<Arc<Run>>, StoreError> {
+        self.engine.read("reading runs", |view| read::run_with(view, &self.cache, id, from))
     }
 
     fn frontier_at(&self, id: &LaneId, seq: u64) -> Result<Frontier, StoreError> {
@@ -229,15 +260,21 @@ impl Store for RedbStore {
     }
 
     fn index_add(&self, upto: u64, postings: &[(Token, Posting)]) -> Result<(), StoreError> {
-        self.engine.write("writing the index", |change| blocks::add(change, upto, postings))
+        let written = self
+            .engine
+            .write("writing the index", |change| blocks::add(change, &self.log, upto, postings))?;
+        log::lock(&self.log).took(written);
+        Ok(())
     }
 
     fn index_find(&self, token: &Token) -> Result<Vec<Posting>, StoreError> {
-        self.engine.read("reading the index", |view| blocks::find(view, token))
+        self.engine.read("reading the index", |view| blocks::find(view, &self.log, token))
     }
 
     fn rebuild_index(&self) -> Result<(), StoreError> {
-        self.engine.write("dropping the index", blocks::clear)
+        let cleared = self.engine.write("dropping the index", blocks::clear);
+        log::lock(&self.log).clear();
+        cleared
     }
 
     fn scrub(&self, limit: usize) -> Result<Vec<DamagedRun>, StoreError> {
@@ -288,7 +325,8 @@ impl Store for RedbStore {
                 entries: counts.entries,
                 last_arrival: counts.arrivals,
                 index_blocks: u64::from(index.blocks),
-                index_bytes: index.bytes,
+                index_bytes: index.bytes
+                    + index.log.iter().flat_map(|log| &log.rows).map(|row| row.bytes).sum::<u64>(),
             })
         })
     }

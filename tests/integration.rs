@@ -7,6 +7,7 @@ mod bench_pull;
 mod both_ways;
 mod bucket_sync;
 mod bundles;
+mod by_hand;
 mod cli;
 mod discovery;
 mod drill;

@@ -3,11 +3,15 @@
 //! A course holds no judgement and no prose of its own beyond what events say of themselves. Times are counted
 //! from the drill's time zero. Replicas, links and people are numbers; their names are beside them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use super::load::Traffic;
 use super::scenario::{Scenario, Told, kind_name, role_name};
+use crate::base::WallMs;
+use crate::replica::budget::day_of;
 
 /// How a run was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -206,8 +210,23 @@ pub struct LinkCourse {
     pub bytes_by_hour: Vec<u64>,
     /// The bytes that it may carry in a day, if that is limited.
     pub quota_bytes_per_day: Option<u64>,
+    /// From when on they are limited: in whole hours from then on days are counted.
+    pub metered_from: Duration,
     /// When it was cut, and when it healed.
     pub outages: Vec<(Duration, Duration)>,
+}
+
+impl LinkCourse {
+    /// Returns what the link has carried in each day since its bytes are limited. A day begins at midnight in Japan, as that
+    /// of a byte budget does; an hour of the run belongs to the day in which it begins.
+    pub fn metered_days(&self, begins_ms: u64) -> Vec<u64> {
+        let first = (self.metered_from.as_secs() / 3_600) as usize;
+        let mut days: BTreeMap<u64, u64> = BTreeMap::new();
+        for (hour, bytes) in self.bytes_by_hour.iter().enumerate().skip(first) {
+            *days.entry(day_of(WallMs(begins_ms + hour as u64 * 3_600_000))).or_default() += bytes;
+        }
+        days.into_values().collect()
+    }
 }
 
 /// A time of separation and what followed it.
@@ -372,6 +391,8 @@ pub struct Course {
     pub sync_bytes: u64,
     /// Bytes that backups wrote.
     pub backup_bytes: u64,
+    /// Who returned and what they had how soon, and what each replica carried; empty where nobody counts.
+    pub traffic: Traffic,
     /// What a reader should know of how the run was made, such as shortcuts of the simulation.
     pub remarks: Vec<Told>,
 }

@@ -147,6 +147,7 @@ pub fn good_run() -> (Scenario, Observations) {
         converge_after_heal_s: Some(1.25),
         sync_bytes: 123_456,
         backup_bytes: 7_890,
+        metered: Vec::new(),
     };
     (scenario, seen)
 }

@@ -89,6 +89,29 @@ pub struct SimSeen {
     pub groups: u64,
 }
 
+/// What a link of a live run with a quota has carried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metered {
+    /// The names of its ends.
+    pub between: String,
+    /// Bytes carried while it had the quota.
+    pub carried: u64,
+    /// Bytes that were offered beyond the quota, and did not pass.
+    pub refused: u64,
+    /// The quota.
+    pub quota: u64,
+}
+
+impl Metered {
+    fn told(&self) -> String {
+        let Metered { between, carried, refused, quota } = self;
+        match refused {
+            0 => format!("{between} {carried} / {quota} B"),
+            more => format!("{between} {carried} / {quota} B, and {more} B beyond"),
+        }
+    }
+}
+
 /// Everything that was observed of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Observations {
@@ -96,9 +119,9 @@ pub struct Observations {
     pub before_heal: BTreeMap<ReplicaName, Status>,
     /// How each replica is at the end, by its disk.
     pub at_end: BTreeMap<ReplicaName, Status>,
-    /// What each disk holds at the end.
+    /// What each disk holds at the end, of replicas that hold their areas whole.
     pub disks: BTreeMap<ReplicaName, Disk>,
-    /// What each replica shows of each record at the end.
+    /// What each of these replicas shows of each record at the end.
     pub views: BTreeMap<ReplicaName, BTreeMap<RecordId, RecordSeen>>,
     /// The records of the patients whom the scenario names.
     pub patients: BTreeMap<PatientAlias, RecordId>,
@@ -114,6 +137,8 @@ pub struct Observations {
     pub sync_bytes: u64,
     /// Bytes that backups wrote.
     pub backup_bytes: u64,
+    /// What the links with a quota have carried, in a run with real processes.
+    pub metered: Vec<Metered>,
     /// What only a simulation observes.
     pub sim: Option<SimSeen>,
 }
@@ -146,7 +171,8 @@ impl Observations {
     /// Names everything that was acknowledged and that some disk lacks; a disk that could not be read lacks all.
     pub fn losses(&self, scenario: &Scenario) -> Vec<Loss> {
         let disk = |name: &ReplicaName| self.disks.get(name).cloned().unwrap_or_default();
-        let disks = scenario.replicas.iter().map(|plan| (plan.name.clone(), disk(&plan.name)));
+        let whole = scenario.replicas.iter().filter(|plan| plan.in_part.is_empty());
+        let disks = whole.map(|plan| (plan.name.clone(), disk(&plan.name)));
         self.ledger.losses(&disks.collect())
     }
 
@@ -197,6 +223,7 @@ impl Observations {
                 let acknowledged = self.ledger.acknowledged();
                 (acknowledged >= *at_least, wanted(acknowledged, *at_least))
             }
+            Expectation::QuotaKept => self.quotas(),
             Expectation::Converged { .. }
             | Expectation::NoPositiveAllergyMissing
             | Expectation::Clinical(_)
@@ -205,7 +232,11 @@ impl Observations {
             | Expectation::Availability { .. }
             | Expectation::Staleness { .. }
             | Expectation::HeldBy { .. }
-            | Expectation::QuotaKept
+            | Expectation::EverywhereWithin { .. }
+            | Expectation::Waited { .. }
+            | Expectation::CardsAfterReturn { .. }
+            | Expectation::MemoryKept { .. }
+            | Expectation::TurnedAway { .. }
             | Expectation::Rto { .. }
             | Expectation::Rpo { .. }
             | Expectation::SameTrace => {
@@ -273,7 +304,7 @@ impl Observations {
         let record = record.flatten();
         let mut told = Vec::new();
         let mut everywhere = true;
-        for plan in &scenario.replicas {
+        for plan in scenario.replicas.iter().filter(|plan| plan.in_part.is_empty()) {
             let views = self.views.get(&plan.name).into_iter().flatten();
             let wanted = views.filter(|(id, _)| record.is_none_or(|record| record == *id));
             let found: usize = wanted.map(|(_, seen)| count(seen)).sum();
@@ -300,6 +331,16 @@ impl Observations {
             told = Told::of(format!("{}; {}", told.en, problems.en), format!("{}；{}", told.ja, problems.ja));
         }
         (restore.ok(), told)
+    }
+
+    /// No link has carried more than its quota in a run with real processes, which is shorter than a day.
+    fn quotas(&self) -> (bool, Told) {
+        if self.metered.is_empty() {
+            return (true, nothing_to_judge("no link has a quota", "上限のある回線がない"));
+        }
+        let over = self.metered.iter().any(|link| link.carried > link.quota || link.refused > 0);
+        let told: Vec<String> = self.metered.iter().map(Metered::told).collect();
+        (!over, Told::some(&told, NAMED_MAX))
     }
 
     fn handover(&self, scenario: &Scenario, patient: &PatientAlias) -> (bool, Told) {
@@ -390,7 +431,8 @@ impl Observations {
 }
 
 fn unseen<T>(scenario: &Scenario, seen: &BTreeMap<ReplicaName, T>) -> Vec<String> {
-    let missing = scenario.replicas.iter().filter(|plan| !seen.contains_key(&plan.name));
+    let whole = scenario.replicas.iter().filter(|plan| plan.in_part.is_empty());
+    let missing = whole.filter(|plan| !seen.contains_key(&plan.name));
     missing.map(|plan| plan.name.to_string()).collect()
 }
 

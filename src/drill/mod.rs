@@ -22,8 +22,6 @@ mod error;
 pub mod events;
 pub mod expectations;
 #[cfg(test)]
-mod expectations_tests;
-#[cfg(test)]
 mod fixtures;
 pub mod invariants;
 pub mod judge;
@@ -31,6 +29,7 @@ pub mod judge;
 mod judge_tests;
 pub mod ledger;
 pub mod live;
+pub mod load;
 pub mod observer;
 mod patch;
 pub mod people;

@@ -88,6 +88,12 @@ pub async fn run(options: DrillOptions, on_event: &mut dyn FnMut(&str)) -> Resul
         Some(at) => Some(DrillBucket::open(&work, options.bucket.as_deref(), &run, places[at].front).await?),
         None => None,
     };
+    let by_bucket = scenario.replicas.iter().any(|plan| plan.bucket_every.is_some());
+    if let (true, true, Some(DrillBucket::Server { .. })) = (netns.is_some(), by_bucket, &bucket) {
+        let text = "with --netns only the gateway reaches a server, and 'bucket-every' needs others to: leave out --bucket or \
+                    --netns";
+        return Err(DrillError::BucketNotCuttable(text));
+    }
     let ground = Ground { places, netns, bucket };
     let musubi = Musubi::new(&options.exe);
     let mut region = Region::create(&scenario, &work, musubi, ground, options.seed, options.sabotage).await?;

@@ -17,6 +17,8 @@ const NOTES_ABOVE: u128 = 25;
 /// The part that is kept for revocations, declarations of a disaster and the like, and for what is on its way when
 /// the rest is used up.
 pub const RESERVE: u128 = 5;
+/// What a meeting of two who hold the same costs at most: a handshake, and digests that are equal.
+const MEETING_BYTES: u128 = 8_000;
 /// A day begins at midnight in Japan (UTC+9, without summer time).
 const DAY_BEGINS_MS: u64 = 9 * 3_600_000;
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -54,13 +56,20 @@ impl Budget {
 
     /// Returns what was used of today's.
     pub fn used(&self, now: WallMs) -> Used {
-        let day = now.0.saturating_add(DAY_BEGINS_MS) / DAY_MS;
+        let day = day_of(now);
         if self.used.day == day { self.used } else { Used { day, bytes: 0 } }
     }
 
     /// Returns the bytes of a day.
     pub fn per_day(&self) -> u64 {
         self.per_day
+    }
+
+    /// Says whether what is left today is enough for one more meeting; if not, the two meet tomorrow.
+    pub fn is_enough_to_meet(&self, now: WallMs) -> bool {
+        let left = self.per_day.saturating_sub(self.used(now).bytes);
+        let reserve = u128::from(self.per_day) * RESERVE / 100;
+        u128::from(left) > reserve.min(MEETING_BYTES)
     }
 
     /// Says how far down the order of urgency things are sent now.
@@ -75,6 +84,11 @@ impl Budget {
             () => Reach::NOTHING,
         }
     }
+}
+
+/// Returns the day of a moment, counted from 1970-01-01 in Japan.
+pub fn day_of(now: WallMs) -> u64 {
+    now.0.saturating_add(DAY_BEGINS_MS) / DAY_MS
 }
 
 #[cfg(test)]
@@ -96,6 +110,18 @@ mod tests {
         let [all, notes] = [Reach::ALL, Reach::to(Part::Notes)];
         let [card, control, nothing] = [Reach::to(Part::Card), Reach::to(Part::Control), Reach::NOTHING];
         assert_eq!(reaches, [all, all, notes, notes, card, card, control, control, nothing, nothing]);
+    }
+
+    #[test]
+    fn who_has_too_little_left_for_a_meeting_does_not_begin_one() {
+        let enough = |per_day, spent| {
+            let mut budget = Budget::new(per_day, Used::default());
+            budget.spend(NOON, spent);
+            budget.is_enough_to_meet(NOON)
+        };
+        assert!(enough(1_000_000, 991_999) && !enough(1_000_000, 992_000) && !enough(1_000_000, 2_000_000));
+        // Of a tiny budget a twentieth is the reserve.
+        assert!(enough(1_000, 949) && !enough(1_000, 950));
     }
 
     #[test]

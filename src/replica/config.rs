@@ -14,7 +14,7 @@ use crate::base::{Area, DeviceId, Part};
 /// How often a bucket is looked into.
 const BUCKET_EVERY: Duration = Duration::from_secs(60);
 /// How often two meet over a link whose bytes are counted: a meeting of equals costs some 6 kB, half a megabyte a day.
-const METERED_EVERY: Duration = Duration::from_secs(900);
+pub(crate) const METERED_EVERY: Duration = Duration::from_secs(900);
 
 /// How a replica runs. Unknown keys are errors.
 #[derive(Debug, Clone, Deserialize)]

@@ -13,13 +13,12 @@ use super::error::ReplicaError;
 use super::metering::Meter;
 use super::serving::Company;
 use crate::base::{DeviceId, Part};
-use crate::sync::Reach;
 use crate::transport::{BACKOFF_MAX, Backoff, Endpoint, PeerKey};
 
 /// A session that lasts longer was no failure: the next dial is made soon.
 pub(crate) const SESSION_SHORT: Duration = BACKOFF_MAX;
 /// How long what is written at one time is gathered before a link whose bytes are counted is used for it.
-const GATHERED_FOR: Duration = Duration::from_secs(2);
+pub(crate) const GATHERED_FOR: Duration = Duration::from_secs(2);
 
 /// Keeps in touch with a peer until `stop`.
 pub(super) async fn dial(
@@ -58,14 +57,19 @@ pub(super) async fn dial(
     }
 }
 
+/// Says whether a change is something that others should know at once. Of what came `during` a meeting only what this device
+/// wrote counts: the rest came from there, as a rule.
+pub(crate) fn is_vital(me: DeviceId, changed: &Changed, during: bool) -> bool {
+    changed.name.part <= Part::Card && (!during || changed.name.device == me)
+}
+
 /// Waits until something is here that others should know at once, and a little longer, since seldom only one thing is
-/// written. Of what came during a meeting only what this device wrote counts: the rest came from there, as a rule.
+/// written.
 async fn something_vital(me: DeviceId, mut changes: broadcast::Receiver<Changed>) {
     let during = changes.len();
     for number in 0.. {
         match changes.recv().await {
-            Ok(Changed { name, .. }) if name.part > Part::Card => {}
-            Ok(Changed { name, .. }) if number < during && name.device != me => {}
+            Ok(changed) if !is_vital(me, &changed, number < during) => {}
             Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => break,
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
@@ -82,7 +86,7 @@ async fn dial_once(
 ) -> Result<(), ReplicaError> {
     let meter = peer.megabytes_per_day.map(|most| Meter::open(&company.replica, &peer.name, most.bytes()));
     let meter = meter.transpose()?;
-    if meter.as_ref().is_some_and(|meter| meter.reach() == Reach::NOTHING) {
+    if meter.as_ref().is_some_and(|meter| !meter.is_enough_to_meet()) {
         tracing::info!(peer = %peer.name, "today's bytes are used up: it is dialled tomorrow");
         return Ok(());
     }

@@ -176,6 +176,11 @@ impl Exchange {
         self.session.is_held_back()
     }
 
+    /// Says whether the session holds a compressing context, and one that unfolds.
+    pub fn contexts(&self) -> [bool; 2] {
+        self.session.contexts()
+    }
+
     /// Tells what is still to be sent and taken.
     ///
     /// # Errors

@@ -47,6 +47,11 @@ impl Meter {
         self.budget.used(self.replica.environment().now())
     }
 
+    /// Says whether what is left today is enough for one more meeting.
+    pub fn is_enough_to_meet(&self) -> bool {
+        self.budget.is_enough_to_meet(self.replica.environment().now())
+    }
+
     /// Says how far down the order of urgency the link may be used now.
     pub fn reach(&self) -> Reach {
         self.budget.reach(self.replica.environment().now())

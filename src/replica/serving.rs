@@ -438,7 +438,7 @@ async fn keep_backup(
 
 impl Replica {
     /// Says whether the roster names a device.
-    pub(super) fn knows(&self, device: &DeviceId) -> bool {
+    pub(crate) fn knows(&self, device: &DeviceId) -> bool {
         self.lock().roster.certificates.of_device(device).next().is_some()
     }
 

@@ -13,7 +13,7 @@ use super::error::StoreError;
 use super::fitting::{Around, fit};
 use super::repacking::{Group, JOINABLE_ROW_BYTES_MAX, Step, beginning};
 use super::rules;
-use crate::base::{LaneId, WallMs, hash_tagged};
+use crate::base::{Digest, LaneId, WallMs, hash_tagged};
 use crate::lane::admission::Forking;
 use crate::lane::state::LaneState;
 use crate::lane::tree::Frontier;
@@ -48,10 +48,37 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// Returns about how many bytes of memory it takes: bodies, rows, lanes, arrivals, small values and postings.
+    pub fn bytes(&self) -> u64 {
+        let inner = self.lock();
+        let of_run = |(run, before): &(Run, Frontier)| {
+            let bodies: usize =
+                run.entries.iter().map(|entry| size_of::<Entry>() + entry.body.capacity()).sum();
+            let checkpoints = size_of_val(run.checkpoints.as_slice());
+            size_of::<(u64, Run, Frontier)>() + bodies + checkpoints + hashes(before)
+        };
+        let lanes = inner.lanes.values().map(|lane| {
+            let runs: usize = lane.runs.values().map(of_run).sum();
+            size_of::<(LaneId, Lane)>() + hashes(&lane.state.frontier) + runs
+        });
+        let values = inner.named.iter().map(|(name, value)| name.len() + value.len());
+        let blobs = inner.blobs.iter().map(|((space, key), value)| space.len() + key.len() + value.len());
+        let postings = inner.index.values().map(|postings| {
+            size_of::<Token>() + size_of_val(postings) + postings.len() * size_of::<Posting>()
+        });
+        let arrivals = size_of_val(inner.arrivals.as_slice());
+        (lanes.chain(values).chain(blobs).chain(postings).sum::<usize>() + arrivals) as u64
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Every change is checked before it is made, so a panic elsewhere leaves nothing half done.
         self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// The hashes at the edge of a tree.
+fn hashes(frontier: &Frontier) -> usize {
+    frontier.size().count_ones() as usize * size_of::<Digest>()
 }
 
 impl Inner {

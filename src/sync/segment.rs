@@ -59,6 +59,11 @@ impl Folder {
         Self { streams, stream: Stream::Unused }
     }
 
+    /// Says whether it holds an encoder.
+    pub fn is_running(&self) -> bool {
+        matches!(self.stream, Stream::Running(_))
+    }
+
     /// Folds items into the stream's next segment.
     ///
     /// # Errors
@@ -151,6 +156,11 @@ impl Unfolder {
     /// Prepares a stream.
     pub fn new(streams: Streams) -> Self {
         Self { streams, stream: Stream::Unused, spare: Vec::new() }
+    }
+
+    /// Says whether it holds a decoder.
+    pub fn is_running(&self) -> bool {
+        matches!(self.stream, Stream::Running(_))
     }
 
     /// Unfolds the stream's next segment into its items.

@@ -167,6 +167,11 @@ impl Session {
         mem::take(&mut self.out)
     }
 
+    /// Says whether it holds an encoder, and a decoder.
+    pub fn contexts(&self) -> [bool; 2] {
+        [self.folder.is_running(), self.unfolder.is_running()]
+    }
+
     /// Says whether both sides hold the same, as far as both may, and nothing is under way.
     pub fn is_in_sync(&self) -> bool {
         self.in_sync

@@ -29,6 +29,7 @@ mod acceptor;
 mod backoff;
 mod beacon;
 mod bucket;
+mod carried;
 mod close;
 mod endpoint;
 mod error;
@@ -57,13 +58,15 @@ pub use bucket::Rate;
 pub use close::{CLOSE_REASON_BYTES_MAX, CloseCode};
 pub use endpoint::Endpoint;
 pub use error::{ErrorKind, TransportError};
-pub use gate::{BAR_FIRST, BAR_MAX, GateLimits, OFFENCES_FORGOTTEN_AFTER};
+pub use gate::{BAR_FIRST, BAR_MAX, Gate, GateLimits, OFFENCES_FORGOTTEN_AFTER, Step, source_of};
 pub use guard::{Guard, GuardLimits, TOLD_EVERY};
 pub use link::{Link, LinkHandle, LinkReceiver, LinkSender, LinkStats};
 pub use multicast::Multicast;
 pub use options::{Admission, AdmissionPolicy, Congestion, Options};
-pub use profile::{Flap, LinkProfile, Loss, LossOutOfRange, ProfileName, UnknownProfile};
+pub use profile::{
+    Flap, LinkProfile, Loss, LossOutOfRange, NamedProfile, PROFILES, ProfileName, UnknownProfile,
+};
 pub use raw_key::PeerKey;
-pub use refusal::{COME_BACK_MAX, Refusal, Refusals};
+pub use refusal::{COME_BACK_MAX, Refusal, Refusals, Turned};
 pub use relay::{DirectionCounters, Relay, RelayCounters};
-pub use seats::{MADE_ROOM_FOR, SEAT_HELD_MIN, SEAT_TURN, SeatLimits};
+pub use seats::{MADE_ROOM_FOR, SEAT_HELD_MIN, SEAT_TURN, SeatId, SeatLimits, Seated, Seats};

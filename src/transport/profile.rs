@@ -30,6 +30,9 @@ pub struct LinkProfile {
     pub rate_bytes_per_s: Option<NonZeroU64>,
     /// Bytes that may wait for the rate in each direction; what comes then is dropped.
     pub queue_bytes_max: u64,
+    /// Bytes of both directions together that it carries in a day, counted from its start; what comes beyond is dropped until
+    /// the next. `None` is without limit.
+    pub bytes_per_day: Option<NonZeroU64>,
     /// Times of up and down that alternate; `None` is always up.
     pub flap: Option<Flap>,
 }
@@ -54,36 +57,156 @@ pub struct Loss(f64);
 #[error("loss must be a number from 0 to 1, not {0}")]
 pub struct LossOutOfRange(pub f64);
 
-/// Names the profiles that scenarios use.
+/// Names the profiles that scenarios use; [`PROFILES`] says what they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ProfileName {
-    /// `lan`: a house network, perfect for our purposes.
+    /// `lan`.
     Lan,
-    /// `weak-mobile`: the edge of an overloaded cell, 1 Mbit/s, 2 % loss, much jitter.
+    /// `weak-mobile`.
     WeakMobile,
-    /// `satellite`: a geostationary satellite, 600 ms round trip, 10 Mbit/s.
+    /// `satellite`.
     Satellite,
-    /// `narrow-23k`: a shared or voice-grade satellite channel, 23 kbit/s, 600 ms round trip.
+    /// `satellite-quota`.
+    SatelliteQuota,
+    /// `narrow-23k`.
     Narrow23k,
-    /// `flapping`: 15 s up, 5 s down, for ever.
+    /// `flapping`.
     Flapping,
-    /// `one-way`: nothing comes back to the dialling side.
+    /// `one-way`.
     OneWay,
-    /// `udp-blocked`: a firewall that lets no UDP through.
+    /// `one-way-loss`.
+    OneWayLoss,
+    /// `udp-blocked`.
     UdpBlocked,
 }
 
+/// A named profile.
+#[derive(Debug, Clone)]
+pub struct NamedProfile {
+    /// The name.
+    pub name: ProfileName,
+    /// The name as scenarios write it.
+    pub text: &'static str,
+    /// What it is like, in English.
+    pub en: &'static str,
+    /// What it is like, in Japanese.
+    pub ja: &'static str,
+    /// What it does.
+    pub profile: LinkProfile,
+}
+
+/// A perfect line, as far as a byte cannot travel in less than no time.
+const PERFECT: LinkProfile = LinkProfile {
+    delay_ms: 0,
+    jitter_ms: 0,
+    loss_up: Loss::NONE,
+    loss_down: Loss::NONE,
+    rate_bytes_per_s: None,
+    queue_bytes_max: QUEUE_BYTES,
+    bytes_per_day: None,
+    flap: None,
+};
+/// A geostationary satellite.
+const SATELLITE: LinkProfile = LinkProfile {
+    delay_ms: 300,
+    jitter_ms: 10,
+    loss_up: Loss(0.005),
+    loss_down: Loss(0.005),
+    rate_bytes_per_s: NonZeroU64::new(1_250_000),
+    queue_bytes_max: 512 << 10,
+    ..PERFECT
+};
+
+/// Every named profile, in the order of the names: the relay, the simulator, scenario files and their guide read this table.
+pub static PROFILES: [NamedProfile; 9] = [
+    NamedProfile {
+        name: ProfileName::Lan,
+        text: "lan",
+        en: "a house network: perfect for our purposes",
+        ja: "構内の網。訓練では完全な回線",
+        profile: PERFECT,
+    },
+    NamedProfile {
+        name: ProfileName::WeakMobile,
+        text: "weak-mobile",
+        en: "weak 4G: the edge of an overloaded cell",
+        ja: "弱い 4G：混み合った基地局の端",
+        profile: LinkProfile {
+            delay_ms: 60,
+            jitter_ms: 80,
+            loss_up: Loss(0.02),
+            loss_down: Loss(0.02),
+            rate_bytes_per_s: NonZeroU64::new(125_000),
+            queue_bytes_max: 128 << 10,
+            ..PERFECT
+        },
+    },
+    NamedProfile {
+        name: ProfileName::Satellite,
+        text: "satellite",
+        en: "a geostationary satellite, 600 ms there and back",
+        ja: "静止衛星。往復 600 ミリ秒",
+        profile: SATELLITE,
+    },
+    NamedProfile {
+        name: ProfileName::SatelliteQuota,
+        text: "satellite-quota",
+        en: "the same, with a contract that ends for the day after 5 MB",
+        ja: "同じ衛星。契約は一日 5 MB まで",
+        profile: LinkProfile { bytes_per_day: NonZeroU64::new(5_000_000), ..SATELLITE },
+    },
+    NamedProfile {
+        name: ProfileName::Narrow23k,
+        text: "narrow-23k",
+        en: "a shared or voice-grade satellite channel",
+        ja: "共用または音声用の衛星回線",
+        profile: LinkProfile {
+            delay_ms: 300,
+            rate_bytes_per_s: NonZeroU64::new(23_000 / 8),
+            queue_bytes_max: 16 << 10,
+            ..PERFECT
+        },
+    },
+    NamedProfile {
+        name: ProfileName::Flapping,
+        text: "flapping",
+        en: "it fails every 20 s",
+        ja: "20 秒ごとに切れる",
+        profile: LinkProfile {
+            delay_ms: 20,
+            flap: match NonZeroU32::new(15_000) {
+                Some(up_ms) => Some(Flap { up_ms, down_ms: 5_000 }),
+                None => None,
+            },
+            ..PERFECT
+        },
+    },
+    NamedProfile {
+        name: ProfileName::OneWay,
+        text: "one-way",
+        en: "nothing comes back to the dialling side",
+        ja: "発信側には何も戻らない",
+        profile: LinkProfile { delay_ms: 20, loss_down: Loss::ALL, ..PERFECT },
+    },
+    NamedProfile {
+        name: ProfileName::OneWayLoss,
+        text: "one-way-loss",
+        en: "three of ten datagrams are lost on the way back to the dialling side",
+        ja: "発信側へ戻る十個のうち三個が失われる",
+        profile: LinkProfile { delay_ms: 20, loss_down: Loss(0.3), ..PERFECT },
+    },
+    NamedProfile {
+        name: ProfileName::UdpBlocked,
+        text: "udp-blocked",
+        en: "a firewall that lets no UDP through: only a bucket is left, perhaps through an HTTP proxy",
+        ja: "UDP を通さない壁。残るのはバケットだけ（HTTP プロキシ経由のことも）",
+        profile: LinkProfile { loss_up: Loss::ALL, loss_down: Loss::ALL, ..PERFECT },
+    },
+];
+
 impl Default for LinkProfile {
     fn default() -> LinkProfile {
-        LinkProfile {
-            delay_ms: 0,
-            jitter_ms: 0,
-            loss_up: Loss::NONE,
-            loss_down: Loss::NONE,
-            rate_bytes_per_s: None,
-            queue_bytes_max: QUEUE_BYTES,
-            flap: None,
-        }
+        PERFECT
     }
 }
 
@@ -128,66 +251,26 @@ impl From<Loss> for f64 {
 
 impl ProfileName {
     /// All names.
-    pub const ALL: [ProfileName; 7] = [
+    pub const ALL: [ProfileName; 9] = [
         ProfileName::Lan,
         ProfileName::WeakMobile,
         ProfileName::Satellite,
+        ProfileName::SatelliteQuota,
         ProfileName::Narrow23k,
         ProfileName::Flapping,
         ProfileName::OneWay,
+        ProfileName::OneWayLoss,
         ProfileName::UdpBlocked,
     ];
 
     /// Returns the name as scenarios write it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            ProfileName::Lan => "lan",
-            ProfileName::WeakMobile => "weak-mobile",
-            ProfileName::Satellite => "satellite",
-            ProfileName::Narrow23k => "narrow-23k",
-            ProfileName::Flapping => "flapping",
-            ProfileName::OneWay => "one-way",
-            ProfileName::UdpBlocked => "udp-blocked",
-        }
+        PROFILES[self as usize].text
     }
 
     /// Returns what the name stands for.
     pub fn profile(self) -> LinkProfile {
-        let perfect = LinkProfile::default();
-        match self {
-            ProfileName::Lan => perfect,
-            ProfileName::WeakMobile => LinkProfile {
-                delay_ms: 60,
-                jitter_ms: 80,
-                loss_up: Loss(0.02),
-                loss_down: Loss(0.02),
-                rate_bytes_per_s: NonZeroU64::new(125_000),
-                queue_bytes_max: 128 << 10,
-                ..perfect
-            },
-            ProfileName::Satellite => LinkProfile {
-                delay_ms: 300,
-                jitter_ms: 10,
-                loss_up: Loss(0.005),
-                loss_down: Loss(0.005),
-                rate_bytes_per_s: NonZeroU64::new(1_250_000),
-                queue_bytes_max: 512 << 10,
-                ..perfect
-            },
-            ProfileName::Narrow23k => LinkProfile {
-                delay_ms: 300,
-                rate_bytes_per_s: NonZeroU64::new(23_000 / 8),
-                queue_bytes_max: 16 << 10,
-                ..perfect
-            },
-            ProfileName::Flapping => LinkProfile {
-                delay_ms: 20,
-                flap: NonZeroU32::new(15_000).map(|up_ms| Flap { up_ms, down_ms: 5_000 }),
-                ..perfect
-            },
-            ProfileName::OneWay => LinkProfile { delay_ms: 20, loss_down: Loss::ALL, ..perfect },
-            ProfileName::UdpBlocked => LinkProfile { loss_up: Loss::ALL, loss_down: Loss::ALL, ..perfect },
-        }
+        PROFILES[self as usize].profile.clone()
     }
 }
 
@@ -210,11 +293,12 @@ impl FromStr for ProfileName {
 
 /// A link profile was named that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "no link profile is named {0:?}; known are lan, weak-mobile, satellite, narrow-23k, flapping, one-way and \
-     udp-blocked, or write a table"
-)]
+#[error("no link profile is named {0:?}; known are {names}, or write a table", names = names())]
 pub struct UnknownProfile(pub String);
+
+fn names() -> String {
+    PROFILES.iter().map(|one| one.text).collect::<Vec<_>>().join(", ")
+}
 
 impl Serialize for ProfileName {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -268,7 +352,12 @@ mod tests {
 
     #[test]
     fn every_profile_is_read_by_its_name() {
-        for name in ProfileName::ALL {
+        for (place, name) in ProfileName::ALL.into_iter().enumerate() {
+            assert_eq!(
+                (PROFILES[place].name, name as usize),
+                (name, place),
+                "the table is in the order of the names"
+            );
             assert_eq!(read(&format!("link = \"{name}\"")), Ok(name.profile()));
         }
     }
@@ -286,6 +375,8 @@ mod tests {
         assert!(read("link = { loss_up = 1.5 }").is_err_and(|error| error.contains("from 0 to 1")));
         assert!(read("link = { loss_up = nan }").is_err());
         assert!(read("link = { rate_bytes_per_s = 0 }").is_err());
+        assert!(read("link = { bytes_per_day = 0 }").is_err());
+        assert!(read("link = \"lann\"").is_err_and(|error| error.contains("one-way-loss")));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::carried::Carried;
 use super::error::TransportError;
 use super::profile::LinkProfile;
 use super::shaper::{Fate, Shaper};
@@ -109,6 +110,7 @@ impl Relay {
                 up: Lane::new(seed),
                 // Another constant than 0, so that both directions do not share their fates.
                 down: Lane::new(seed ^ 0x9e37_79b9_7f4a_7c15),
+                carried: Carried::default(),
                 clients: HashMap::new(),
             }),
         });
@@ -166,6 +168,11 @@ impl Relay {
         RelayCounters { up: self.shared.up_counters.read(), down: self.shared.down_counters.read() }
     }
 
+    /// Returns how many bytes came when those of their day were used up, and did not pass.
+    pub fn beyond_quota(&self) -> u64 {
+        self.shared.core().carried.refused()
+    }
+
     /// Stops and waits until all sockets are closed.
     pub async fn stop(mut self) {
         // First those that make clients, then the clients.
@@ -208,6 +215,8 @@ struct Core {
     cut: bool,
     up: Lane,
     down: Lane,
+    /// What was carried of the bytes of a day, and of which.
+    carried: Carried,
     clients: HashMap<SocketAddr, Client>,
 }
 
@@ -372,7 +381,7 @@ impl Core {
     }
 
     fn offer(&mut self, now_us: u64, direction: Direction, path: &Arc<ClientPath>, bytes: &[u8]) -> Offered {
-        if self.cut {
+        if self.cut || !self.carried.has_room(now_us, bytes.len(), &self.profile) {
             return Offered::Dropped;
         }
         let (lane, loss) = match direction {

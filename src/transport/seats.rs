@@ -109,8 +109,9 @@ impl Seats {
                 return Err(self.wait(now, Refusal::StrangersFull));
             }
             None if self.seats.len() < self.limits.seats_max => None,
-            // Strangers wait until a seat is free: they make nobody go.
-            None => match self.may_go(now).filter(|_| known) {
+            // Strangers make a member go only where members hold seats of the strangers' share: whoever is never known
+            // can shed no more than that, and whoever is new is not shut out for ever.
+            None => match self.may_go(now).filter(|_| known || self.members_hold_strangers_share()) {
                 Some(seat) => Some((seat, Turned::new(Refusal::MadeRoom, MADE_ROOM_FOR))),
                 None => return Err(self.wait(now, Refusal::LinksFull)),
             },
@@ -153,6 +154,11 @@ impl Seats {
         let mut held = self.seats.iter().filter(|(_, seat)| seat.key == *key).map(|(id, _)| *id);
         let oldest = held.next()?;
         (held.count() + 1 >= self.limits.per_key_max).then_some(oldest)
+    }
+
+    fn members_hold_strangers_share(&self) -> bool {
+        let members = self.seats.values().filter(|seat| seat.known).count();
+        members > self.limits.seats_max.saturating_sub(self.limits.strangers_max)
     }
 
     fn strangers_are_full(&self, source: IpAddr) -> bool {
@@ -233,10 +239,10 @@ mod tests {
         let mut seats = Seats::new(limits());
         let held: Vec<SeatId> =
             (1..5).map(|n| seats.take(s(n.into()), key(n), HERE, true).unwrap().seat).collect();
+        assert_eq!(seats.take(s(20), key(8), HERE, false).unwrap_err().why, Refusal::LinksFull);
         assert_eq!(seats.take(s(20), key(9), HERE, true).unwrap_err().why, Refusal::LinksFull);
         seats.in_sync(held[2], true);
         seats.in_sync(held[1], true);
-        assert_eq!(seats.take(s(20), key(8), HERE, false).unwrap_err().why, Refusal::LinksFull);
         let seated = seats.take(s(20), key(9), HERE, true).unwrap();
         let (left, turned) = seated.leaves.unwrap();
         assert_eq!((left, turned.why), (held[1], Refusal::MadeRoom));
@@ -245,6 +251,27 @@ mod tests {
         seats.in_sync(held[2], false);
         assert!(seats.take(s(299), key(7), HERE, true).is_err());
         assert_eq!(seats.take(s(301), key(7), HERE, true).unwrap().leaves.unwrap().0, held[0]);
+    }
+
+    #[test]
+    fn strangers_get_their_share_back_from_members_and_no_more() {
+        let mut seats = Seats::new(SeatLimits::shares(16));
+        let held: Vec<SeatId> = (0..16).map(|n| seats.take(s(0), key(n), HERE, true).unwrap().seat).collect();
+        held.iter().for_each(|seat| seats.in_sync(*seat, true));
+        // Two of sixteen seats are the share of strangers, one of them that of one address.
+        assert!(seats.take(s(9), key(100), HERE, false).is_err(), "nobody has been served long enough");
+        assert_eq!(seats.take(s(11), key(100), HERE, false).unwrap().leaves.unwrap().0, held[0]);
+        assert_eq!(seats.take(s(11), key(101), HERE, false).unwrap_err().why, Refusal::StrangersFull);
+        let other = seats.take(s(11), key(102), THERE, false).unwrap();
+        assert_eq!(other.leaves.unwrap().0, held[1]);
+        assert_eq!(seats.take(s(12), key(103), THERE, false).unwrap_err().why, Refusal::StrangersFull);
+        // One that comes and goes without ever being known sheds no member any more.
+        for n in 0..50 {
+            seats.leave(other.seat);
+            let again = seats.take(s(20 + n), key(104), THERE, false).unwrap();
+            assert_eq!(again.leaves, None);
+            seats.leave(again.seat);
+        }
     }
 
     #[test]

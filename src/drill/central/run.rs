@@ -195,7 +195,8 @@ impl Player<'_> {
             ends: plan.ends,
             profile: plan.profile_name.clone(),
             bytes_by_hour: Vec::new(),
-            quota_bytes_per_day: plan.quota_bytes_per_day,
+            quota_bytes_per_day: plan.quota_bytes_per_day(),
+            metered_from: Duration::ZERO,
             outages: world.outages[number].clone(),
         };
         Course {
@@ -216,6 +217,7 @@ impl Player<'_> {
             lost: Vec::new(),
             sync_bytes: 0,
             backup_bytes: 0,
+            traffic: Default::default(),
             remarks: remarks(scenario, world.centre(), world.record.on_paper()),
         }
     }

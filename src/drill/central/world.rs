@@ -40,6 +40,8 @@ impl<'s> World<'s> {
     /// Makes the world of a scenario at time zero; people of the script are numbered before all others.
     pub(super) fn new(scenario: &'s Scenario, script_people: usize) -> Self {
         let (mut grid, mut meeting) = (Grid::of(scenario), BTreeMap::new());
+        // A bucket carries no terminal to a centre.
+        grid.bucket_peers.fill(false);
         for (link, _) in scenario.links.iter().enumerate().filter(|(_, plan)| plan.meets_every.is_some()) {
             grid.lines[link].state = PathState::Down;
             meeting.insert(link, PathState::Up);

@@ -40,7 +40,7 @@ pub static USB_COURIER: EventKind = EventKind {
             "早く抜いたため、ファイルの末尾がこれだけ欠けている。既定は 0",
         ),
     ],
-    live: false,
+    live: true,
     example: "from = \"north\"\nto = \"tablet\"\ntakes = \"5h\"\ntorn-percent = 20\nlost = false",
     read: |table, names| {
         let (from, to) = (table.text("from")?, table.text("to")?);
@@ -67,7 +67,7 @@ pub static QR_HANDOVER: EventKind = EventKind {
         need("to", Shape::Text, "the replica that reads", "読み取るレプリカ"),
         PATIENT,
     ],
-    live: false,
+    live: true,
     example: "from = \"north\"\nto = \"tablet\"\npatient = \"oka\"",
     read: |table, names| {
         let (from, to) = (table.text("from")?, table.text("to")?);

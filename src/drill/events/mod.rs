@@ -20,9 +20,11 @@ mod lie;
 mod paths;
 mod power;
 mod processes;
+mod quota;
 mod return_to_normal;
 mod second_quake;
 mod set_back;
+mod storm;
 mod surge;
 mod table;
 #[cfg(test)]

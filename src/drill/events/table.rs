@@ -14,9 +14,11 @@ use super::lie::LIE;
 use super::paths::{CUT, HEAL, MEET};
 use super::power::{POWER_FAILURE, POWER_LOSS};
 use super::processes::{CRASH, FREEZE, START, STOP};
+use super::quota::QUOTA_SATELLITE;
 use super::return_to_normal::RETURN_TO_NORMAL;
 use super::second_quake::SECOND_QUAKE;
 use super::set_back::SET_BACK;
+use super::storm::RECONNECT_STORM;
 use super::surge::SURGE;
 use super::tying::{LINK, UNLINK};
 use super::wait_converged::WAIT_CONVERGED;
@@ -46,8 +48,10 @@ pub static EVENTS: &[&EventKind] = &[
     &FLAP,
     &ONE_WAY,
     &DEGRADE,
+    &QUOTA_SATELLITE,
     &POWER_FAILURE,
     &POWER_LOSS,
+    &RECONNECT_STORM,
     &KILL_IN_MID_WRITE,
     &CRASH,
     &FREEZE,

@@ -138,6 +138,7 @@ fn every_key_that_is_read_stands_in_the_table_and_conversely() {
         surviving: std::collections::BTreeSet::new(),
         patients: ["oka", "aoki"].map(|name| PatientAlias(name.into())).to_vec(),
         backup: true,
+        bucket_line: None,
         folder: dir.path().to_owned(),
         time: None,
     };

@@ -9,11 +9,14 @@
 //!    namespaces removed.
 
 mod bucket;
+mod carrying;
 mod client;
 mod command;
+mod configuring;
 mod door;
 mod netns;
 mod observe;
+mod paths;
 mod place;
 mod process;
 mod record;

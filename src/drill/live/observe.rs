@@ -19,7 +19,9 @@ use crate::drill::ledger::Disk;
 use crate::drill::observer::{RecordSeen, read_export, search_texts};
 use crate::drill::scenario::{ReplicaName, Told};
 use crate::replica::answer::{Exported, Found, Shown, Status};
+use crate::replica::heads::shared;
 use crate::replica::request::Request;
+use crate::sync::Group;
 
 /// Patients that a search for one of the imported may give.
 const FOUND_MAX: usize = 50;
@@ -42,6 +44,8 @@ pub async fn observe(live: Live<'_>) -> (Observations, Course) {
         }
     }
     seen.sync_bytes = region.sync_bytes();
+    // What a command reads of a store alone does not know what the replica is configured to hold.
+    let running = region.statuses().await.unwrap_or_default();
     let mut ending = JoinSet::new();
     for name in region.running() {
         let stopping = region.home(&name).and_then(|home| Ok((region.take_process(&name)?, home)));
@@ -66,15 +70,33 @@ pub async fn observe(live: Live<'_>) -> (Observations, Course) {
     }
     for (name, disk) in reading.join_all().await {
         match disk {
-            Ok((status, disk)) => {
+            Ok((mut status, disk)) => {
+                let in_part = region.scenario().replica(&name).is_some_and(|plan| !plan.in_part.is_empty());
+                if let Some(running) = running.get(&name).filter(|_| in_part) {
+                    subscribe(&mut status, running);
+                }
                 seen.at_end.insert(name.clone(), status);
-                seen.disks.insert(name, disk);
+                // What is held in part cannot be compared with what is held whole.
+                match in_part {
+                    true => drop(seen.views.remove(&name)),
+                    false => drop(seen.disks.insert(name, disk)),
+                }
             }
             Err(failure) => note(&mut seen, &format!("reading the disk of {name}"), failure),
         }
     }
     let course = record.course(&seen, region.has_namespaces());
     (seen, course)
+}
+
+/// Lets a status tell of what its replica held while it ran.
+fn subscribe(status: &mut Status, running: &Status) {
+    status.subscription = running.subscription.clone();
+    let groups = running
+        .subscription
+        .iter()
+        .flat_map(|one| one.parts.iter().map(|part| Group { part: *part, area: one.area.clone() }));
+    status.heads = shared(&status.groups, &groups.collect());
 }
 
 fn note(seen: &mut Observations, doing: &str, failure: StepFailure) {

@@ -11,6 +11,7 @@ use crate::drill::course::{Course, DiskKind, LostWrite, Member, Mode, RestoreCou
 use crate::drill::deed::{Deed, PathState};
 use crate::drill::judge::Observations;
 use crate::drill::ledger::Loss;
+use crate::drill::load::Traffic;
 use crate::drill::observer::{count_alerts, count_conflicts};
 use crate::drill::scenario::{EventPlan, Scenario, Told};
 use crate::drill::sim::grid::Grid;
@@ -170,7 +171,7 @@ impl<'s> Record<'s> {
     /// Notes what a link has carried since the beginning.
     pub fn carried(&mut self, link: usize, bytes: u64) {
         let more = bytes.saturating_sub(std::mem::replace(&mut self.carried[link], bytes));
-        self.recorder.sent(self.now(), link, usize::try_from(more).unwrap_or(usize::MAX));
+        self.recorder.sent(self.now(), link, more);
     }
 
     /// Ends the time of the run: what is looked at later is no part of it.
@@ -202,6 +203,7 @@ impl<'s> Record<'s> {
             lost,
             sync_bytes: seen.sync_bytes,
             backup_bytes: seen.backup_bytes,
+            traffic: Traffic::default(),
             remarks: remarks(seen, netns),
         }
     }

@@ -23,7 +23,7 @@ use super::place::{Home, Place};
 use super::process::ServeProcess;
 use super::record::MachineSeen;
 use crate::drill::error::{DrillError, StepFailure};
-use crate::drill::scenario::{ReplicaName, ReplicaPlan, Scenario, kind_name, role_name};
+use crate::drill::scenario::{LinkPlan, ReplicaName, ReplicaPlan, Scenario, kind_name, role_name};
 use crate::replica::answer::{Restored, Status};
 use crate::replica::request::Request;
 use crate::transport::Relay;
@@ -32,14 +32,16 @@ const EXPORTS: &str = "exports";
 
 /// The replicas of a scenario, alive.
 pub struct Region<'s> {
-    scenario: &'s Scenario,
+    pub(super) scenario: &'s Scenario,
     work: PathBuf,
     musubi: Musubi,
     sabotage: Option<String>,
     members: BTreeMap<ReplicaName, Member>,
     /// For each link of the scenario: the relay that its first end dials, and that of its second.
-    links: Vec<[Relay; 2]>,
-    bucket: Option<DrillBucket>,
+    pub(super) links: Vec<[Relay; 2]>,
+    /// For each link the bytes that it may carry in a day, and what it had carried when that began.
+    pub(super) quotas: Vec<Quota>,
+    pub(super) bucket: Option<DrillBucket>,
     /// The namespaces in which the replicas run; the last field, so that it is dropped after them.
     netns: Option<Netns>,
 }
@@ -54,11 +56,22 @@ pub struct Ground {
     pub bucket: Option<DrillBucket>,
 }
 
-struct Member {
-    folder: PathBuf,
+/// The bytes that a link may carry in a day.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Quota {
+    /// Them; none is without limit.
+    pub(super) per_day: Option<u64>,
+    /// The last limit that it had, if any.
+    pub(super) ever: Option<u64>,
+    /// What it had carried when the limit began.
+    pub(super) before: u64,
+}
+
+pub(super) struct Member {
+    pub(super) folder: PathBuf,
     disk: u32,
     recovery: PathBuf,
-    place: Place,
+    pub(super) place: Place,
     process: Option<ServeProcess>,
     frozen: bool,
 }
@@ -102,7 +115,12 @@ impl<'s> Region<'s> {
         let exports = work.join(EXPORTS);
         fs::create_dir_all(&exports).map_err(|source| DrillError::Work { path: exports, source })?;
         let (work, bucket, netns) = (work.to_owned(), ground.bucket, ground.netns);
-        Ok(Self { scenario, work, musubi, sabotage, members, links, bucket, netns })
+        let quota = |plan: &LinkPlan| {
+            let per_day = plan.quota_bytes_per_day();
+            Quota { per_day, ever: per_day, before: 0 }
+        };
+        let quotas = scenario.links.iter().map(quota).collect();
+        Ok(Self { scenario, work, musubi, sabotage, members, links, quotas, bucket, netns })
     }
 
     /// Returns the scenario.
@@ -129,6 +147,11 @@ impl<'s> Region<'s> {
     /// [`StepFailure`] when the scenario has no such replica.
     pub fn home(&self, name: &ReplicaName) -> Result<Home, StepFailure> {
         self.member(name).map(Member::home)
+    }
+
+    /// Returns the folder of the run.
+    pub fn work(&self) -> &Path {
+        &self.work
     }
 
     /// Returns the folder into which a replica's export is written.
@@ -303,38 +326,7 @@ impl<'s> Region<'s> {
             .await
     }
 
-    fn write_config(&self, name: &ReplicaName) -> Result<PathBuf, StepFailure> {
-        let member = self.member(name)?;
-        let mut config = toml::Table::new();
-        config.insert("store".into(), member.store().to_string_lossy().into_owned().into());
-        config.insert("listen".into(), member.place.listen.to_string().into());
-        // Only the links of the scenario lead anywhere.
-        config.insert("discovery".into(), false.into());
-        let peers = self.scenario.links.iter().zip(&self.links).flat_map(|(link, relays)| {
-            let dials = |here: usize, there: usize| {
-                let address = relays[here].addr().to_string();
-                (link.between[here] == *name).then(|| (link.between[there].to_string(), address))
-            };
-            [dials(0, 1), dials(1, 0)].into_iter().flatten()
-        });
-        let peer = |(name, address): (String, String)| {
-            let pairs = [("name".to_owned(), name.into()), ("address".to_owned(), address.into())];
-            toml::Value::Table(pairs.into_iter().collect())
-        };
-        config.insert("peers".into(), toml::Value::Array(peers.map(peer).collect()));
-        if let (Some(bucket), true) = (&self.bucket, self.scenario.gateway.as_ref() == Some(name)) {
-            // The drill says when to back up.
-            let pairs = [("url".to_owned(), bucket.url().into()), ("every-seconds".to_owned(), 0.into())];
-            config.insert("backup".into(), toml::Value::Table(pairs.into_iter().collect()));
-        }
-        let path = member.folder.join("replica.toml");
-        let text =
-            toml::to_string(&config).map_err(|error| StepFailure::of("writing a configuration", error))?;
-        fs::write(&path, text).map_err(|error| StepFailure::of(path.display(), error))?;
-        Ok(path)
-    }
-
-    fn member(&self, name: &ReplicaName) -> Result<&Member, StepFailure> {
+    pub(super) fn member(&self, name: &ReplicaName) -> Result<&Member, StepFailure> {
         self.members.get(name).ok_or_else(|| StepFailure(format!("no replica is called {name}")))
     }
 
@@ -361,7 +353,8 @@ impl Member {
         let mut arguments: Vec<Argument<'_>> =
             vec![&"realm", &"enrol", &"--realm", &realm, &"--site", &plan.site, &"--kind", &kind];
         arguments.extend([&"--device" as Argument<'_>, &plan.name.0, &"--role", &role, &"--store", &store]);
-        let areas: Vec<&str> = plan.areas.iter().map(|area| area.as_str()).collect();
+        let certified = plan.certified();
+        let areas: Vec<&str> = certified.iter().map(|area| area.as_str()).collect();
         for area in &areas {
             arguments.extend([&"--area" as Argument<'_>, area]);
         }
@@ -373,7 +366,7 @@ impl Member {
         Ok(member)
     }
 
-    fn store(&self) -> PathBuf {
+    pub(super) fn store(&self) -> PathBuf {
         self.folder.join(format!("store-{}", self.disk))
     }
 

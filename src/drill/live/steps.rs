@@ -1,6 +1,5 @@
 //! Doing the events of a scenario, one after another.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
@@ -8,10 +7,9 @@ use tokio::time::sleep;
 use super::record::Record;
 use super::region::Region;
 use super::writing;
-use crate::base::{Area, Digest, RecordId};
+use crate::base::{Area, RecordId};
 use crate::drill::chance::Chance;
-use crate::drill::convergence::differences;
-use crate::drill::deed::{ClockChange, Deed, OVERRIDE, PathState, TimedDeed};
+use crate::drill::deed::{ClockChange, Deed, OVERRIDE, TimedDeed};
 use crate::drill::error::StepFailure;
 use crate::drill::judge::{Judged, Observations, RestoreSeen};
 use crate::drill::ledger::{AcknowledgedWrite, ResourceKey, Typed};
@@ -21,10 +19,7 @@ use crate::drill::story::Outcome;
 use crate::record::Author;
 use crate::replica::answer::{BackedUp, Found, Imported, Shown, Status, Written};
 use crate::replica::request::{Request, Write};
-use crate::transport::{LinkProfile, Loss};
 
-/// How often replicas are asked whether they hold the same.
-const ASK_EVERY: Duration = Duration::from_millis(100);
 /// Patients that a search may give before it is called ambiguous.
 const FOUND_MAX: usize = 10;
 
@@ -44,9 +39,9 @@ pub struct Live<'s> {
     later: Vec<Later>,
     now: Duration,
     /// A path was cut, and none was healed since.
-    cut: bool,
-    cut_at: Option<Instant>,
-    healed: Option<Instant>,
+    pub(super) cut: bool,
+    pub(super) cut_at: Option<Instant>,
+    pub(super) healed: Option<Instant>,
     step: usize,
 }
 
@@ -116,6 +111,7 @@ impl<'s> Live<'s> {
     pub async fn finish(&mut self) {
         self.catch_up(true).await;
         self.note_bytes();
+        self.seen.metered = self.region.metered();
         self.record.end();
     }
 
@@ -186,7 +182,7 @@ impl<'s> Live<'s> {
             Deed::Bucket { reachable } => self.bucket(*reachable).await,
             Deed::Register { alias, patient, .. } => {
                 let (patient, author) = (patient.clone(), self.author(at)?);
-                let request = Request::Register { patient, area: None, author };
+                let request = Request::Register { patient, area: self.opens_in(at), author };
                 let written: Written = self.region.ask(at, &request).await?;
                 self.seen.patients.insert(alias.clone(), written.record);
                 Ok(self.acknowledge(at, written))
@@ -223,6 +219,12 @@ impl<'s> Live<'s> {
                 }
                 Ok(Outcome::Restored { records: restored.records, entries: restored.entries })
             }
+            Deed::PackStick { stick, .. } => self.pack_stick(at, *stick).await,
+            Deed::ReadStick { stick, torn_percent, .. } => self.read_stick(at, *stick, *torn_percent).await,
+            Deed::HandCard { to, patient, .. } => {
+                let to = self.name(*to)?;
+                self.hand_card(at, &to, patient).await
+            }
             // Here disks have room, clocks are right and devices are honest already.
             Deed::DiskFull { full: false, .. }
             | Deed::Clock { change: ClockChange::Skew { ms: 0 }, .. }
@@ -231,9 +233,6 @@ impl<'s> Live<'s> {
             | Deed::DiskCorrupt { .. }
             | Deed::CopyDisk { .. }
             | Deed::SetBack { .. }
-            | Deed::PackStick { .. }
-            | Deed::ReadStick { .. }
-            | Deed::HandCard { .. }
             | Deed::Tie { .. }
             | Deed::Clock { .. }
             | Deed::Lie { lying: true, .. } => {
@@ -260,7 +259,7 @@ impl<'s> Live<'s> {
         paths: Vec<std::path::PathBuf>,
     ) -> Result<Outcome, StepFailure> {
         let author = self.author(at)?;
-        let request = Request::Import { paths, source: None, area: None, author };
+        let request = Request::Import { paths, source: None, area: self.opens_in(at), author };
         let imported: Imported = self.region.ask(at, &request).await?;
         if imported.skipped > 0 {
             let first = imported.problems.first().map(|problem| problem.reason.clone()).unwrap_or_default();
@@ -270,112 +269,12 @@ impl<'s> Live<'s> {
         Ok(Outcome::Imported { resources, patients, added })
     }
 
-    async fn wait_converged(&mut self, within: Duration) -> Result<Outcome, StepFailure> {
-        let begun = Instant::now();
-        loop {
-            let differing = self.differing().await?;
-            if differing.is_empty() {
-                self.record.equal();
-                if let Some(healed) = self.healed.take() {
-                    self.seen.converge_after_heal_s = Some(healed.elapsed().as_secs_f64());
-                }
-                return Ok(Outcome::Converged { after: begun.elapsed() });
-            }
-            if begun.elapsed() >= within {
-                self.healed = None;
-                self.record.not_equal();
-                return Err(StepFailure(format!(
-                    "still different after {within:?}: {}",
-                    differing.join("; ")
-                )));
-            }
-            sleep(ASK_EVERY).await;
-        }
-    }
-
-    /// Names what differs of an area between replicas that run and can reach each other through holders of it.
-    async fn differing(&self) -> Result<Vec<String>, StepFailure> {
-        let (scenario, statuses) = (self.region.scenario(), self.region.statuses().await?);
-        let shared: BTreeSet<&Area> = scenario.replicas.iter().flat_map(|plan| &plan.areas).collect();
-        let common = Area::common();
-        let mut found = Vec::new();
-        for area in shared.into_iter().filter(|area| !area.is_private()).chain([&common]) {
-            let holds = |place: usize| *area == common || scenario.replicas[place].areas.contains(area);
-            let group_of = self.record.grid().groups(self.record.now(), holds);
-            let mut groups: BTreeMap<usize, BTreeMap<ReplicaName, Status>> = BTreeMap::new();
-            for (name, status) in &statuses {
-                let place = scenario.index(name);
-                if let Some(group) = place.and_then(|place| group_of.get(place).copied().flatten()) {
-                    let mut status = status.clone();
-                    status.groups.retain(|heads| heads.area == *area);
-                    // Of the whole nothing is said here: others may hold other areas.
-                    (status.areas, status.heads) = ([area.clone()].into(), Digest([0; 32]));
-                    groups.entry(group).or_default().insert(name.clone(), status);
-                }
-            }
-            found.extend(groups.values().flat_map(differences));
-        }
-        Ok(found)
-    }
-
     async fn back_up(&mut self) -> Result<Outcome, StepFailure> {
         let gateway = self.region.scenario().gateway.clone();
         let gateway = gateway.ok_or_else(|| StepFailure("no replica is the gateway".to_owned()))?;
         let done: BackedUp = self.region.ask(&gateway, &Request::BackupNow { url: None }).await?;
         self.seen.backup_bytes += done.bytes;
         Ok(Outcome::BackedUp { entries: done.entries, bytes: done.bytes })
-    }
-
-    async fn path(&mut self, link: usize, state: &PathState) -> Result<Outcome, StepFailure> {
-        let scenario = self.region.scenario();
-        let plan = scenario.links.get(link).ok_or_else(|| StepFailure(format!("there is no link {link}")))?;
-        match state {
-            PathState::Down => self.note_cut(),
-            PathState::Up => self.note_heal().await?,
-            PathState::OneWay { .. } | PathState::Degraded(_) => {}
-        }
-        for (dialler, relay) in self.region.relays(link).iter().enumerate() {
-            let profile = match state {
-                PathState::Up | PathState::Down => plan.profile.clone(),
-                PathState::Degraded(profile) => profile.clone(),
-                // Up is from the dialling end to the other.
-                PathState::OneWay { towards } if *towards == dialler => {
-                    LinkProfile { loss_up: Loss::ALL, ..plan.profile.clone() }
-                }
-                PathState::OneWay { .. } => LinkProfile { loss_down: Loss::ALL, ..plan.profile.clone() },
-            };
-            relay.set_profile(profile);
-            if *state == PathState::Down { relay.cut() } else { relay.heal() }
-        }
-        Ok(Outcome::Done)
-    }
-
-    async fn bucket(&mut self, reachable: bool) -> Result<Outcome, StepFailure> {
-        if reachable {
-            self.note_heal().await?
-        } else {
-            self.note_cut()
-        }
-        match (self.region.bucket(), reachable) {
-            (Some(bucket), true) => bucket.heal()?,
-            (Some(bucket), false) => bucket.cut()?,
-            (None, _) => {}
-        }
-        Ok(Outcome::Done)
-    }
-
-    fn note_cut(&mut self) {
-        self.cut = true;
-        self.cut_at = Some(Instant::now());
-    }
-
-    async fn note_heal(&mut self) -> Result<(), StepFailure> {
-        // Of several cuts the last one counts.
-        if std::mem::take(&mut self.cut) {
-            self.seen.before_heal = self.region.statuses().await?;
-        }
-        self.healed = Some(Instant::now());
-        Ok(())
     }
 
     async fn hand_over(
@@ -450,7 +349,11 @@ impl<'s> Live<'s> {
     }
 
     /// Finds a patient's record, by searching where it is asked for first.
-    async fn record(&mut self, at: &ReplicaName, alias: &PatientAlias) -> Result<RecordId, StepFailure> {
+    pub(super) async fn record(
+        &mut self,
+        at: &ReplicaName,
+        alias: &PatientAlias,
+    ) -> Result<RecordId, StepFailure> {
         if let Some(record) = self.seen.patients.get(alias) {
             return Ok(*record);
         }
@@ -474,6 +377,12 @@ impl<'s> Live<'s> {
     fn name(&self, at: usize) -> Result<ReplicaName, StepFailure> {
         let plan = self.region.scenario().replicas.get(at);
         plan.map(|plan| plan.name.clone()).ok_or_else(|| StepFailure(format!("there is no replica {at}")))
+    }
+
+    /// In which area a replica opens records; none when its own choice is right.
+    fn opens_in(&self, at: &ReplicaName) -> Option<Area> {
+        let plan = self.region.scenario().replica(at)?;
+        plan.home().filter(|_| !plan.in_part.is_empty()).cloned()
     }
 
     fn author(&self, at: &ReplicaName) -> Result<Author, StepFailure> {

@@ -82,6 +82,7 @@ pub fn calm() -> Course {
         profile: "lan".into(),
         bytes_by_hour: (0..24).map(|hour| 40_000 + hour * 3_000).collect(),
         quota_bytes_per_day: None,
+        metered_from: Duration::ZERO,
         outages: vec![],
     };
     let decision = |n: u64| Decision {
@@ -116,6 +117,7 @@ pub fn calm() -> Course {
         lost: vec![],
         sync_bytes: 5_400_000,
         backup_bytes: 1_200_000,
+        traffic: Default::default(),
         remarks: vec![],
     }
 }
@@ -382,6 +384,7 @@ pub fn large() -> Course {
                 profile: ["lan", "lte", "satellite"][dice.roll(3) as usize].into(),
                 bytes_by_hour: (0..72).map(|_| dice.roll(400_000)).collect(),
                 quota_bytes_per_day: None,
+                metered_from: Duration::ZERO,
                 outages: vec![(minutes(60 + dice.roll(200)), minutes(900 + dice.roll(2_000)))],
             };
             link.quota_bytes_per_day = (link.profile == "satellite").then_some(5_500_000);

@@ -9,13 +9,15 @@ use crate::drill::scenario::Told;
 pub(super) use crate::drill::units::{at_least, coded, kind, length, number, percent, seconds, section};
 
 /// Events by which something is broken.
-const FAULTS: [&str; 19] = [
+const FAULTS: [&str; 21] = [
     "cut",
     "flap",
     "one-way",
     "degrade",
+    "quota-satellite",
     "power-failure",
     "power-loss",
+    "reconnect-storm",
     "kill-in-mid-write",
     "crash",
     "freeze",

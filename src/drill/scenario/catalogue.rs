@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::expectations::EXPECTATIONS;
 use super::key::{AT, BETWEEN, EVENT, FOR, Key, PATIENT, SHARE, Shape, TOP, UNTIL, Words};
 use crate::drill::events::EVENTS;
+use crate::transport::{LinkProfile, PROFILES};
 
 /// The keys that many events have; they are explained once, above the table.
 const SHARED: [Key; 6] = [AT, SHARE, FOR, UNTIL, BETWEEN, PATIENT];
@@ -61,6 +62,20 @@ pub fn catalogue(language: Language) -> String {
         }
     }
     line("");
+    line(language.one("### Every profile of a link", "### すべての回線の種類"));
+    line("");
+    line(language.one(
+        "Delays are for one direction; *up* is from the end that is named first.",
+        "遅延は片道。*上り* は先に書いた側から相手へ。",
+    ));
+    line("");
+    line(language.one("| profile | what it is like | in figures |", "| 種類 | どんな回線か | 数値 |"));
+    line("|---|---|---|");
+    for named in &PROFILES {
+        let like = language.one(named.en, named.ja);
+        line(&format!("| `{}` | {like} | {} |", named.text, figures(&named.profile, language)));
+    }
+    line("");
     line(language.one("### Every event (`do`)", "### すべての出来事（`do`）"));
     line("");
     line(language.one(
@@ -110,6 +125,43 @@ pub fn catalogue(language: Language) -> String {
     text
 }
 
+/// What a profile does, in figures.
+fn figures(profile: &LinkProfile, language: Language) -> String {
+    let mut told = Vec::new();
+    if profile.delay_ms > 0 {
+        let jitter = if profile.jitter_ms > 0 {
+            format!("–{}", profile.delay_ms + profile.jitter_ms)
+        } else {
+            String::new()
+        };
+        told.push(format!("{}{jitter} ms", profile.delay_ms));
+    }
+    told.extend(profile.rate_bytes_per_s.map(|rate| format!("{} kbit/s", rate.get() * 8 / 1_000)));
+    for (en, ja, loss) in [("up", "上り", profile.loss_up), ("down", "下り", profile.loss_down)] {
+        let percent = f64::from(loss) * 100.0;
+        if percent > 0.0 {
+            told.push(
+                language.one("lost ", "損失 ").to_owned() + &format!("{} {percent} %", language.one(en, ja)),
+            );
+        }
+    }
+    told.extend(profile.flap.map(|flap| {
+        let (up, down) = (flap.up_ms.get() / 1_000, flap.down_ms / 1_000);
+        match language {
+            Language::English => format!("{up} s up, {down} s down"),
+            Language::Japanese => format!("{up} 秒つながり {down} 秒切れる"),
+        }
+    }));
+    told.extend(profile.bytes_per_day.map(|most| {
+        let mb = most.get() as f64 / 1e6;
+        match language {
+            Language::English => format!("{mb} MB a day"),
+            Language::Japanese => format!("一日 {mb} MB"),
+        }
+    }));
+    if told.is_empty() { "–".to_owned() } else { told.join(", ") }
+}
+
 /// The name of a key; in italics when it may be left out.
 fn named(key: &Key) -> String {
     if key.needed { format!("`{}`", key.name) } else { format!("*`{}`*", key.name) }
@@ -126,7 +178,7 @@ fn does(key: &Key, language: Language) -> String {
             // Writing to a text cannot fail.
             let _ = write!(told, " ({})", options.join(", "));
         }
-        Shape::Table(keys) => {
+        Shape::Table(keys) | Shape::Tables(keys) => {
             let names: Vec<String> = keys.iter().map(|key| format!("`{}`", key.name)).collect();
             let _ = write!(told, " ({{ {} }})", names.join(", "));
         }

@@ -90,8 +90,8 @@ fn missing(scenario: &Scenario, walk: &Walk<'_>, expectation: &Expectation) -> O
             "after an event 'backup', or with [backup] every = \"6h\"",
         ),
         Expectation::QuotaKept => lacks(
-            scenario.links.iter().any(|link| link.quota_bytes_per_day.is_some()),
-            "when a [[link]] or a [[mesh]] has 'quota-mb-per-day'",
+            walk.has(Mark::Metered) || scenario.links.iter().any(|link| link.quota_bytes_per_day().is_some()),
+            "when a [[link]] or a [[mesh]] has 'quota-mb-per-day', or after an event 'quota-satellite'",
         ),
         Expectation::NoPositiveAllergyMissing => {
             let by_chance = scenario.workloads.iter().any(|workload| workload.allergies > 0.0)
@@ -105,7 +105,14 @@ fn missing(scenario: &Scenario, walk: &Walk<'_>, expectation: &Expectation) -> O
             !scenario.workloads.is_empty() || walk.has(Mark::Written),
             "when somebody writes: add a [[workload]] or an event 'note'",
         ),
-        Expectation::Writes { .. } | Expectation::HeldBy { .. } => lacks(
+        Expectation::CardsAfterReturn { .. } => lacks(
+            walk.has(Mark::Fault),
+            "after replicas have started again: an event 'reconnect-storm', 'crash' or 'power-failure'",
+        ),
+        Expectation::Writes { .. }
+        | Expectation::HeldBy { .. }
+        | Expectation::EverywhereWithin { .. }
+        | Expectation::Waited { .. } => lacks(
             busy || walk.has(Mark::Written),
             "when something is written: add a [[workload]] or an event 'note'",
         ),
@@ -117,6 +124,8 @@ fn missing(scenario: &Scenario, walk: &Walk<'_>, expectation: &Expectation) -> O
         | Expectation::RecordsEqual
         | Expectation::Clinical(_)
         | Expectation::Availability { .. }
+        | Expectation::MemoryKept { .. }
+        | Expectation::TurnedAway { .. }
         | Expectation::SameTrace => None,
     }
 }

@@ -1,5 +1,6 @@
 //! What must hold at the end of a drill, and the table of all that can be expected.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::error::Mistake;
@@ -7,6 +8,7 @@ use super::fields::Fields;
 use super::key::{Key, Words};
 use super::model::PatientAlias;
 use super::names::Names;
+use crate::base::Part;
 
 /// What must hold at the end.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,6 +85,45 @@ pub enum Expectation {
     },
     /// No link carried more in a day than it may.
     QuotaKept,
+    /// What was acknowledged in some parts was everywhere it belongs in time.
+    EverywhereWithin {
+        /// The parts.
+        parts: BTreeSet<Part>,
+        /// How long after the acknowledgement.
+        within: Duration,
+        /// The share of the writes for which it must hold, from 0 to 1.
+        share: f64,
+    },
+    /// Something of some parts took long to be everywhere: it waited for what is more urgent.
+    Waited {
+        /// The parts.
+        parts: BTreeSet<Part>,
+        /// How long at least.
+        at_least: Duration,
+    },
+    /// Replicas that had been down had the cards of their own areas soon after they started.
+    CardsAfterReturn {
+        /// The replicas.
+        at: Vec<usize>,
+        /// How much link time at most.
+        within: Duration,
+        /// The share of the replicas for which it must hold, from 0 to 1.
+        share: f64,
+    },
+    /// No replica held more in memory at any time.
+    MemoryKept {
+        /// The replicas.
+        at: Vec<usize>,
+        /// Bytes of records and sessions.
+        at_most_bytes: u64,
+    },
+    /// Replicas turned dials away, because too many came at once.
+    TurnedAway {
+        /// The replicas.
+        at: Vec<usize>,
+        /// How many dials.
+        at_least: u64,
+    },
     /// Each replica whose disk was lost could be read and written again soon (recovery time objective).
     Rto {
         /// How long after the loss at most.
@@ -171,6 +212,11 @@ impl Expectation {
             Expectation::HeldBy { .. } => "held-by",
             Expectation::Writes { .. } => "writes",
             Expectation::QuotaKept => "quota-kept",
+            Expectation::EverywhereWithin { .. } => "everywhere-within",
+            Expectation::Waited { .. } => "waited",
+            Expectation::CardsAfterReturn { .. } => "cards-after-return",
+            Expectation::MemoryKept { .. } => "memory-kept",
+            Expectation::TurnedAway { .. } => "turned-away",
             Expectation::Rto { .. } => "rto",
             Expectation::Rpo { .. } => "rpo",
             Expectation::SameTrace => "same-trace",

@@ -1,11 +1,14 @@
 //! The table of all that can be expected.
 
+use std::collections::BTreeSet;
+
 use super::error::Mistake;
 use super::expectation::{Access, Clinical, Expectation, ExpectationKind};
 use super::fields::Fields;
 use super::key::{AT, Key, PATIENT, Shape, Words, may, need};
 use super::model::PatientAlias;
 use super::names::Names;
+use crate::base::Part;
 
 /// The sections whose rules find conflicts, as `crate::record::sections` names them.
 const SECTIONS: &[&str] = &["demographics", "allergies", "problems", "medication", "notes", "other"];
@@ -14,6 +17,15 @@ const ONLY_PATIENT: Key = may("patient", Shape::Text, "only this patient's", "�
 const AVAILABLE: f64 = 0.99;
 /// The share of decisions for which `staleness` holds, unless the scenario says otherwise.
 const FRESH: f64 = 0.95;
+
+/// The share of writes or replicas for which what is about time holds, unless the scenario says otherwise.
+const MOST: f64 = 0.99;
+const PARTS: Key = need(
+    "parts",
+    Shape::SomeOf(super::key::PARTS),
+    "of these parts of the lanes",
+    "レーンの種別のうちこれら",
+);
 
 const AT_MOST: Key = need("at-most", Shape::Span, "the longest time", "最長の時間");
 
@@ -289,11 +301,96 @@ pub static EXPECTATIONS: &[ExpectationKind] = &[
     },
     plain!(
         "quota-kept",
-        false,
+        true,
         Expectation::QuotaKept,
         "no link carried more in a day than its quota",
         "どの回線も、一日の上限を超えて運ばなかった"
     ),
+    ExpectationKind {
+        name: "everywhere-within",
+        does: Words {
+            en: "of what was acknowledged in these parts, this share was within this time on every replica that holds its area \
+                 and part",
+            ja: "これらの種別の応答された記入のうちこの割合が、そのエリアと種別を持つすべてのレプリカにこの時間内で届いた",
+        },
+        keys: &[
+            PARTS,
+            need("within", Shape::Span, "how long after its acknowledgement", "応答からの時間"),
+            may("share", Shape::Number(0.0, 1.0), "the share; default 0.99", "割合。既定は 0.99"),
+        ],
+        live: false,
+        example: "parts = [\"card\"]\nwithin = \"20m\"\nshare = 0.99",
+        read: |table, _| {
+            let (parts, within) = (parts(table)?, table.span("within")?.value);
+            let share = table.optional_decimal("share")?.map_or(MOST, |share| share.value);
+            Ok(Expectation::EverywhereWithin { parts, within, share })
+        },
+    },
+    ExpectationKind {
+        name: "waited",
+        does: Words {
+            en: "some write of these parts took at least so long to be everywhere: it waited for what is more urgent",
+            ja: "これらの種別の記入のどれかは、行き渡るまで少なくともこれだけかかった：より急ぐものに譲った",
+        },
+        keys: &[PARTS, need("at-least", Shape::Span, "how long", "時間")],
+        live: false,
+        example: "parts = [\"notes\"]\nat-least = \"2h\"",
+        read: |table, _| {
+            Ok(Expectation::Waited { parts: parts(table)?, at_least: table.span("at-least")?.value })
+        },
+    },
+    ExpectationKind {
+        name: "cards-after-return",
+        does: Words {
+            en: "after their last start this share of these replicas soon held every card of their own areas that some replica in \
+                 their reach held then; only time in which a link could be used counts, waiting for a place at the other end \
+                 included",
+            ja: "これらのレプリカのうちこの割合が、最後の起動後まもなく、届く範囲の誰かがその時持っていた自区域のカードをすべて得た。回線の使えた時間だけを数え、相手側の空きを待つ時間も含む",
+        },
+        keys: &[
+            AT,
+            need("within", Shape::Span, "how much link time", "回線の使えた時間"),
+            may("share", Shape::Number(0.0, 1.0), "the share; default 0.99", "割合。既定は 0.99"),
+        ],
+        live: false,
+        example: "at = \"tablet\"\nwithin = \"10s\"\nshare = 0.99",
+        read: |table, names| {
+            let (at, within) = (names.whom_at(table)?, table.span("within")?.value);
+            let share = table.optional_decimal("share")?.map_or(MOST, |share| share.value);
+            Ok(Expectation::CardsAfterReturn { at, within, share })
+        },
+    },
+    ExpectationKind {
+        name: "memory-kept",
+        does: Words {
+            en: "none of these replicas held more in memory at any time: its records with all rows and lanes, and of its sessions \
+                 the compression contexts, what was sent and not heard, and the heads that were listed (an estimate of the \
+                 simulation, see the architecture)",
+            ja: "どの時点でも、これらのレプリカが記憶上に持つ量はこれを超えなかった：記録（行とレーンを含む）と、セッションの圧縮文脈、送られて届いていないもの、並べた先頭（シミュレーションによる見積り）",
+        },
+        keys: &[AT, need("at-most-mb", Shape::Number(0.001, 1e9), "megabytes", "メガバイト")],
+        live: false,
+        example: "at = \"north\"\nat-most-mb = 1000",
+        read: |table, names| {
+            let at = names.whom_at(table)?;
+            let most = table.optional_decimal("at-most-mb")?;
+            let most = most.ok_or_else(|| table.missing("at-most-mb", "needs 'at-most-mb', a number"))?;
+            Ok(Expectation::MemoryKept { at, at_most_bytes: (most.value * 1e6) as u64 })
+        },
+    },
+    ExpectationKind {
+        name: "turned-away",
+        does: Words {
+            en: "these replicas turned at least so many dials away: more came at once than they have places for",
+            ja: "これらのレプリカは少なくともこれだけの接続を断った：席より多くが一度に来た",
+        },
+        keys: &[AT, need("at-least", Shape::Whole(1, 1_000_000_000), "how many dials", "接続の数")],
+        live: false,
+        example: "at = \"north\"\nat-least = 1",
+        read: |table, names| {
+            Ok(Expectation::TurnedAway { at: names.whom_at(table)?, at_least: whole(table, "at-least")? })
+        },
+    },
     ExpectationKind {
         name: "rto",
         does: Words {
@@ -327,6 +424,11 @@ pub static EXPECTATIONS: &[ExpectationKind] = &[
 
 fn patient(table: &mut Fields<'_>, names: &Names) -> Result<Option<PatientAlias>, Mistake> {
     table.optional_text("patient")?.map(|text| names.patient(&text)).transpose()
+}
+
+fn parts(table: &mut Fields<'_>) -> Result<BTreeSet<Part>, Mistake> {
+    let parts = table.optional_parts("parts")?;
+    parts.ok_or_else(|| table.missing("parts", "needs 'parts', such as [\"card\"]"))
 }
 
 fn whole(table: &mut Fields<'_>, key: &'static str) -> Result<u64, Mistake> {

@@ -10,6 +10,7 @@ use super::error::{Mistake, nearest};
 use super::key::{Key, Shape};
 use super::model::Told;
 use super::span::{SPAN_FORM, read_signed_span, read_span};
+use crate::base::Part;
 
 /// A value with its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,6 +135,21 @@ impl<'t> Fields<'t> {
     pub fn optional_texts(&mut self, key: &'static str) -> Result<Option<At<Vec<At<String>>>>, Mistake> {
         let text = self.text;
         self.read(key, "a list of texts", |value| texts(text, value))
+    }
+
+    /// Takes a list of parts that may be absent.
+    ///
+    /// # Errors
+    /// A mistake when it is empty, or something else.
+    pub fn optional_parts(&mut self, key: &'static str) -> Result<Option<BTreeSet<Part>>, Mistake> {
+        let Some(list) = self.optional_texts(key)? else { return Ok(None) };
+        let known = Part::ALL.map(|part| (part.name(), part));
+        let parts =
+            list.value.iter().map(|part| part.choose("part", &known)).collect::<Result<BTreeSet<_>, _>>()?;
+        match parts.is_empty() {
+            true => Err(Mistake::at(list.line, format!("'{key}' names nothing"))),
+            false => Ok(Some(parts)),
+        }
     }
 
     /// Takes a text or a list of texts, each with its line.

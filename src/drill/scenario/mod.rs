@@ -16,6 +16,7 @@ mod expectation;
 mod expectations;
 mod fields;
 pub mod key;
+mod key_region;
 mod model;
 mod names;
 mod read;

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::expectation::Expectation;
-use crate::base::{Area, WallMs};
+use crate::base::{Area, Part, WallMs};
 use crate::drill::chance::Chance;
 use crate::drill::deed::TimedDeed;
 use crate::drill::events::{Event, RETURN_TO_NORMAL};
@@ -144,14 +145,50 @@ pub struct ReplicaPlan {
     pub kind: SiteKind,
     /// What the device does.
     pub role: DeviceRole,
-    /// The areas that it holds, beside `common`.
+    /// Its own areas, beside `common`.
     pub areas: BTreeSet<Area>,
+    /// Areas, its own or others, of which it holds some parts only, beside control; its own that are not here it holds whole.
+    pub in_part: BTreeMap<Area, BTreeSet<Part>>,
+    /// How often it syncs through the backup's bucket; none when it does not.
+    pub bucket_every: Option<Duration>,
     /// Who writes there.
     pub author: Author,
     /// Where its records are in a simulation.
     pub store: StorePlan,
     /// How long it runs on after its mains power fails; none is for ever.
     pub reserve: Option<Duration>,
+}
+
+impl ReplicaPlan {
+    /// Returns the areas that its certificate names: its own and those of which it holds a part.
+    pub fn certified(&self) -> BTreeSet<Area> {
+        self.areas.iter().chain(self.in_part.keys()).cloned().collect()
+    }
+
+    /// Says whether it holds a part of an area and asks for it.
+    pub fn holds(&self, area: &Area, part: Part) -> bool {
+        match self.in_part.get(area) {
+            Some(parts) => part == Part::Control || parts.contains(&part),
+            None => *area == Area::common() || self.areas.contains(area),
+        }
+    }
+
+    /// Says whether it holds all that records of an area consist of.
+    pub fn holds_records(&self, area: &Area) -> bool {
+        [Part::Card, Part::Notes, Part::Data].into_iter().all(|part| self.holds(area, part))
+    }
+
+    /// Returns the parts of each area that it is configured to hold; none when that is all that its certificate names.
+    pub fn held_in_part(&self) -> Option<BTreeMap<Area, BTreeSet<Part>>> {
+        let whole = self.areas.iter().map(|area| (area.clone(), Part::ALL.into()));
+        let some = !self.in_part.is_empty();
+        some.then(|| whole.chain(self.in_part.clone()).collect())
+    }
+
+    /// Returns the area in which it opens records when nothing else is said: the first of its own that is shared.
+    pub fn home(&self) -> Option<&Area> {
+        self.areas.iter().find(|area| !area.is_private()).or_else(|| self.areas.first())
+    }
 }
 
 /// Where a simulated replica keeps its records; live replicas always have a disk.
@@ -187,8 +224,13 @@ pub struct LinkPlan {
     pub survives: bool,
     /// The two meet only so often, sync until they hold the same, and part again; none when they are always linked.
     pub meets_every: Option<Duration>,
-    /// The bytes that it may carry in a day, both ways together; none is without limit.
-    pub quota_bytes_per_day: Option<u64>,
+}
+
+impl LinkPlan {
+    /// Returns the bytes that it may carry in a day, both ways together; none is without limit.
+    pub fn quota_bytes_per_day(&self) -> Option<u64> {
+        self.profile.bytes_per_day.map(NonZeroU64::get)
+    }
 }
 
 /// People of the region who have records before the drill begins, one each.

@@ -28,6 +28,8 @@ pub struct Names {
     pub patients: Vec<PatientAlias>,
     /// Whether there is a backup.
     pub backup: bool,
+    /// The first line that names the backup's bucket as a peer.
+    pub bucket_line: Option<usize>,
     /// Where data files are looked for.
     pub folder: PathBuf,
     /// When the event that is being read happens, if it says so.
@@ -124,6 +126,18 @@ impl Names {
         let members = self.members(&at.value)?;
         let called = at.value.iter().map(|name| name.value.as_str()).collect::<Vec<_>>().join(", ");
         Ok(Whom { members, share, called })
+    }
+
+    /// Takes the replicas of the key `at`, all of them.
+    ///
+    /// # Errors
+    /// As [`Names::whom`].
+    pub fn whom_at(&self, table: &mut Fields<'_>) -> Result<Vec<usize>, Mistake> {
+        let at = table.optional_places("at")?;
+        let at = at.ok_or_else(|| {
+            table.missing("at", "needs 'at': a replica, a fleet, an area, or a list of those")
+        })?;
+        self.members(&at.value)
     }
 
     /// Finds the replicas that a list of names stands for, each once, in their order.

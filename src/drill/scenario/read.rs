@@ -75,6 +75,10 @@ pub(super) fn parse(name: &str, text: &str, folder: &Path) -> Result<Scenario, M
     let mut simulated = None;
     let links = read_links::links(&mut root, &mut names, &replicas, &mut simulated)?;
     let (gateway, backup_every) = backup(&mut root, &mut names)?;
+    if let Some(line) = names.bucket_line.filter(|_| !names.backup) {
+        let problem = "'bucket-every' needs a bucket: add [backup] with gateway = \"a replica\"";
+        return Err(Mistake::at(line, problem));
+    }
     let cloud = cloud(&mut root, &names)?;
     let patients = patients(&mut root)?;
     names.patients = patients.keys().cloned().collect();

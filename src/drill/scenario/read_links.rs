@@ -1,6 +1,7 @@
 //! Reading `[[link]]` and `[[mesh]]`: who reaches whom, over what.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -29,7 +30,6 @@ struct Common {
     profile_name: String,
     survives: bool,
     meets_every: Option<Duration>,
-    quota_bytes_per_day: Option<u64>,
 }
 
 /// Reads all links, single ones first; a mesh leaves out what is linked already. Notes their ends, and in `simulated`
@@ -81,9 +81,9 @@ pub(super) fn links(
 
 impl Common {
     fn link(&self, ends: [usize; 2], replicas: &[ReplicaPlan]) -> LinkPlan {
-        let Common { profile, profile_name, survives, meets_every, quota_bytes_per_day } = self.clone();
+        let Common { profile, profile_name, survives, meets_every } = self.clone();
         let between = ends.map(|end| replicas[end].name.clone());
-        LinkPlan { between, ends, profile, profile_name, survives, meets_every, quota_bytes_per_day }
+        LinkPlan { between, ends, profile, profile_name, survives, meets_every }
     }
 }
 
@@ -94,7 +94,7 @@ fn sorted(mut ends: [usize; 2]) -> [usize; 2] {
 
 fn common(table: &mut Fields<'_>, simulated: &mut Option<LiveRefusal>) -> Result<Common, Mistake> {
     let unnamed = || (LinkProfile::default(), UNNAMED.to_owned());
-    let (profile, profile_name) = profile(table, "profile")?.unwrap_or_else(unnamed);
+    let (mut profile, profile_name) = profile(table, "profile")?.unwrap_or_else(unnamed);
     let survives = table.optional_flag("survives")?.unwrap_or(false);
     let meets_every = table.optional_span("meets-every")?;
     if let Some(meets) = meets_every.as_ref().filter(|meets| meets.value < MEETS_EVERY_MIN) {
@@ -105,12 +105,14 @@ fn common(table: &mut Fields<'_>, simulated: &mut Option<LiveRefusal>) -> Result
     }
     let meets_every = meets_every.map(|meets| meets.value);
     let quota = table.optional_decimal("quota-mb-per-day")?;
-    if meets_every.is_some() || quota.is_some() {
-        let problem = "'meets-every' and 'quota-mb-per-day' are for simulated drills; run it with --sim, or take them out";
+    if meets_every.is_some() {
+        let problem = "'meets-every' is for simulated drills; run it with --sim, or take it out";
         simulated.get_or_insert(LiveRefusal { line: table.line(), problem: problem.to_owned() });
     }
-    let quota_bytes_per_day = quota.map(|quota| (quota.value * 1e6) as u64);
-    Ok(Common { profile, profile_name, survives, meets_every, quota_bytes_per_day })
+    if let Some(quota) = quota {
+        profile.bytes_per_day = NonZeroU64::new((quota.value * 1e6) as u64);
+    }
+    Ok(Common { profile, profile_name, survives, meets_every })
 }
 
 /// Takes a link profile and what the file calls it; absent is none.

@@ -1,18 +1,21 @@
 //! Reading `[[replica]]` and `[[fleet]]`: who takes part.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::error::Mistake;
 use super::fields::{At, Fields};
 use super::model::{FleetPlan, ReplicaName, ReplicaPlan, StorePlan};
 use super::names::Names;
-use crate::base::Area;
+use crate::base::{Area, Part};
 use crate::identity::{DeviceRole, SiteKind};
 use crate::record::Author;
 
 /// The most replicas of a scenario.
 pub const REPLICAS_MAX: usize = 5_000;
+
+/// The shortest time between two looks into a bucket.
+const BUCKET_EVERY_MIN: Duration = Duration::from_secs(10);
 
 const KINDS: [(&str, SiteKind); 7] = [
     ("hospital", SiteKind::Hospital),
@@ -35,12 +38,12 @@ pub(super) fn replicas(
     let mut fleets: Vec<FleetPlan> = Vec::new();
     for mut table in root.tables("replica")? {
         let name = name(&mut table, &plans, &fleets)?;
-        plans.push(replica(table, name)?);
+        plans.push(replica(table, name, names)?);
     }
     for mut table in root.tables("fleet")? {
         let name = name(&mut table, &plans, &fleets)?;
         let begin = plans.len();
-        let members = fleet(table, &name)?;
+        let members = fleet(table, &name, names)?;
         if plans.len() + members.len() > REPLICAS_MAX {
             let problem =
                 format!("with this fleet there are more than {REPLICAS_MAX} replicas; say less in 'count'");
@@ -75,11 +78,13 @@ fn name(table: &mut Fields<'_>, plans: &[ReplicaPlan], fleets: &[FleetPlan]) -> 
     }
 }
 
-fn replica(mut table: Fields<'_>, name: At<String>) -> Result<ReplicaPlan, Mistake> {
+fn replica(mut table: Fields<'_>, name: At<String>, names: &mut Names) -> Result<ReplicaPlan, Mistake> {
     let site = table.text("site")?.value;
     let kind = table.text("kind")?.choose("kind", &KINDS)?;
     let role = table.text("role")?.choose("role", &ROLES)?;
-    let areas = areas(&mut table)?.value.into_iter().collect();
+    let areas: BTreeSet<Area> = areas(&mut table)?.value.into_iter().collect();
+    let (held, bucket_every) = (Held::read(&mut table)?, bucket(&mut table, names)?);
+    let in_part = held.of(&areas);
     let Some(author) = author(&mut table)? else {
         return Err(
             table.missing("author", "needs 'author': write author = { name = \"…\", role = \"doctor\" }")
@@ -87,10 +92,11 @@ fn replica(mut table: Fields<'_>, name: At<String>) -> Result<ReplicaPlan, Mista
     };
     let (store, reserve) = (store(&mut table)?, reserve(&mut table)?);
     table.finish()?;
-    Ok(ReplicaPlan { name: ReplicaName(name.value), site, kind, role, areas, author, store, reserve })
+    let name = ReplicaName(name.value);
+    Ok(ReplicaPlan { name, site, kind, role, areas, in_part, bucket_every, author, store, reserve })
 }
 
-fn fleet(mut table: Fields<'_>, name: &At<String>) -> Result<Vec<ReplicaPlan>, Mistake> {
+fn fleet(mut table: Fields<'_>, name: &At<String>, names: &mut Names) -> Result<Vec<ReplicaPlan>, Mistake> {
     let Some(count) = table.optional_number("count")? else {
         return Err(table.missing("count", "needs 'count': how many replicas"));
     };
@@ -101,6 +107,7 @@ fn fleet(mut table: Fields<'_>, name: &At<String>) -> Result<Vec<ReplicaPlan>, M
     let role = role.map_or(Ok(DeviceRole::Hospital), |role| role.choose("role", &ROLES))?;
     let areas = areas(&mut table)?;
     let each = each(&mut table, areas.value.len())?;
+    let (held, bucket_every) = (Held::read(&mut table)?, bucket(&mut table, names)?);
     let author = author(&mut table)?;
     let (store, reserve) = (store(&mut table)?, reserve(&mut table)?);
     let sample = table.optional_number("disk-sample")?;
@@ -115,7 +122,8 @@ fn fleet(mut table: Fields<'_>, name: &At<String>) -> Result<Vec<ReplicaPlan>, M
     let digits = count.to_string().len().max(3);
     let member = |(place, kind): (usize, SiteKind)| {
         let number = place + 1;
-        let dealt = (0..each).map(|next| areas.value[(place * each + next) % areas.value.len()].clone());
+        let dealt: BTreeSet<Area> =
+            (0..each).map(|next| areas.value[(place * each + next) % areas.value.len()].clone()).collect();
         // The sample is spread over the fleet: one of its members begins each of so many equal parts.
         let sampled = (place * sample).div_ceil(count) != ((place + 1) * sample).div_ceil(count);
         let own = || Author { name: format!("{site} {number} 当直"), role: "doctor".to_owned() };
@@ -124,13 +132,56 @@ fn fleet(mut table: Fields<'_>, name: &At<String>) -> Result<Vec<ReplicaPlan>, M
             site: format!("{site} {number}"),
             kind,
             role,
-            areas: dealt.collect(),
+            in_part: held.of(&dealt),
+            areas: dealt,
+            bucket_every,
             author: author.clone().unwrap_or_else(own),
             store: if sampled { StorePlan::Disk } else { store },
             reserve,
         }
     };
     Ok(kinds.into_iter().enumerate().map(member).collect())
+}
+
+/// What is held in part.
+struct Held {
+    /// Of one's own areas; none is all.
+    own: Option<BTreeSet<Part>>,
+    /// Of others.
+    others: BTreeMap<Area, BTreeSet<Part>>,
+}
+
+impl Held {
+    fn read(table: &mut Fields<'_>) -> Result<Self, Mistake> {
+        let (own, mut others) = (table.optional_parts("parts")?, BTreeMap::new());
+        for mut table in table.tables("subscription")? {
+            let (areas, parts) = (areas(&mut table)?, table.optional_parts("parts")?);
+            let parts = parts.ok_or_else(|| table.missing("parts", "needs 'parts', such as [\"card\"]"))?;
+            table.finish()?;
+            for area in areas.value {
+                others.entry(area).or_insert_with(BTreeSet::new).extend(parts.iter().copied());
+            }
+        }
+        Ok(Self { own, others })
+    }
+
+    /// What is held in part by a replica that has these areas of its own.
+    fn of(&self, own: &BTreeSet<Area>) -> BTreeMap<Area, BTreeSet<Part>> {
+        let others = self.others.iter().filter(|(area, _)| !own.contains(*area));
+        let others = others.map(|(area, parts)| (area.clone(), parts.clone()));
+        let of_own = self.own.iter().flat_map(|parts| own.iter().map(|area| (area.clone(), parts.clone())));
+        others.chain(of_own).collect()
+    }
+}
+
+/// How often it syncs through a bucket; where that is said first is noted.
+fn bucket(table: &mut Fields<'_>, names: &mut Names) -> Result<Option<Duration>, Mistake> {
+    let Some(every) = table.optional_span("bucket-every")? else { return Ok(None) };
+    if every.value < BUCKET_EVERY_MIN {
+        return Err(Mistake::at(every.line, "'bucket-every' is at least \"10s\""));
+    }
+    names.bucket_line.get_or_insert(every.line);
+    Ok(Some(every.value))
 }
 
 /// Deals kinds to so many replicas, so that after each of them the weights are kept as well as can be.

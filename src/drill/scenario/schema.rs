@@ -102,6 +102,7 @@ fn profile() -> Value {
             "loss_down": loss(),
             "rate_bytes_per_s": { "type": "integer", "minimum": 1 },
             "queue_bytes_max": { "type": "integer", "minimum": 0 },
+            "bytes_per_day": { "type": "integer", "minimum": 1 },
             "flap": {
                 "type": "object",
                 "properties": { "up_ms": { "type": "integer", "minimum": 1 }, "down_ms": count() },

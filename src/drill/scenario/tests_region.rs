@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::key::{Key, Shape, TOP};
 use super::tests::{SOUND, read};
 use super::{Scenario, StorePlan};
+use crate::base::{Area, Part};
 use crate::identity::SiteKind;
 
 const FLEET: &str = r#"[[fleet]]
@@ -77,7 +78,7 @@ fn a_mesh_links_within_areas() {
     assert_eq!(scenario.links.len(), 1 + 38 + 1, "two hubs of 20 each, and the tablet");
     let hub = |place: usize| scenario.links.iter().filter(|link| link.ends.contains(&place)).count();
     assert_eq!((hub(2), hub(3)), (20, 19), "the tablet came to the first of its area");
-    assert_eq!(scenario.links[1].quota_bytes_per_day, Some(50_000_000));
+    assert_eq!(scenario.links[1].quota_bytes_per_day(), Some(50_000_000));
     assert_eq!(
         (scenario.links[1].profile_name.as_str(), scenario.links[0].profile_name.as_str()),
         ("satellite", "satellite")
@@ -110,7 +111,7 @@ fn people_and_workloads_are_read_with_their_usual_values() {
     assert_eq!((work.triage.red, work.triage.yellow, work.triage.green), (1.0, 0.0, 9.0));
     assert_eq!((work.from, work.until), (Duration::ZERO, Duration::from_secs(72 * 3_600)));
     let refusal = scenario.live_refusal.unwrap();
-    assert!(refusal.problem.contains("'meets-every' and 'quota-mb-per-day' are for simulated drills"));
+    assert!(refusal.problem.contains("'meets-every' is for simulated drills"));
     assert!(!scenario.modes.live);
 }
 
@@ -208,9 +209,14 @@ kind = "hospital"
 role = "hospital"
 areas = ["shared/miura"]
 author = { name = "佐藤", role = "doctor" }
+parts = ["card", "notes"]
+bucket-every = "5m"
 store = "disk"
 battery-h = 2
 generator-h = 48.5
+[[replica.subscription]]
+areas = ["shared/zushi"]
+parts = ["card"]
 [[fleet]]
 name = "site"
 count = 5
@@ -220,10 +226,15 @@ role = "tablet"
 areas = ["shared/miura", "shared/zushi"]
 areas-each = "all"
 author = { name = "当直", role = "nurse" }
+parts = ["card"]
+bucket-every = "1h"
 store = "memory"
 disk-sample = 1
 battery-h = 0
 generator-h = 0
+[[fleet.subscription]]
+areas = ["shared/hayama"]
+parts = ["card"]
 [[link]]
 between = ["north", "site-001"]
 profile = { delay_ms = 300, loss_up = 0.1 }
@@ -277,6 +288,18 @@ fn every_key_of_every_table_can_be_written() {
     assert_eq!(scenario.replicas[0].reserve, Some(Duration::from_secs_f64(50.5 * 3_600.0)));
     assert_eq!((scenario.replicas[1].areas.len(), scenario.links[0].profile_name.as_str()), (2, "custom"));
     assert_eq!(scenario.cloud.as_ref(), Some(&scenario.replicas[0].name));
+    let (north, area) = (&scenario.replicas[0], |name: &str| Area::new(name).unwrap());
+    assert_eq!(north.certified(), [area("shared/miura"), area("shared/zushi")].into());
+    let held = |place: usize, name: &str| {
+        Part::ALL.into_iter().filter(|part| scenario.replicas[place].holds(&area(name), *part)).count()
+    };
+    assert_eq!([held(0, "shared/miura"), held(0, "shared/zushi"), held(0, "shared/hayama")], [3, 2, 0]);
+    assert_eq!([held(1, "shared/miura"), held(1, "shared/hayama"), held(1, "common")], [2, 2, 5]);
+    assert_eq!(north.home(), Some(&area("shared/miura")));
+    let without =
+        EVERYTHING.replace("gateway = \"north\"", "").replace("[backup]", "").replace("every = \"6h\"", "");
+    let said = read(&without).unwrap_err();
+    assert!(said.contains("'bucket-every' needs a bucket"), "{said}");
     fn written(keys: &[Key], table: &toml::Table) {
         for key in keys {
             let values: Vec<&toml::Value> = match (key.shape, table.get(key.name)) {

@@ -42,6 +42,8 @@ pub enum Mark {
     Written,
     /// An allergy was recorded.
     Allergy,
+    /// A link came to have a quota.
+    Metered,
 }
 
 /// The state of a scenario at the time of an event.

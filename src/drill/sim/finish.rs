@@ -9,15 +9,17 @@ use super::ledger::{Acknowledged, PersonNo, Said};
 use super::observing::observations;
 use super::run::SimRun;
 use super::stage::now_or_never;
+use super::traffic::traffic;
 use super::world::World;
 use crate::backup::Bucket;
-use crate::base::{Area, Digest, LaneId, RecordId};
+use crate::base::{Area, Digest, LaneId, Part, RecordId};
 use crate::drill::course::{Act, Course, DiskKind, Dispute, LostWrite, Member, Mode};
 use crate::drill::invariants::{ClinicalSeen, Finding};
 use crate::drill::judge::Damage;
 use crate::drill::scenario::{StorePlan, Told};
 use crate::record::{RecordView, kana};
 use crate::replica::Replica;
+use crate::replica::answer::GroupHeads;
 use crate::replica::restoring::restore_into;
 use crate::store::api::root_at;
 use crate::store::faulty::FaultDisk;
@@ -51,6 +53,7 @@ pub(super) fn finish(mut world: World<'_>) -> SimRun {
     count_disks(&mut world);
     let members = members(&world);
     let held_by_least = held_by_least(&world);
+    let traffic = traffic(&mut world);
     world.trace.note(now, "end", lost.total as u64, &heads_of_all(&world));
     let seen = observations(&mut world, &lost, held_by_least, allergies, backup_restores, damage);
     // Nothing is written any more: a database that closes on what a bug or rot has left of its disk may panic.
@@ -77,6 +80,7 @@ pub(super) fn finish(mut world: World<'_>) -> SimRun {
         lost: lost.named,
         sync_bytes: recorder.sync_bytes,
         backup_bytes: recorder.backup_bytes,
+        traffic,
         remarks,
     };
     SimRun { course, seen, trace: trace.digest(), events: trace.events() }
@@ -96,14 +100,14 @@ fn lost_writes(world: &World<'_>) -> Lost {
     let mut lost = Lost { named: Vec::new(), total: 0, altered: 0 };
     let mut missing: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     let alike = Alike::of(world);
-    let mut by_area: BTreeMap<&Area, Vec<usize>> = BTreeMap::new();
+    let mut by_group: BTreeMap<(&Area, Part), Vec<usize>> = BTreeMap::new();
     for (number, write) in world.ledger.writes().iter().enumerate().filter(|(_, write)| !write.forgiven) {
-        by_area.entry(&write.area).or_default().push(number);
+        by_group.entry((&write.area, write.part)).or_default().push(number);
     }
     for (node, it) in world.nodes.iter().enumerate() {
         let Some(replica) = &it.replica else { continue };
-        for (area, numbers) in &by_area {
-            if !holds(world, node, area) || alike.is_read_elsewhere(node, area) {
+        for ((area, part), numbers) in &by_group {
+            if !holds(world, node, area, *part) || alike.is_read_elsewhere(node, area, *part) {
                 continue;
             }
             for number in numbers {
@@ -162,24 +166,19 @@ fn look_at_branches(replica: &Replica, write: &Acknowledged) -> Option<Look> {
 /// Which machines hold the same of an area as one that is read entry by entry: equal heads of Merkle trees over the
 /// same entries. In a small region every machine is read.
 struct Alike {
-    read_elsewhere: BTreeSet<(usize, Area)>,
+    read_elsewhere: BTreeSet<(usize, Area, Part)>,
 }
 
 impl Alike {
     fn of(world: &World<'_>) -> Self {
         let mut read_elsewhere = BTreeSet::new();
         if !world.is_small() {
-            let mut read: BTreeSet<(Area, Digest)> = BTreeSet::new();
+            let mut read: BTreeSet<(Area, Part, Digest)> = BTreeSet::new();
             for (node, it) in world.nodes.iter().enumerate() {
                 let Some(replica) = &it.replica else { continue };
-                let mut by_area: BTreeMap<Area, Vec<u8>> = BTreeMap::new();
-                for group in replica.groups() {
-                    by_area.entry(group.area).or_default().extend(group.digest.0);
-                }
-                for (area, digests) in by_area {
-                    let digest = crate::base::hash_tagged("musubi.sim.alike.v1", &[&digests]);
-                    if it.device().is_none() && !read.insert((area.clone(), digest)) {
-                        read_elsewhere.insert((node, area));
+                for GroupHeads { area, part, digest, .. } in replica.groups() {
+                    if it.device().is_none() && !read.insert((area.clone(), part, digest)) {
+                        read_elsewhere.insert((node, area, part));
                     }
                 }
             }
@@ -187,28 +186,29 @@ impl Alike {
         Self { read_elsewhere }
     }
 
-    fn is_read_elsewhere(&self, node: usize, area: &Area) -> bool {
-        !self.read_elsewhere.is_empty() && self.read_elsewhere.contains(&(node, area.clone()))
+    fn is_read_elsewhere(&self, node: usize, area: &Area, part: Part) -> bool {
+        !self.read_elsewhere.is_empty() && self.read_elsewhere.contains(&(node, area.clone(), part))
     }
 }
 
-fn holds(world: &World<'_>, node: usize, area: &Area) -> bool {
-    *area == Area::common() || world.scenario.replicas[node].areas.contains(area)
+fn holds(world: &World<'_>, node: usize, area: &Area, part: Part) -> bool {
+    world.scenario.replicas[node].holds(area, part)
 }
 
 /// Counts on how many machines each write is, and returns the least.
 fn held_by_least(world: &World<'_>) -> Option<u64> {
     let present: Vec<usize> =
         (0..world.nodes.len()).filter(|node| world.nodes[*node].replica.is_some()).collect();
-    let mut holders: BTreeMap<&Area, Vec<usize>> = BTreeMap::new();
+    let mut holders: BTreeMap<(&Area, Part), Vec<usize>> = BTreeMap::new();
     for write in world.ledger.writes() {
-        if !holders.contains_key(&write.area) {
-            let of_area = present.iter().copied().filter(|node| holds(world, *node, &write.area));
-            holders.insert(&write.area, of_area.collect());
-        }
+        let of_group = || {
+            let of = present.iter().copied().filter(|node| holds(world, *node, &write.area, write.part));
+            of.collect()
+        };
+        holders.entry((&write.area, write.part)).or_insert_with(of_group);
     }
     let held = |write: &Acknowledged| {
-        let of_area = holders.get(&write.area).map_or(&[][..], Vec::as_slice);
+        let of_area = holders.get(&(&write.area, write.part)).map_or(&[][..], Vec::as_slice);
         let has = |node: &&usize| world.nodes[**node].knowledge.size(&write.lane) > write.seq;
         of_area.iter().filter(has).count() as u64
     };
@@ -236,7 +236,10 @@ fn disputes(world: &World<'_>, clinical: &mut ClinicalSeen) -> (Vec<Dispute>, Al
         // Memory is read faster than a disk.
         let mut readers: Vec<usize> = (0..world.nodes.len()).collect();
         readers.sort_by_key(|node| world.nodes[*node].device().is_some());
-        let of_area = |node: &usize| world.nodes[*node].replica.is_some() && holds(world, *node, &area);
+        let whole = |node: usize| world.is_small() || world.scenario.replicas[node].holds_records(&area);
+        let of_area = |node: &usize| {
+            world.nodes[*node].replica.is_some() && holds(world, *node, &area, Part::Card) && whole(*node)
+        };
         let readers: Vec<usize> = readers.into_iter().filter(of_area).take(several).collect();
         for (place, node) in readers.iter().enumerate() {
             let Some(replica) = &world.nodes[*node].replica else { continue };
@@ -346,7 +349,7 @@ fn first_seen(world: &World<'_>, area: &Area, places: &[(LaneId, u64)]) -> Optio
         let since = |(lane, seq): &(LaneId, u64)| world.nodes[node].knowledge.since(lane, *seq);
         places.iter().map(since).collect::<Option<Vec<_>>>()?.into_iter().max()
     };
-    let nodes = (0..world.nodes.len()).filter(|node| holds(world, *node, area));
+    let nodes = (0..world.nodes.len()).filter(|node| holds(world, *node, area, Part::Card));
     nodes.filter_map(|node| at(node).map(|at| (at, node))).min()
 }
 
@@ -389,7 +392,8 @@ fn backup_restores(world: &mut World<'_>) -> Option<Finding> {
         let Some(name) = restored.lane_name(lane) else { continue };
         let root = |replica: &Replica| root_at(replica.store(), lane, **size).ok();
         let ours = root(&restored);
-        let alive = world.nodes.iter().enumerate().filter(|(node, _)| holds(world, *node, &name.area));
+        let alive =
+            world.nodes.iter().enumerate().filter(|(node, _)| holds(world, *node, &name.area, name.part));
         // In a large region a few replicas of the area speak for the others: their heads are compared anyway.
         let alive = alive.filter_map(|(_, node)| node.replica.as_ref()).take(super::world::SMALL_MAX);
         for theirs in alive.filter_map(|replica| root(replica)) {
@@ -446,7 +450,8 @@ fn registered(world: &World<'_>) -> Vec<u64> {
     let mut counts = vec![0; world.nodes.len()];
     let mut holders: BTreeMap<&Area, Vec<usize>> = BTreeMap::new();
     for write in world.ledger.writes().iter().filter(|write| write.act == Act::Register) {
-        let of_area = || (0..world.nodes.len()).filter(|node| holds(world, *node, &write.area)).collect();
+        let of_area =
+            || (0..world.nodes.len()).filter(|node| holds(world, *node, &write.area, write.part)).collect();
         for node in holders.entry(&write.area).or_insert_with(of_area) {
             counts[*node] += u64::from(world.nodes[*node].knowledge.size(&write.lane) > write.seq);
         }

@@ -43,6 +43,8 @@ pub struct Grid {
     lines_of: Vec<Vec<usize>>,
     /// Whether the bucket is reachable.
     pub bucket: bool,
+    /// Who syncs through it.
+    pub bucket_peers: Vec<bool>,
 }
 
 impl Line {
@@ -106,6 +108,7 @@ impl Grid {
             lines: scenario.links.iter().map(Line::of).collect(),
             lines_of,
             bucket: true,
+            bucket_peers: scenario.replicas.iter().map(|plan| plan.bucket_every.is_some()).collect(),
         }
     }
 
@@ -129,7 +132,8 @@ impl Grid {
     /// Returns what people at a machine can do.
     pub fn able(&self, node: usize, now: Duration) -> Able {
         let (runs, power) = (self.runs(node), self.nodes[node]);
-        let linked = runs && self.lines_of[node].iter().any(|line| self.is_usable(*line, now));
+        let by_line = || self.lines_of[node].iter().any(|line| self.is_usable(*line, now));
+        let linked = runs && (self.bucket && self.bucket_peers[node] || by_line());
         Able { read: runs, write: runs && !power.full, linked }
     }
 
@@ -140,7 +144,7 @@ impl Grid {
             && self.nodes.iter().all(|power| (power.up && !power.frozen && !power.full) || !power.disk)
     }
 
-    /// Numbers the groups of machines that can reach each other through machines that take part; one that does not, or
+    /// Numbers the groups of machines that can reach each other through machines that take part, or through the bucket; one that does not, or
     /// does not run, has none.
     pub fn groups(&self, now: Duration, takes_part: impl Fn(usize) -> bool) -> Vec<Option<usize>> {
         let mut group: Vec<Option<usize>> = vec![None; self.nodes.len()];
@@ -151,6 +155,14 @@ impl Grid {
             let mut open = vec![start];
             group[start] = Some(start);
             while let Some(node) = open.pop() {
+                if self.bucket && self.bucket_peers[node] {
+                    for other in (0..self.nodes.len()).filter(|other| self.bucket_peers[*other]) {
+                        if group[other].is_none() && self.runs(other) && takes_part(other) {
+                            group[other] = Some(start);
+                            open.push(other);
+                        }
+                    }
+                }
                 for line in self.lines_of[node].iter().filter(|line| self.is_usable(**line, now)) {
                     let other = self.lines[*line].other(node);
                     if group[other].is_none() && takes_part(other) {

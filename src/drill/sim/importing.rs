@@ -122,7 +122,7 @@ impl World<'_> {
 
     fn import_files(&mut self, at: usize, files: &[std::path::PathBuf]) -> Result<Imported, StepFailure> {
         let (replica, author) = (self.running(at)?, self.author(at));
-        let call = ImportCall { paths: files.to_vec(), source: None, area: None, author };
+        let call = ImportCall { paths: files.to_vec(), source: None, area: self.opens_in(at), author };
         let imported = match replica.import(&call, &mut |_| {}) {
             Ok(imported) => imported,
             Err(error) => {

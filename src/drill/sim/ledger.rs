@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::base::{Area, Digest, LaneId, RecordId};
+use crate::base::{Area, Digest, LaneId, Part, RecordId};
 use crate::drill::course::Act;
 use crate::replica::request::{NewPatient, Write};
 
@@ -83,6 +83,8 @@ pub struct Acknowledged {
     pub wrote: Option<Rc<Wrote>>,
     /// The area of its lane.
     pub area: Area,
+    /// The part of its lane.
+    pub part: Part,
     /// The lane.
     pub lane: LaneId,
     /// Its sequence number.

@@ -13,8 +13,10 @@
 //! `world` moves time and carries out [deeds](super::deed); `watch` follows who knows what; `recorder`
 //! writes the [course](super::course); `finish` looks at everything when time is over.
 
+mod bucketing;
 mod carrying;
 mod connections;
+mod doors;
 mod environment;
 mod finish;
 pub mod grid;
@@ -22,6 +24,7 @@ mod held;
 mod importing;
 pub mod ledger;
 mod lying;
+mod metering;
 mod node;
 mod observing;
 mod oracle;
@@ -40,7 +43,10 @@ mod talking;
 mod tests;
 #[cfg(test)]
 mod tests_copies;
+#[cfg(test)]
+mod tests_traffic;
 mod trace;
+mod traffic;
 mod tying;
 mod watch;
 mod world;

@@ -1,5 +1,6 @@
 //! One machine of a simulation: its disk, its clock, and the replica while it runs.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,9 +9,11 @@ use zeroize::Zeroizing;
 
 use super::environment::{SimEnvironment, TrueTime};
 use super::lying::{Liar, LyingStore};
+use super::traffic::Waiting;
 use super::watch::Knowledge;
+use crate::base::{Area, Part};
 use crate::drill::chance::Chance;
-use crate::drill::scenario::StorePlan;
+use crate::drill::scenario::{ReplicaPlan, StorePlan};
 use crate::replica::core::{Beginning, Changed};
 use crate::replica::realm::{NewDevice, RecoveryKit};
 use crate::replica::{Replica, ReplicaError};
@@ -70,6 +73,8 @@ pub(super) struct Node {
     pub(super) awaits_disk: bool,
     /// Its disk was put back to what it had held before, once at least.
     pub(super) set_back: bool,
+    /// It has returned and lacks cards.
+    pub(super) waits: Option<Waiting>,
     /// Counters of disks that are gone.
     pub(super) past: FaultCounters,
     /// Compression contexts that all machines share.
@@ -77,11 +82,13 @@ pub(super) struct Node {
     chance: Chance,
     disks: u64,
     plan: StorePlan,
+    /// The parts of each area that it is configured to hold; none when it is all that its certificate names.
+    held: Option<BTreeMap<Area, BTreeSet<Part>>>,
 }
 
 impl Node {
     /// Makes a machine that is switched off and has no disk yet.
-    pub(super) fn new(time: &TrueTime, streams: &Streams, chance: Chance, plan: StorePlan) -> Self {
+    pub(super) fn new(time: &TrueTime, streams: &Streams, chance: Chance, plan: &ReplicaPlan) -> Self {
         Self {
             environment: SimEnvironment::new(time.clone(), chance.fork("environment")),
             drive: None,
@@ -96,11 +103,13 @@ impl Node {
             lost_at: None,
             awaits_disk: false,
             set_back: false,
+            waits: None,
             past: FaultCounters::default(),
             streams: streams.clone(),
             chance,
             disks: 0,
-            plan,
+            plan: plan.store,
+            held: plan.held_in_part(),
         }
     }
 
@@ -176,6 +185,9 @@ impl Node {
     /// Takes over a replica that runs from now on, and reads what it holds.
     fn runs(&mut self, mut replica: Replica) {
         replica.share_streams(self.streams.clone());
+        if let Some(held) = &self.held {
+            replica.hold_parts(held.clone());
+        }
         self.changes = Some(replica.subscribe());
         self.replica = Some(Arc::new(replica));
         self.unindexed = 0;
@@ -186,6 +198,16 @@ impl Node {
         self.replica = None;
         self.changes = None;
         self.untold.clear();
+        self.waits = None;
+    }
+
+    /// Returns how many bytes of memory its records take, of a store on disk those of its cache.
+    pub(super) fn store_bytes(&self) -> u64 {
+        match &self.drive {
+            Some(Drive::Memory(store)) => store.bytes(),
+            Some(Drive::Disk(_)) => PAGE_CACHE_BYTES as u64,
+            None => 0,
+        }
     }
 
     /// Copies what the simulated disk holds, in place of what was copied before.

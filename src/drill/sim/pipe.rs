@@ -31,6 +31,8 @@ pub(super) struct Pipe {
     early: BTreeMap<u64, Vec<u8>>,
     sent: u64,
     heard: u64,
+    /// Bytes of the messages that were sent and not heard.
+    under_way: usize,
 }
 
 /// When a message arrives.
@@ -43,10 +45,21 @@ pub(super) struct Arrival {
 }
 
 impl Pipe {
-    /// Numbers the next message.
-    pub(super) fn next_number(&mut self) -> u64 {
+    /// A pipe of which nothing leaves before a time: until then the handshake is under way.
+    pub(super) fn free_from(at: Duration) -> Self {
+        Self { free_at: at, ..Self::default() }
+    }
+
+    /// Numbers the next message, of so many bytes.
+    pub(super) fn next_number(&mut self, bytes: usize) -> u64 {
         self.sent += 1;
+        self.under_way += bytes;
         self.sent
+    }
+
+    /// Returns the bytes of the messages that were sent and not heard.
+    pub(super) fn bytes_under_way(&self) -> usize {
+        self.under_way
     }
 
     /// Takes a message that has arrived; returns those whose turn it is, in order.
@@ -55,6 +68,7 @@ impl Pipe {
         let mut ready = Vec::new();
         while let Some(message) = self.early.remove(&(self.heard + 1)) {
             self.heard += 1;
+            self.under_way = self.under_way.saturating_sub(message.len());
             ready.push(message);
         }
         ready

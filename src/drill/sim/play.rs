@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::ledger::{Content, PersonNo};
 use super::world::World;
 use super::writing::Saying;
-use crate::base::RecordId;
+use crate::base::{Area, RecordId};
 use crate::drill::course::{Act, Decision};
 use crate::drill::error::StepFailure;
 use crate::drill::workload::Task;
@@ -102,7 +102,8 @@ impl World<'_> {
         let Some(known) = self.script.people.get(person.0 as usize).cloned() else { return false };
         let patient = NewPatient::from(known.person);
         let own = self.scenario.replicas[at].areas.contains(&known.area);
-        let registered = replica.register(&patient, own.then_some(known.area), self.author(at));
+        let area = if own { Some(known.area) } else { self.opens_in(at) };
+        let registered = replica.register(&patient, area, self.author(at));
         drop(replica);
         match registered {
             Ok(written) => {
@@ -116,6 +117,12 @@ impl World<'_> {
                 false
             }
         }
+    }
+
+    /// In which area a machine opens records when nothing else is said; none when its own choice is right.
+    pub(super) fn opens_in(&self, at: usize) -> Option<Area> {
+        let plan = &self.scenario.replicas[at];
+        plan.home().filter(|_| !plan.in_part.is_empty()).cloned()
     }
 
     /// What a decision about a person rests on, here and now.

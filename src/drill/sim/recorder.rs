@@ -34,7 +34,8 @@ impl Recorder {
             ends: plan.ends,
             profile: plan.profile_name.clone(),
             bytes_by_hour: Vec::new(),
-            quota_bytes_per_day: plan.quota_bytes_per_day,
+            quota_bytes_per_day: plan.quota_bytes_per_day(),
+            metered_from: Duration::ZERO,
             outages: Vec::new(),
         };
         Self {
@@ -80,14 +81,22 @@ impl Recorder {
     }
 
     /// Notes bytes that travel over a link.
-    pub(in crate::drill) fn sent(&mut self, at: Duration, link: usize, bytes: usize) {
+    pub(in crate::drill) fn sent(&mut self, at: Duration, link: usize, bytes: u64) {
         let hour = (at.as_secs() / HOUR.as_secs()) as usize;
         let by_hour = &mut self.links[link].bytes_by_hour;
         if by_hour.len() <= hour {
             by_hour.resize(hour + 1, 0);
         }
-        by_hour[hour] += bytes as u64;
-        self.sync_bytes += bytes as u64;
+        by_hour[hour] += bytes;
+        self.sync_bytes += bytes;
+    }
+
+    /// Notes that the bytes of a link are limited from now on; a limit that it had before is no more.
+    pub(in crate::drill) fn metered(&mut self, at: Duration, link: usize, quota: u64) {
+        let link = &mut self.links[link];
+        if link.quota_bytes_per_day != Some(quota) {
+            (link.quota_bytes_per_day, link.metered_from) = (Some(quota), at);
+        }
     }
 
     /// Notes that a link is cut, or not.

@@ -146,7 +146,7 @@ fn enrol(world: &mut World<'_>) -> Result<(), DrillError> {
             kind: plan.kind,
             device: plan.name.to_string(),
             role: plan.role,
-            areas: plan.areas.clone(),
+            areas: plan.certified(),
         };
         let enrolled = realm.enrol(&enrolment, now, &mut rng);
         let (device, kit) = enrolled

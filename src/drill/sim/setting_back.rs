@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ledger::Acknowledged;
 use super::world::World;
-use crate::base::{Area, LaneId, RecordId};
+use crate::base::{Area, LaneId, Part, RecordId};
 use crate::drill::error::StepFailure;
 use crate::drill::invariants::Looked;
 use crate::lane::{AppendError, LaneName, LaneState};
@@ -99,17 +99,17 @@ impl World<'_> {
     /// and whether its device refuses to go on.
     pub(super) fn look_at_forks(&self, seen: &mut Looked) {
         let mut signed: BTreeMap<(LaneId, u64), &Acknowledged> = BTreeMap::new();
-        let mut forked: BTreeMap<LaneId, Area> = BTreeMap::new();
+        let mut forked: BTreeMap<LaneId, (Area, Part)> = BTreeMap::new();
         for write in self.ledger.writes().iter().filter(|write| !write.forgiven && write.leaf.is_some()) {
             let first = signed.entry((write.lane, write.seq)).or_insert(write);
             if first.leaf != write.leaf {
-                forked.insert(write.lane, write.area.clone());
+                forked.insert(write.lane, (write.area.clone(), write.part));
             }
         }
-        for (lane, area) in &forked {
+        for (lane, (area, part)) in &forked {
             for node in 0..self.nodes.len() {
                 let Some(replica) = self.nodes[node].replica.as_deref() else { continue };
-                if *area != Area::common() && !self.scenario.replicas[node].areas.contains(area) {
+                if !self.scenario.replicas[node].holds(area, *part) {
                     continue;
                 }
                 let name = &self.scenario.replicas[node].name;

@@ -16,7 +16,7 @@ use crate::replica::request::Write;
 use crate::replica::restoring::restore_into;
 
 /// Under this name the gateway remembers its chain in the simulated bucket.
-const BUCKET: &str = "simulated";
+pub(super) const BUCKET: &str = "simulated";
 /// Most writes and syncs of a disk that still succeed when its power fails in mid-write; a commit of redb has about
 /// a dozen.
 const MID_WRITE_MAX: u64 = 16;
@@ -50,7 +50,7 @@ impl World<'_> {
             Deed::Backup => self.back_up(),
             Deed::Register { at, alias, patient } => {
                 let (replica, author) = (self.running(*at)?, self.author(*at));
-                let written = replica.register(patient, None, author).map_err(failed)?;
+                let written = replica.register(patient, self.opens_in(*at), author).map_err(failed)?;
                 let person = self.people.of(written.record);
                 self.people.call(alias, person);
                 let decision = self.decision(*at, person, Act::Register, true, true);
@@ -194,7 +194,18 @@ impl World<'_> {
         if matches!(state, PathState::Down | PathState::OneWay { .. }) {
             self.last_cut = Some(self.now);
         }
+        let before = self.quota(link);
         self.grid.lines[link].state = state;
+        let quota = self.quota(link);
+        if let Some(quota) = quota {
+            self.recorder.metered(self.now, link, quota);
+        }
+        if before != quota {
+            // The end that dials is configured anew, and dials as after a start.
+            self.part(link);
+            self.lines[link].meeting += 1;
+            self.dial_first(link);
+        }
         self.recorder.cut(self.now, link, cut);
         self.notice(link);
         for member in self.grid.lines[link].ends {
@@ -265,9 +276,10 @@ impl World<'_> {
         self.surroundings_changed(at);
         for line in self.grid.lines_of(at).to_vec() {
             if self.scenario.links[line].meets_every.is_none() {
-                self.dial_soon(line);
+                self.dial_first(line);
             }
         }
+        self.has_returned(at);
         Ok(())
     }
 

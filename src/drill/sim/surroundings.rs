@@ -115,6 +115,7 @@ impl World<'_> {
                 continue;
             }
             for line in self.grid.lines_of(node).to_vec() {
+                self.hear_vital(line, node, &told);
                 let end = usize::from(self.grid.lines[line].ends[1] == node);
                 let Some(connection) = &mut self.lines[line].connection else { continue };
                 told.iter().for_each(|changed| connection.exchanges[end].changed(changed.clone()));
@@ -153,6 +154,10 @@ impl World<'_> {
             self.last_heard = (now, Some(node));
         }
         let on_disk = it.device().is_some();
+        if entries > 0 {
+            self.look_at_return(node);
+        }
+        let it = &mut self.nodes[node];
         if on_disk && entries > 0 && !std::mem::replace(&mut it.index_due, true) {
             self.queue.push(now + INDEX_AFTER, Due::Index { node });
         } else if !on_disk && it.unindexed >= INDEX_ENTRIES {
@@ -220,6 +225,7 @@ impl World<'_> {
         self.grid.nodes[node].up = false;
         self.hang_up_all(node);
         self.nodes[node].halt();
+        self.doors[node].forget();
         self.trace.note(self.now, "down", node as u64, &[]);
         self.surroundings_changed(node);
     }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::connections::Connection;
+use super::connections::{Begun, Connection};
 use super::world::{Due, World};
 use crate::replica::dialling::SESSION_SHORT;
 use crate::replica::exchange::{Effect, Exchange};
+use crate::transport::Backoff;
 
 /// How often a session under way is told that time has passed.
 const TICK: Duration = Duration::from_millis(500);
@@ -13,11 +14,18 @@ const TICK: Duration = Duration::from_millis(500);
 impl World<'_> {
     /// Dials within the time that a redial takes at most.
     pub(super) fn dial_soon(&mut self, line: usize) {
-        if !std::mem::replace(&mut self.lines[line].dialling, true) {
+        if !self.lines[line].dialling {
             let jitter = self.chance.bits();
             let pause = self.lines[line].backoff.next(jitter);
-            self.queue.push(self.now + pause, Due::Dial { line });
+            self.dial_in(line, pause);
         }
+    }
+
+    /// Dials for the first time after a start, as spread as all that start at one time are.
+    pub(super) fn dial_first(&mut self, line: usize) {
+        let jitter = self.chance.bits();
+        self.lines[line].backoff.reset();
+        self.dial_in(line, Backoff::first(jitter));
     }
 
     pub(super) fn dial(&mut self, line: usize) {
@@ -37,6 +45,18 @@ impl World<'_> {
             return;
         }
         let ends = self.grid.lines[line].ends;
+        if ends.iter().any(|end| self.nodes[*end].replica.is_none()) {
+            return;
+        }
+        let metered = match self.quota(line) {
+            None => None,
+            Some(quota) => match self.open_meter(line, quota) {
+                None => return,
+                metered => metered,
+            },
+        };
+        let Some(seat) = self.come_in(line) else { return };
+        let known = self.knows(ends[1], ends[0]);
         let begin = |end: usize| {
             let (here, there) = (&self.nodes[ends[end]], &self.nodes[ends[1 - end]]);
             let (replica, peer) = (here.replica.clone()?, there.replica.as_ref()?.me().device);
@@ -44,22 +64,38 @@ impl World<'_> {
             Some(Exchange::begin(replica, peer, remote, end == 0))
         };
         let (Some(one), Some(other)) = (begin(0), begin(1)) else { return };
+        // QUIC needs a round trip before the first message.
+        let delay = Duration::from_millis(self.grid.lines[line].profile().delay_ms.into());
+        let begun = Begun { at: self.now, handshake: delay * 2, seat, known, metered };
         let it = &mut self.lines[line];
         it.epochs += 1;
         it.wanted = false;
-        it.connection = Some(Connection::new(it.epochs, self.now, [one, other]));
+        (it.gathering, it.vital_meanwhile) = (false, false);
+        it.connection = Some(Connection::new(it.epochs, begun, [one, other]));
         self.trace.note(self.now, "connected", line as u64, &[]);
+        self.count_handshake(line);
         self.pump(line, 0);
         self.pump(line, 1);
         self.after(line);
     }
 
-    /// Ends a conversation without a word: what is on its way is lost.
+    /// Ends a conversation without a word: what is on its way is lost; both want another one.
     pub(super) fn hang_up(&mut self, line: usize) {
+        if self.part(line) {
+            self.want(line);
+        }
+    }
+
+    /// Ends a conversation without a word; says whether there was one.
+    pub(super) fn part(&mut self, line: usize) -> bool {
         if self.lines[line].connection.is_some() {
             self.look_at_held_over(line);
         }
-        let Some(connection) = self.lines[line].connection.take() else { return };
+        let Some(connection) = self.lines[line].connection.take() else { return false };
+        self.leave_seat(line, connection.seat, connection.met);
+        for (end, pipe) in connection.pipes.iter().enumerate() {
+            self.under_way(self.grid.lines[line].ends[1 - end], pipe.bytes_under_way(), false);
+        }
         self.has_lasted(line, connection.begun);
         let lost = connection.pipes.iter().flat_map(|pipe| pipe.waiting());
         let (mut messages, mut bytes) = (0, 0);
@@ -71,7 +107,7 @@ impl World<'_> {
         self.recorder.faults.bytes_lost += bytes;
         self.recorder.faults.connections_broken += 1;
         self.trace.note(self.now, "broken", line as u64, &[]);
-        self.want(line);
+        true
     }
 
     /// Dials soon again when a conversation has lasted, as a running replica does; otherwise ever later.
@@ -113,10 +149,14 @@ impl World<'_> {
             self.notice(line);
             return;
         }
-        for message in connection.pipes[end].arrived(number, message) {
+        let ready = connection.pipes[end].arrived(number, message);
+        let bytes = ready.iter().map(Vec::len).sum();
+        for message in ready {
             self.trace.note(self.now, "heard", (line * 2 + end) as u64, &message);
             connection.exchanges[end].heard(message);
         }
+        let sender = self.grid.lines[line].ends[1 - end];
+        self.under_way(sender, bytes, false);
         self.pump(line, end);
         self.after(line);
     }
@@ -126,6 +166,9 @@ impl World<'_> {
         let node = self.grid.lines[line].ends[end];
         if !self.grid.runs(node) {
             return;
+        }
+        if end == 0 {
+            self.look_at_meter(line);
         }
         loop {
             let Some(connection) = self.lines[line].connection.as_mut() else { return };
@@ -170,12 +213,17 @@ impl World<'_> {
 
     fn send(&mut self, line: usize, from: usize, message: Vec<u8>) {
         let to = 1 - from;
+        let carried = self.count_message(line, from, message.len());
+        self.recorder.sent(self.now, line, carried);
         let (now, it) = (self.now, &self.grid.lines[line]);
-        self.recorder.sent(now, line, message.len());
+        let sender = it.ends[from];
         let passes = it.passes(to, now);
         let (profile, loss) = (it.profile().clone(), it.loss(to));
         let Some(connection) = &mut self.lines[line].connection else { return };
-        let number = connection.pipes[to].next_number();
+        let number = connection.pipes[to].next_number(message.len());
+        self.under_way(sender, message.len(), true);
+        self.weigh(sender);
+        let Some(connection) = &mut self.lines[line].connection else { return };
         if !passes {
             connection.pipes[to].stalled.push((number, message));
             self.recorder.faults.messages_delayed += 1;
@@ -191,18 +239,13 @@ impl World<'_> {
     /// Looks after a conversation when its ends have done what they could.
     pub(super) fn after(&mut self, line: usize) {
         let meets = self.scenario.links[line].meets_every.is_some();
-        let Some(connection) = &mut self.lines[line].connection else { return };
-        if connection.ended == [true; 2] {
-            let begun = connection.begun;
-            self.lines[line].connection = None;
-            self.has_lasted(line, begun);
-            self.trace.note(self.now, "parted", line as u64, &[]);
-            self.look_at_held_over(line);
-            if !meets {
-                self.dial_soon(line);
-            }
+        self.note_seat(line);
+        if self.lines[line].connection.as_ref().is_some_and(|connection| connection.ended == [true; 2]) {
+            self.parts_in_order(line);
             return;
         }
+        let Some(connection) = &mut self.lines[line].connection else { return };
+        let meets = meets || connection.metered.is_some();
         let settled = connection.is_settled();
         let epoch = connection.epoch;
         if settled && meets && !connection.ended[0] {
@@ -212,6 +255,23 @@ impl World<'_> {
         }
         if !settled && !std::mem::replace(&mut connection.ticking, true) {
             self.queue.push(self.now + TICK, Due::Tick { line, epoch });
+        }
+    }
+
+    /// Ends a conversation that both ends have closed.
+    fn parts_in_order(&mut self, line: usize) {
+        let Some(connection) = self.lines[line].connection.take() else { return };
+        self.leave_seat(line, connection.seat, connection.met);
+        for (end, pipe) in connection.pipes.iter().enumerate() {
+            self.under_way(self.grid.lines[line].ends[1 - end], pipe.bytes_under_way(), false);
+        }
+        self.has_lasted(line, connection.begun);
+        self.trace.note(self.now, "parted", line as u64, &[]);
+        self.look_at_held_over(line);
+        match connection.metered {
+            Some(metered) => self.meet_again(line, metered),
+            None if self.scenario.links[line].meets_every.is_none() => self.dial_soon(line),
+            None => {}
         }
     }
 

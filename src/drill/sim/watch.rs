@@ -5,22 +5,24 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
-use crate::base::{Area, LaneId};
+use crate::base::{Area, LaneId, Part};
 use crate::lane::{Head, LaneName};
 
 /// What one machine holds.
 #[derive(Debug, Default)]
 pub(super) struct Knowledge {
     lanes: HashMap<LaneId, Growth, OfHash>,
-    /// For each area a sum over its lanes and sizes: equal sums, equal content.
-    sums: BTreeMap<Area, u64>,
+    /// For each area and part a sum over its lanes and sizes: equal sums, equal content.
+    sums: BTreeMap<Area, [u64; Part::ALL.len()]>,
     entries: u64,
     /// What its earlier disks held until they were lost: people had seen it.
     before: Vec<HashMap<LaneId, Growth, OfHash>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Growth {
+    area: Area,
+    part: Part,
     size: u64,
     /// Of a forked lane, what tells its histories from others; 0 of a straight one.
     fork: u64,
@@ -36,13 +38,19 @@ impl Knowledge {
             Head::Straight { size, .. } => (*size, 0),
             Head::Forked { at, .. } => (*at, first_64(&head.digest(&id).0)),
         };
-        let growth = self.lanes.entry(id).or_default();
+        let growth = self.lanes.entry(id).or_insert_with(|| Growth {
+            area: name.area.clone(),
+            part: name.part,
+            size: 0,
+            fork: 0,
+            steps: Vec::new(),
+        });
         let before = growth.size;
         if (size, fork) == (before, growth.fork) {
             return 0;
         }
-        let sum = self.sums.entry(name.area.clone()).or_default();
-        *sum ^= mixed(&id, before) ^ mixed(&id, size) ^ growth.fork ^ fork;
+        let sums = self.sums.entry(name.area.clone()).or_default();
+        sums[usize::from(name.part.code())] ^= mixed(&id, before) ^ mixed(&id, size) ^ growth.fork ^ fork;
         (growth.size, growth.fork) = (size, fork);
         growth.steps.push((now, size));
         self.entries = (self.entries + size).saturating_sub(before);
@@ -76,9 +84,26 @@ impl Knowledge {
         self.before.iter().chain([&self.lanes]).find_map(on_disk)
     }
 
-    /// Returns the sum of an area: equal sums, equal content.
-    pub(super) fn sum(&self, area: &Area) -> u64 {
-        self.sums.get(area).copied().unwrap_or(0)
+    /// Returns the sum of a part of an area: equal sums, equal content.
+    pub(super) fn sum(&self, area: &Area, part: Part) -> u64 {
+        self.sums.get(area).map_or(0, |sums| sums[usize::from(part.code())])
+    }
+
+    /// Returns the sums of all that is held.
+    pub(super) fn sums(&self) -> impl Iterator<Item = (&Area, Part, u64)> {
+        let each = self
+            .sums
+            .iter()
+            .flat_map(|(area, sums)| Part::ALL.map(|part| (area, part, sums[usize::from(part.code())])));
+        each.filter(|(.., sum)| *sum != 0)
+    }
+
+    /// Returns the lanes of a part of an area of which something is held, with their sizes, in the order of their ids.
+    pub(super) fn lanes_of(&self, area: &Area, part: Part) -> Vec<(LaneId, u64)> {
+        let of = self.lanes.iter().filter(|(_, growth)| growth.part == part && growth.area == *area);
+        let mut lanes: Vec<(LaneId, u64)> = of.map(|(lane, growth)| (*lane, growth.size)).collect();
+        lanes.sort_unstable();
+        lanes
     }
 }
 
@@ -131,7 +156,7 @@ fn mixed(lane: &LaneId, size: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{DeviceId, Digest, Part, RealmId};
+    use crate::base::{DeviceId, Digest, RealmId};
 
     fn name(device: u8) -> LaneName {
         let (realm, area) = (RealmId([1; 32]), Area::new("shared/miura").expect("an area"));
@@ -149,17 +174,19 @@ mod tests {
         one.learn(at(1), &name(1), &head(2));
         one.learn(at(2), &name(2), &head(5));
         other.learn(at(1), &name(2), &head(3));
-        assert_ne!(one.sum(&name(1).area), other.sum(&name(1).area));
+        assert_ne!(one.sum(&name(1).area, Part::Card), other.sum(&name(1).area, Part::Card));
+        assert_eq!(one.sum(&name(1).area, Part::Notes), 0);
         other.learn(at(3), &name(2), &head(5));
         other.learn(at(9), &name(1), &head(2));
-        assert_eq!(one.sum(&name(1).area), other.sum(&name(1).area));
+        assert_eq!(one.sum(&name(1).area, Part::Card), other.sum(&name(1).area, Part::Card));
+        assert_eq!(one.lanes_of(&name(1).area, Part::Card).len(), 2);
         assert_eq!((one.entries(), other.entries()), (7, 7));
         let lane = name(2).id();
         let since = [0, 2, 3, 4, 5].map(|seq| other.since(&lane, seq));
         assert_eq!(since, [Some(at(1)), Some(at(1)), Some(at(3)), Some(at(3)), None]);
         // The disk is lost: nothing is held, and when it was first seen stays true.
         other.clear();
-        assert_eq!((other.entries(), other.size(&lane), other.sum(&name(1).area)), (0, 0, 0));
+        assert_eq!((other.entries(), other.size(&lane), other.sum(&name(1).area, Part::Card)), (0, 0, 0));
         other.learn(at(20), &name(2), &head(1));
         assert_eq!([0, 4, 5].map(|seq| other.since(&lane, seq)), [Some(at(1)), Some(at(3)), None]);
     }

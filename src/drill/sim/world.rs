@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::connections::Line;
+use super::doors::Door;
 use super::environment::TrueTime;
 use super::grid::Grid;
 use super::importing::Imports;
@@ -16,14 +17,16 @@ use super::queue::Queue;
 use super::recorder::Recorder;
 use super::setting_back::Forkable;
 use super::trace::Trace;
+use super::traffic::Holding;
 use crate::backup::memory::MemoryBucket;
-use crate::base::{Area, LaneId, RecordId};
+use crate::base::{Area, LaneId, Part, RecordId};
 use crate::drill::chance::Chance;
 use crate::drill::deed::Deed;
 use crate::drill::invariants::ClinicalSeen;
 use crate::drill::judge::Judged;
 use crate::drill::ledger::Typed;
-use crate::drill::scenario::{ReplicaName, Scenario};
+use crate::drill::load::Traffic;
+use crate::drill::scenario::{Expectation, ReplicaName, Scenario};
 use crate::drill::workload::Script;
 use crate::replica::Replica;
 use crate::replica::answer::Status;
@@ -43,6 +46,10 @@ pub(super) enum Due {
     Dial { line: usize },
     /// Two that meet from time to time meet.
     Meet { line: usize },
+    /// Two meet over a line whose bytes are counted, unless another meeting was planned since.
+    MeterMeets { line: usize, number: u64 },
+    /// A machine looks into the bucket.
+    LookIntoBucket { node: usize },
     /// A silent connection is given up, unless the line was usable since.
     Break { line: usize, epoch: u64, since: Duration },
     /// A session under way is told the time.
@@ -110,6 +117,14 @@ pub(super) struct World<'s> {
     pub(super) event: usize,
     /// How long a connection waits in silence.
     pub(super) idle_max: Duration,
+    /// The door of each machine.
+    pub(super) doors: Vec<Door>,
+    /// What each machine holds in memory.
+    pub(super) holdings: Vec<Holding>,
+    /// Whether anybody asks for that.
+    pub(super) weighs: bool,
+    /// What was put on machines and lines so far.
+    pub(super) traffic: Traffic,
 }
 
 impl<'s> World<'s> {
@@ -118,7 +133,7 @@ impl<'s> World<'s> {
         let (time, streams) = (TrueTime::default(), Streams::keeping(STREAMS_IDLE_MAX));
         time.set(scenario.begins.0);
         let node = |(number, plan): (usize, &crate::drill::scenario::ReplicaPlan)| {
-            Node::new(&time, &streams, chance.fork(&format!("node {number}")), plan.store)
+            Node::new(&time, &streams, chance.fork(&format!("node {number}")), plan)
         };
         let script = Script::of(scenario, &chance.fork("script"));
         Self {
@@ -153,6 +168,10 @@ impl<'s> World<'s> {
             before_heal: BTreeMap::new(),
             event: 0,
             idle_max: Options::default().idle_max,
+            doors: Door::all(scenario),
+            holdings: vec![Holding::default(); scenario.replicas.len()],
+            weighs: scenario.expectations.iter().any(|one| matches!(one, Expectation::MemoryKept { .. })),
+            traffic: Traffic::default(),
             time,
             chance,
         }
@@ -177,6 +196,10 @@ impl<'s> World<'s> {
             self.recorder.able(self.now, node, able);
             if self.nodes[node].device().is_some() {
                 self.queue.push(SCRUB_EVERY, Due::Scrub { node });
+            }
+            if let Some(every) = self.scenario.replicas[node].bucket_every {
+                let first = every.mul_f64(self.chance.unit());
+                self.queue.push(first, Due::LookIntoBucket { node });
             }
         }
         if let Some(every) = self.scenario.backup_every {
@@ -226,6 +249,13 @@ impl<'s> World<'s> {
                 }
                 self.dial(line);
             }
+            Due::MeterMeets { line, number } => {
+                if self.lines[line].meeting == number {
+                    self.lines[line].gathering = false;
+                    self.dial(line);
+                }
+            }
+            Due::LookIntoBucket { node } => self.look_into_bucket(node),
             Due::Break { line, epoch, since } => {
                 let still = self.lines[line].down_since == Some(since);
                 let same = self.lines[line].connection.as_ref().is_some_and(|it| it.epoch == epoch);
@@ -265,26 +295,32 @@ impl<'s> World<'s> {
     /// which alone pass it on.
     pub(super) fn are_equal(&self) -> bool {
         self.shared_areas().all(|area| {
-            let mut sums: BTreeMap<usize, u64> = BTreeMap::new();
-            let groups = self.groups(area).into_iter().enumerate();
-            let mut reached = groups.filter_map(|(node, group)| Some((node, group?)));
-            reached.all(|(node, group)| {
-                let sum = self.nodes[node].knowledge.sum(area);
-                *sums.entry(group).or_insert(sum) == sum
+            let in_part = self.scenario.replicas.iter().any(|plan| plan.in_part.contains_key(area));
+            // Where all hold the area whole, all parts have the same holders.
+            let every = if in_part { None } else { Some(self.groups(area, Part::Control)) };
+            Part::ALL.into_iter().all(|part| {
+                let own = every.is_none().then(|| self.groups(area, part));
+                let groups = own.as_ref().or(every.as_ref()).into_iter().flatten();
+                let mut sums: BTreeMap<usize, u64> = BTreeMap::new();
+                let mut reached = groups.enumerate().filter_map(|(node, group)| Some((node, (*group)?)));
+                reached.all(|(node, group)| {
+                    let sum = self.nodes[node].knowledge.sum(area, part);
+                    *sums.entry(group).or_insert(sum) == sum
+                })
             })
         })
     }
 
     /// Returns into how many groups that cannot reach each other the holders of an area fall, at most.
     pub(super) fn groups_most(&self) -> usize {
-        let count = |area| self.groups(area).into_iter().flatten().collect::<BTreeSet<_>>().len();
+        let count =
+            |area| self.groups(area, Part::Control).into_iter().flatten().collect::<BTreeSet<_>>().len();
         self.shared_areas().map(count).max().unwrap_or_default()
     }
 
-    /// Numbers the groups of running holders of an area that reach each other.
-    fn groups(&self, area: &Area) -> Vec<Option<usize>> {
-        let holds = |node: usize| *area == self.common || self.scenario.replicas[node].areas.contains(area);
-        self.grid.groups(self.now, holds)
+    /// Numbers the groups of running holders of a part of an area that reach each other.
+    pub(super) fn groups(&self, area: &Area, part: Part) -> Vec<Option<usize>> {
+        self.grid.groups(self.now, |node| self.scenario.replicas[node].holds(area, part))
     }
 
     /// Returns the areas that are shared, the common one first.

@@ -7,7 +7,7 @@ use super::ledger::{Acknowledged, Content, PersonNo, Said, Wrote};
 use super::oracle::Held;
 use super::stage::failed;
 use super::world::World;
-use crate::base::{Area, LaneId, RecordId};
+use crate::base::{LaneId, RecordId};
 use crate::chart::ChartError;
 use crate::drill::course::Act;
 use crate::drill::deed::OVERRIDE;
@@ -305,13 +305,12 @@ impl World<'_> {
         // What the sessions have not heard yet is what has just been written.
         for own in self.listen(at).into_iter().filter(|grown| grown.name.device == me) {
             let lane = own.name.id();
-            grown.extend((own.from..own.to).map(|seq| (lane, seq, own.name.area.clone())));
+            grown.extend((own.from..own.to).map(|seq| (lane, seq, own.name.clone())));
         }
         if let Some((lane, seq)) = named {
-            let area = replica.lane_name(&lane).map_or_else(Area::common, |name| name.area);
             grown.retain(|(grown, at, _)| (*grown, *at) == (lane, seq));
-            if grown.is_empty() {
-                grown.push((lane, seq, area));
+            if let (true, Some(name)) = (grown.is_empty(), replica.lane_name(&lane)) {
+                grown.push((lane, seq, name));
             }
         }
         let last = grown.len().saturating_sub(1);
@@ -320,7 +319,7 @@ impl World<'_> {
         {
             self.doubtful.insert(record);
         }
-        for (place, (lane, seq, area)) in grown.into_iter().enumerate() {
+        for (place, (lane, seq, name)) in grown.into_iter().enumerate() {
             let leaf = replica.store().entry(&lane, seq).ok().flatten().map(|entry| entry.leaf());
             self.trace.note(self.now, "acknowledged", at as u64, &leaf.map_or([0; 32], |leaf| leaf.0));
             let resource_id = resource_id.clone().filter(|_| named == Some((lane, seq)));
@@ -334,7 +333,8 @@ impl World<'_> {
                 act,
                 said,
                 wrote,
-                area,
+                area: name.area,
+                part: name.part,
                 lane,
                 seq,
                 leaf,

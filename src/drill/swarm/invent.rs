@@ -25,6 +25,7 @@ pub fn invent(seed: u64) -> Option<(Region, Scenario)> {
     let mut inventor = Inventor::new(seed);
     inventor.people_and_disks();
     inventor.lines();
+    inventor.extras(seed);
     inventor.arguments();
     inventor.faults();
     inventor.lists();

@@ -28,6 +28,7 @@
 mod arguments;
 pub mod class;
 mod clones;
+mod extras;
 mod faults;
 pub mod invent;
 mod lists;

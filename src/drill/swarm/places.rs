@@ -28,7 +28,14 @@ impl Inventor {
             };
             let disk = (number - 1 + count - first) % count < disks;
             let battery_h = self.chance.share(0.5).then(|| self.chance.below(4) as f64 / 8.0);
-            self.region.replicas.push(Site { number, disk, areas: holds, battery_h });
+            self.region.replicas.push(Site {
+                number,
+                disk,
+                areas: holds,
+                battery_h,
+                parts: None,
+                bucket_every: None,
+            });
         }
         if self.chance.share(0.8) || self.has(Class::SiteLost) || self.has(Class::S3Outage) {
             self.region.backup_every = Some(minutes(5 + self.chance.below(30)));
@@ -63,7 +70,7 @@ impl Inventor {
                 _ => "lan".to_owned(),
             };
             let meets_every = self.chance.share(0.15).then(|| minutes(3 + self.chance.below(12)));
-            self.region.links.push(Line { ends, profile, meets_every });
+            self.region.links.push(Line { ends, profile, meets_every, quota_mb: None });
         }
         self.region.quiet += self.region.meets_max() * 2;
     }

@@ -41,6 +41,10 @@ pub struct Site {
     pub areas: Vec<&'static str>,
     /// Hours that it runs on when the mains fail; none is for ever.
     pub battery_h: Option<f64>,
+    /// The parts of its areas that it holds; none is all.
+    pub parts: Option<&'static [&'static str]>,
+    /// How often it syncs through the bucket, too; none when it does not.
+    pub bucket_every: Option<Duration>,
 }
 
 /// A link between two replicas.
@@ -52,6 +56,8 @@ pub struct Line {
     pub profile: String,
     /// How often the two meet; none when they are always linked.
     pub meets_every: Option<Duration>,
+    /// Megabytes that it may carry in a day; none is without limit.
+    pub quota_mb: Option<u64>,
 }
 
 /// A time in which people come and write everywhere.

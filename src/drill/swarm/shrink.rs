@@ -155,7 +155,10 @@ impl Shrinker<'_> {
         for place in 0..self.best.region.shifts.len() {
             while self.tries(|region| halve(&mut region.shifts[place])) {}
         }
-        self.tries(|region| region.backup_every = None);
+        self.tries(|region| {
+            region.replicas.iter_mut().for_each(|site| site.bucket_every = None);
+            region.backup_every = None;
+        });
     }
 
     /// Makes everything plain that is special for no reason.
@@ -165,10 +168,13 @@ impl Shrinker<'_> {
                 let link = &mut region.links[place];
                 (link.profile, link.meets_every) = ("lan".to_owned(), None);
             });
+            self.tries(|region| region.links[place].quota_mb = None);
         }
         for place in 0..self.best.region.replicas.len() {
             self.tries(|region| region.replicas[place].battery_h = None);
             self.tries(|region| region.replicas[place].disk = false);
+            self.tries(|region| region.replicas[place].parts = None);
+            self.tries(|region| region.replicas[place].bucket_every = None);
         }
     }
 }

@@ -18,7 +18,14 @@ const fn minutes(minutes: u64) -> Duration {
 
 /// A quarter of an hour of two clinics that write, with a few things that do no harm.
 fn small() -> Region {
-    let site = |number| Site { number, disk: false, areas: vec!["shared/east"], battery_h: None };
+    let site = |number| Site {
+        number,
+        disk: false,
+        areas: vec!["shared/east"],
+        battery_h: None,
+        parts: None,
+        bucket_every: None,
+    };
     let between = "[\"r1\", \"r2\"]";
     let events = (2..9).flat_map(|minute| {
         let cut = Happens::at(minutes(minute), "cut").key("between", between);
@@ -29,7 +36,7 @@ fn small() -> Region {
         seed: 1,
         replicas: (1..=3).map(site).collect(),
         links: [[1, 2], [2, 3]]
-            .map(|ends| Line { ends, profile: "satellite".to_owned(), meets_every: None })
+            .map(|ends| Line { ends, profile: "satellite".to_owned(), meets_every: None, quota_mb: None })
             .to_vec(),
         backup_every: None,
         people: 2,

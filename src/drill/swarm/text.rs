@@ -135,6 +135,8 @@ fn replica(site: &Site) -> Vec<String> {
         format!("store = \"{store}\""),
     ];
     keys.extend(site.battery_h.map(|hours| format!("battery-h = {hours}")));
+    keys.extend(site.parts.map(|parts| format!("parts = [{}]", list(parts.iter()))));
+    keys.extend(site.bucket_every.map(|every| format!("bucket-every = \"{}\"", write_span(every))));
     keys
 }
 
@@ -146,6 +148,7 @@ fn link(line: &Line) -> Vec<String> {
     let mut keys =
         vec![format!("between = [{}]", list(line.ends.map(name_of).iter())), format!("profile = {profile}")];
     keys.extend(line.meets_every.map(|every| format!("meets-every = \"{}\"", write_span(every))));
+    keys.extend(line.quota_mb.map(|mb| format!("quota-mb-per-day = {mb}")));
     keys
 }
 

@@ -68,8 +68,11 @@ impl Links {
     }
 }
 
-/// Returns the bytes of each day of the drill.
-fn day_bytes(link: &LinkCourse) -> Vec<u64> {
+/// Returns the bytes of each day: of the calendar where a quota counts them, otherwise of the drill.
+fn day_bytes(link: &LinkCourse, begins_ms: u64) -> Vec<u64> {
+    if link.quota_bytes_per_day.is_some() {
+        return link.metered_days(begins_ms);
+    }
     link.bytes_by_hour.chunks(HOURS_A_DAY).map(|hours| hours.iter().sum()).collect()
 }
 
@@ -95,7 +98,7 @@ pub(crate) fn down(link: &LinkCourse, lasted: Duration) -> Vec<(Duration, Durati
 fn of_link(course: &Course, number: usize) -> LinkUse {
     let link = &course.links[number];
     let name = |end: usize| course.members.get(end).map(|member| member.name.clone()).unwrap_or_default();
-    let busiest_day = day_bytes(link).into_iter().max().unwrap_or(0);
+    let busiest_day = day_bytes(link, course.begins_ms).into_iter().max().unwrap_or(0);
     let quota = link.quota_bytes_per_day.filter(|quota| *quota > 0);
     LinkUse {
         between: link.ends.map(name),
@@ -123,7 +126,7 @@ mod tests {
     fn the_bytes_of_days_and_links_sum_to_all_bytes() {
         for course in [small(), large()] {
             let found = Links::of(&course);
-            let by_day: u64 = course.links.iter().flat_map(day_bytes).sum();
+            let by_day: u64 = course.links.iter().flat_map(|link| day_bytes(link, course.begins_ms)).sum();
             assert_eq!(found.bytes, by_day);
             assert!(found.over_quota <= found.with_quota && found.with_quota <= found.count);
             assert!(found.worst.iter().all(|one| one.busiest_hour <= one.busiest_day));

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::world::World;
-use crate::base::{Area, RecordId};
+use crate::base::{Area, Part, RecordId};
 use crate::drill::invariants::Looked;
 use crate::drill::ledger::ResourceKey;
 use crate::drill::people::Listed;
@@ -21,7 +21,7 @@ impl World<'_> {
         if self.imports.is_doubtful(&self.forkable) {
             return;
         }
-        let mut by_content: BTreeMap<Vec<(Area, u64)>, (usize, Suggestions)> = BTreeMap::new();
+        let mut by_content: BTreeMap<Vec<(Area, Part, u64)>, (usize, Suggestions)> = BTreeMap::new();
         for node in 0..self.nodes.len() {
             let Some(replica) = &self.nodes[node].replica else { continue };
             let listed = self.listed_at(node);
@@ -87,12 +87,9 @@ impl World<'_> {
             .collect()
     }
 
-    /// What a machine holds: the sums of its areas.
-    fn content_of(&self, node: usize) -> Vec<(Area, u64)> {
-        let knowledge = &self.nodes[node].knowledge;
-        let areas: BTreeSet<&Area> = self.scenario.replicas[node].areas.iter().collect();
-        let common = Area::common();
-        areas.into_iter().chain([&common]).map(|area| (area.clone(), knowledge.sum(area))).collect()
+    /// What a machine holds: the sums of all areas and parts, also of those that it only writes to.
+    fn content_of(&self, node: usize) -> Vec<(Area, Part, u64)> {
+        self.nodes[node].knowledge.sums().map(|(area, part, sum)| (area.clone(), part, sum)).collect()
     }
 }
 

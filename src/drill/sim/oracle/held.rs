@@ -216,6 +216,7 @@ mod tests {
                 said: Said::Other,
                 wrote: Some(Rc::new(wrote)),
                 area: Area::common(),
+                part: crate::base::Part::Card,
                 lane: LaneId([0; 32]),
                 seq: number as u64,
                 leaf: None,

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::central::central;
-use super::course::{Course, Mode, RestoreCourse, Reunion};
-use super::expectations::{Run, Twice, judge, judge_course};
-use super::judge::{Damage, Judged, Observations, SimSeen};
-use super::scenario::{Scenario, Told};
-use crate::base::Digest;
+use super::super::central::central;
+use super::super::course::{Able, AbleFrom, Course, Mode, RestoreCourse, Reunion};
+use super::super::judge::{Damage, Judged, Observations, SimSeen};
+use super::super::load::{Arrived, Load, Return, Traffic};
+use super::super::scenario::{Scenario, Told};
+use super::{Run, Twice, judge, judge_course};
+use crate::base::{Digest, Part};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -104,6 +105,41 @@ fn each_expectation_notices_what_it_is_there_for() {
     assert_eq!(failing(hidden), ["no-positive-allergy-missing"]);
 }
 
+#[test]
+fn what_arrives_late_who_waits_and_who_holds_too_much_is_noticed() {
+    let expected = r#"{ name = "everywhere-within", parts = ["card"], within = "20m", share = 0.75 },
+      { name = "waited", parts = ["notes"], at-least = "2h" }, { name = "cards-after-return", at = "shelter", within = "10s" },
+      { name = "memory-kept", at = ["north", "shelter"], at-most-mb = 10 }, { name = "turned-away", at = "north", at-least = 3 }"#;
+    let scenario = scenario(CUT, expected);
+    let failing = |change: &dyn Fn(&mut Course)| -> Vec<String> {
+        let (mut course, seen) = good(&scenario);
+        let minutes = |minutes: u64| Some(Duration::from_secs(minutes * 60));
+        let card = |after| Arrived { part: Part::Card, after };
+        course.traffic = Traffic {
+            arrived: vec![card(minutes(1)), card(minutes(20)), card(minutes(2)), card(None)],
+            returns: vec![Return { member: 1, at: 5 * HOUR, had: Some(5 * HOUR + HOUR / 2), lacked: 7 }],
+            loads: vec![Load { bytes: 9_000_000, turned_away: 3, ..Load::default() }; 2],
+        };
+        course.traffic.arrived.push(Arrived { part: Part::Notes, after: minutes(130) });
+        // Its line comes up 9 s before it has its cards.
+        let able = |at, linked| AbleFrom { at, member: 1, able: Able { read: true, write: true, linked } };
+        course.able =
+            vec![able(Duration::ZERO, false), able(5 * HOUR + HOUR / 2 - Duration::from_secs(9), true)];
+        change(&mut course);
+        let run = Run { scenario: &scenario, seed: 1, course: &course };
+        let judged = judge(run, &seen, None).into_iter().take(5);
+        judged.filter(|judged| !judged.ok).map(|judged| judged.name).collect()
+    };
+    assert_eq!(failing(&|_| {}), Vec::<String>::new());
+    assert_eq!(failing(&|course| course.traffic.arrived[0].after = None), ["everywhere-within"]);
+    assert_eq!(failing(&|course| course.traffic.arrived[4].after = Some(HOUR)), ["waited"]);
+    assert_eq!(failing(&|course| course.able[0].able.linked = true), ["cards-after-return"]);
+    assert_eq!(failing(&|course| course.traffic.returns[0].had = None), ["cards-after-return"]);
+    assert_eq!(failing(&|course| course.traffic.returns[0].lacked = 0), ["cards-after-return"]);
+    assert_eq!(failing(&|course| course.traffic.loads[1].bytes = 10_000_001), ["memory-kept"]);
+    assert_eq!(failing(&|course| course.traffic.loads[0].turned_away = 2), ["turned-away"]);
+}
+
 fn detail(judged: &[Judged], name: &str) -> Told {
     judged.iter().find(|one| one.name == name).unwrap_or_else(|| panic!("{name}")).detail.clone()
 }
@@ -180,10 +216,18 @@ fn a_check_without_a_case_is_not_one_that_passed() {
 
 #[test]
 fn a_quota_is_one_of_each_day() {
-    let two_days = |course: &mut Course, _: &mut Observations| {
-        course.links[0].bytes_by_hour = [vec![0; 23], vec![900_000, 900_000]].concat();
+    // It begins at 16:32: the eighth hour is the last that begins on the first day.
+    let in_hours = |hours: [usize; 2], course: &mut Course| {
+        course.links[0].bytes_by_hour = vec![0; 10];
+        hours.into_iter().for_each(|hour| course.links[0].bytes_by_hour[hour] = 900_000);
     };
-    assert_eq!(failing(two_days), Vec::<String>::new());
+    assert_eq!(failing(|course, _| in_hours([7, 8], course)), Vec::<String>::new());
+    assert_eq!(failing(|course, _| in_hours([8, 9], course)), ["quota-kept"]);
+    let later = |course: &mut Course, _: &mut Observations| {
+        in_hours([8, 9], course);
+        course.links[0].metered_from = 9 * HOUR;
+    };
+    assert_eq!(failing(later), Vec::<String>::new(), "what passed before there was a quota does not count");
 }
 
 #[test]

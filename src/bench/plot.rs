@@ -132,8 +132,8 @@ mod tests {
 
     #[test]
     fn points_lie_where_they_belong_and_text_stays_text() {
-        let line = Series { name: "a<b".to_owned(), points: vec![(0.0, 0.0), (50.0, 20.0), (100.0, 40.0)] };
-        let svg = plot("\"x\"", "held", &[&[line.clone()], &[line]]);
+        let line = [Series { name: "a<b".to_owned(), points: vec![(0.0, 0.0), (50.0, 20.0), (100.0, 40.0)] }];
+        let svg = plot("\"x\"", "held", &[&line, &line]);
         assert_eq!(svg.matches("<circle").count(), 6);
         // The corners of the first panel, and its middle.
         for point in ["52.0 220.0", "198.0 140.0", "344.0 60.0"] {

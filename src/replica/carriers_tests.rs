@@ -148,9 +148,9 @@ impl Places {
         match carrier {
             Carrier::Link { messages } => link(&self.replicas[from], &self.replicas[to], *messages),
             Carrier::Bucket { second_too } => {
-                self.into_bucket(from);
+                self.meet_bucket(from);
                 if *second_too {
-                    self.into_bucket(to);
+                    self.meet_bucket(to);
                 }
             }
             Carrier::Stick { asked, torn, again } => {
@@ -169,7 +169,7 @@ impl Places {
         }
     }
 
-    fn into_bucket(&self, at: usize) {
+    fn meet_bucket(&self, at: usize) {
         let mut progress = |_| {};
         let met = self.replicas[at].sync_with_bucket(&self.bucket, "shared", &mut progress);
         self.runtime.block_on(met).unwrap();

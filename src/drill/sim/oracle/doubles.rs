@@ -15,13 +15,16 @@ const LIMIT: usize = 10_000;
 /// Pairs of records, and what is thought of them.
 type Suggestions = BTreeMap<[RecordId; 2], String>;
 
+/// How much a machine holds of each group.
+type Holding = Vec<(Area, Part, u64)>;
+
 impl World<'_> {
     /// Asks every machine for doubles, and compares them with the invented lists and with what others say.
     pub(in crate::drill::sim) fn look_for_doubles(&self, seen: &mut Looked) {
         if self.imports.is_doubtful(&self.forkable) {
             return;
         }
-        let mut by_content: BTreeMap<Vec<(Area, Part, u64)>, (usize, Suggestions)> = BTreeMap::new();
+        let mut by_content: BTreeMap<Holding, (usize, Suggestions)> = BTreeMap::new();
         for node in 0..self.nodes.len() {
             let Some(replica) = &self.nodes[node].replica else { continue };
             let listed = self.listed_at(node);

@@ -114,12 +114,13 @@ fn ticks(step: f64, most: f64) -> impl Iterator<Item = f64> {
 }
 
 fn number(value: f64) -> String {
-    let digits = if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.2}") };
-    if value < 1e4 || value.fract() != 0.0 {
-        return digits;
+    if value.fract() != 0.0 {
+        return format!("{value:.2}");
     }
-    let (thousands, rest) = digits.split_at(digits.len() - 3);
-    format!("{thousands},{rest}")
+    let digits = format!("{value:.0}").into_bytes();
+    let groups: Vec<String> =
+        digits.rchunks(3).rev().map(|group| String::from_utf8_lossy(group).into_owned()).collect();
+    groups.join(",")
 }
 
 fn escaped(text: &str) -> String {

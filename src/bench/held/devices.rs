@@ -149,12 +149,12 @@ mod tests {
             runs.extend(some);
             rounds += 1;
         }
-        // 100 records in runs of 16, and an opening entry in each of three lanes.
-        assert_eq!((runs.len(), rounds), (7, 4));
+        // 100 records in runs of 13, and an opening entry in each of three lanes.
+        assert_eq!((runs.len(), rounds), (8, 4));
         assert_eq!(runs.iter().map(|run| run.entries.len()).sum::<usize>(), 103);
         let lanes: BTreeSet<_> = runs.iter().map(|run| run.lane).collect();
         assert_eq!(lanes.len(), 3);
-        let again = Devices::of_seed(5, 3).unwrap().records(100, 7).unwrap();
+        let again = Devices::of_seed(5, 3).unwrap().records(100, 8).unwrap();
         assert_eq!(runs, again);
         assert_eq!(region.changes(1, &[3, 4], 0).unwrap().len(), 2);
     }

@@ -13,8 +13,8 @@ use crate::store::{
 };
 use crate::sync::limits::READ_BYTES;
 
-/// A store that alters what is read to be sent, while it is told to: within a session, reads of no more than
-/// [`READ_BYTES`], which is what a session asks for; admission reads in larger pages.
+/// A store that alters what is read to be sent, while it is told to: within a session, reads of several bytes and no more than
+/// [`READ_BYTES`], which is what a session asks for; admission reads in larger pages, or one run with a limit of one byte.
 pub(super) struct LyingStore {
     honest: Arc<dyn Store>,
     liar: Liar,
@@ -69,11 +69,15 @@ impl Store for LyingStore {
     fn runs(&self, id: &LaneId, from: u64, limit_bytes: usize) -> Result<Vec<Run>, StoreError> {
         let mut runs = self.honest.runs(id, from, limit_bytes)?;
         // What it reads to judge what others send it is as it is: a liar does not deceive itself.
-        if self.liar.lies() && limit_bytes <= READ_BYTES {
+        if self.liar.lies() && (2..=READ_BYTES).contains(&limit_bytes) {
             let lies = runs.iter_mut().map(altered).filter(|altered| *altered).count();
             self.liar.told.fetch_add(lies as u64, Ordering::Relaxed);
         }
         Ok(runs)
+    }
+
+    fn run_with(&self, id: &LaneId, from: u64) -> Result<Option<Arc<Run>>, StoreError> {
+        self.honest.run_with(id, from)
     }
 
     fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
@@ -171,6 +175,7 @@ mod tests {
         liar.sending(true);
         assert_ne!(store.runs(&id, 0, READ_BYTES).unwrap(), truth);
         assert_eq!(StoreLog(&store).runs(&id, 0, size).unwrap(), truth);
+        assert_eq!(StoreLog(&store).runs(&id, 0, 1).unwrap(), truth, "one entry is asked for");
         assert!(liar.told() > 0);
     }
 }

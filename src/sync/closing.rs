@@ -1,6 +1,8 @@
-//! Why a session ends, as a number in the message `Close`.
+//! Why a session ends: a number in the message `Close`, and a text that is fit for a log.
 
 use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
+
+use super::limits::CLOSE_TEXT_BYTES_MAX;
 
 /// Why a session ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,4 +66,16 @@ impl<'b, C> Decode<'b, C> for CloseCode {
         let code = d.u8()?;
         Ok(CloseCode::ALL.into_iter().find(|known| known.code() == code).unwrap_or(CloseCode::Unknown))
     }
+}
+
+/// Keeps a text fit for a log: without control characters, and short.
+pub(super) fn printable(text: &str) -> String {
+    let mut kept = String::new();
+    for c in text.chars().filter(|c| !c.is_control()) {
+        if kept.len() + c.len_utf8() > CLOSE_TEXT_BYTES_MAX {
+            break;
+        }
+        kept.push(c);
+    }
+    kept
 }

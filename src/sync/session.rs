@@ -5,14 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem;
 
+use super::closing::printable;
 use super::digests::{Group, all_digest, subscription_digest};
 use super::event::{Closed, Input, Output, SessionConfig};
 use super::holdings::{Holdings, Told};
 use super::lanes::Lanes;
 use super::limiting::Limits;
-use super::limits::{
-    CLOSE_TEXT_BYTES_MAX, HELLO_TIMEOUT_MS, SKIPPED_MAX, SLOWEST_BYTES_PER_S, STALL_TIMEOUT_MS,
-};
+use super::limits::{HELLO_TIMEOUT_MS, SKIPPED_MAX, SLOWEST_BYTES_PER_S, STALL_TIMEOUT_MS};
 use super::listing::Listing;
 use super::message::{CloseCode, Hello, Message, VERSION_MAX, VERSION_MIN};
 use super::pulling::Pulls;
@@ -486,16 +485,4 @@ impl Session {
         self.phase = Phase::Closed;
         self.out.push(Output::Close(closed));
     }
-}
-
-/// Keeps a text fit for a log: without control characters, and short.
-fn printable(text: &str) -> String {
-    let mut kept = String::new();
-    for c in text.chars().filter(|c| !c.is_control()) {
-        if kept.len() + c.len_utf8() > CLOSE_TEXT_BYTES_MAX {
-            break;
-        }
-        kept.push(c);
-    }
-    kept
 }

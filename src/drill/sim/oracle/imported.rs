@@ -118,7 +118,8 @@ impl World<'_> {
             ("allergy, or shows what was refuted,", active == allergic),
             ("drug", drugs.any(|one| one.name == listed.drug)),
             ("problem", view.problems.active.iter().any(|one| one.name == listed.problem)),
-            ("result", !view.results.is_empty()),
+            // Who subscribes to cards alone holds no results.
+            ("result", !view.results.is_empty() || !is_held(("Observation", "-ob"))),
             (
                 "alert",
                 !(listed.harmed && allergic)

@@ -13,7 +13,7 @@ use crate::lane::{CarryBody, Entry, EntryKind, Run};
 use crate::record::names::{SearchToken, tokens_of};
 use crate::record::{FactsBody, NamedFacts, NamedResource, Section, section_of};
 use crate::store::tail::{self, Coverage, TokenInput};
-use crate::store::{Batch, Posting, Store};
+use crate::store::{Batch, Posting, Store, StoreErrorKind};
 
 /// The kind of token under which all entries of a record stand.
 const RECORD: &str = "record";
@@ -200,13 +200,27 @@ impl Replica {
         loop {
             let me = self.me().device;
             let Inner { tail, lanes, .. } = &mut *inner;
-            inner.coverage = tail.refresh(&*self.store, &|run: &Run| {
+            let read = tail.refresh(&*self.store, &|run: &Run| {
                 // Branches, which begin where the trunk ends, are not counted.
                 if let Some(state) = lanes.get(&run.lane).filter(|state| run.start < state.size()) {
                     self.tally().count(run, state.name.device == me);
                 }
                 remembered(run, terms_of)
-            })?;
+            });
+            inner.coverage = match read {
+                Ok(coverage) => coverage,
+                Err(error) if error.kind() == StoreErrorKind::Damaged => {
+                    let lost = self.store.relist()?;
+                    if lost == 0 {
+                        return Err(error.into());
+                    }
+                    tracing::error!(lost, "lines of the list of arrivals cannot be read: it is made anew");
+                    inner.damage_found += 1;
+                    self.note_damage(true)?;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             if inner.coverage == Coverage::Complete {
                 return Ok(inner.coverage);
             }

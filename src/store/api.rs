@@ -212,6 +212,15 @@ pub trait Store: Send + Sync + 'static {
     /// When the disk fails or a line is damaged.
     fn arrivals(&self, after: u64, limit: usize) -> Result<Vec<Arrival>, StoreError>;
 
+    /// Lists anew what has arrived, if lines of the list cannot be read: these become empty, and all that is held arrives once
+    /// more behind the last line. Returns how many lines were lost.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn relist(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
     /// Returns a small value by its name.
     ///
     /// # Errors

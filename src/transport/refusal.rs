@@ -154,7 +154,7 @@ impl Turned {
         Turned { why, come_back: come_back.min(COME_BACK_MAX) }
     }
 
-    /// Returns the reason of the close, with the hint that [`come_back_of`] reads.
+    /// Returns the reason of the close, with the hint that `come_back_of` reads.
     pub fn reason(&self) -> String {
         format!("{HINT_BEGIN}{}{HINT_END}{}", self.come_back.as_millis(), self.why.told())
     }

@@ -104,6 +104,10 @@ impl Store for LyingStore {
         self.honest.arrivals(after, limit)
     }
 
+    fn relist(&self) -> Result<u64, StoreError> {
+        self.honest.relist()
+    }
+
     fn named(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.honest.named(name)
     }

@@ -42,6 +42,7 @@ mod fault;
 mod heal;
 mod log;
 mod read;
+mod relist;
 mod repack;
 mod rows;
 mod store;

@@ -229,6 +229,12 @@ fn rows_that_are_gone_are_damage_and_not_absence() {
     let lost_runs = [DamagedRun { lane: one, start: 5, end: 9 }, DamagedRun { lane: two, start: 9, end: 13 }];
     assert_eq!(store.scrub(10).unwrap(), lost_runs);
     assert!(store.arrivals(0, 3).is_ok() && store.arrivals(0, 4).is_err() && store.arrivals(3, 1).is_err());
+    // A list that cannot be read is made anew: everything that is held arrives once more.
+    assert_eq!((store.relist().unwrap(), store.relist().unwrap()), (1, 0));
+    let listed = store.arrivals(10, 100).unwrap();
+    let sizes = sample.lanes.each_ref().map(|lane| (lane.id(), 0, lane.state().size()));
+    assert_eq!(listed.iter().map(|it| (it.lane, it.start, it.end)).collect::<Vec<_>>(), sizes);
+    assert_eq!(store.arrivals(3, 1).unwrap()[0].end, 0);
     assert_eq!(store.named("device").unwrap_err().kind(), StoreErrorKind::Damaged);
     assert!(store.lane(&zero).unwrap().is_some(), "its id stands in its state too");
 }

@@ -13,7 +13,7 @@ use super::fault::{Fault, explain, guard};
 use super::log::{self, LogCache};
 use super::read::{self, Lane};
 use super::rows::{Counts, IndexState, META_COUNTS, META_INDEX};
-use super::{blocks, commit, heal, repack};
+use super::{blocks, commit, heal, relist, repack};
 use crate::base::LaneId;
 use crate::lane::state::LaneState;
 use crate::lane::tree::Frontier;
@@ -235,6 +235,10 @@ impl Store for RedbStore {
 
     fn arrivals(&self, after: u64, limit: usize) -> Result<Vec<Arrival>, StoreError> {
         self.engine.read("reading arrivals", |view| read::arrivals(view, after, limit))
+    }
+
+    fn relist(&self) -> Result<u64, StoreError> {
+        self.engine.write("listing arrivals anew", relist::relist)
     }
 
     fn named(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {

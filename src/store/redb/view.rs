@@ -138,6 +138,11 @@ impl<'a> Change<'a> {
         known.or_else(|| new().map(|index| (self.directory.ids.len() + index) as u32))
     }
 
+    /// Returns how many lanes had a number before this change.
+    pub(super) fn lanes(&self) -> u32 {
+        self.directory.ids.len() as u32
+    }
+
     /// Gives a new lane its number.
     pub(super) fn add_lane(&mut self, id: LaneId) -> Result<u32, Fault> {
         let number = u32::try_from(self.directory.ids.len() + self.new_lanes.len())

@@ -225,7 +225,7 @@ impl Unverified {
     }
 }
 
-fn rank(certificate: &Certificate) -> u8 {
+pub(super) fn rank(certificate: &Certificate) -> u8 {
     match certificate {
         Certificate::Genesis(_) => 0,
         Certificate::Rotation(_) => 1,

@@ -6,7 +6,8 @@
 
 use minicbor::{Decode, Encode};
 
-use super::certificates::Certificates;
+use super::certificate::Certificate;
+use super::certificates::{Certificates, rank};
 use super::wrap::KeyWrap;
 use crate::base::cbor::{self, CborError};
 
@@ -82,6 +83,20 @@ impl Roster {
         body.items.iter().filter(|item| !self.add(item)).count()
     }
 
+    /// Adds what was kept, in whatever order: issuers before whom they certify, so that of however many devices none has to
+    /// wait, and few may.
+    pub fn fold_kept(&mut self, mut items: Vec<ControlItem>) {
+        items.sort_by_cached_key(|item| match item {
+            ControlItem::Certificate(signed) => {
+                Certificate::read(signed).map_or(u8::MAX, |read| rank(&read.certificate))
+            }
+            ControlItem::Wrap(_) => u8::MAX,
+        });
+        for item in &items {
+            self.add(item);
+        }
+    }
+
     fn add(&mut self, item: &ControlItem) -> bool {
         match item {
             ControlItem::Certificate(signed) => self.certificates.insert(signed).is_ok(),
@@ -99,8 +114,27 @@ impl Roster {
 mod tests {
     use super::*;
     use crate::base::SiteId;
+    use crate::identity::certificates::WAITING_MAX;
     use crate::identity::fixtures::Realm;
     use crate::identity::{KexPublic, SecretName};
+
+    #[test]
+    fn more_devices_than_may_wait_are_all_known_again() {
+        let realm = Realm::new();
+        let site = realm.site("北病院", &["shared/miura"]);
+        let mut items: Vec<ControlItem> = (0..=WAITING_MAX)
+            .map(|number| realm.device(&site, &format!("tablet-{number}"), &["shared/miura"]).signed)
+            .map(ControlItem::Certificate)
+            .collect();
+        items.push(ControlItem::Certificate(site.signed));
+        let known = |roster: &Roster| roster.certificates.devices().count();
+        let mut one_by_one = Roster::new(Certificates::new(&realm.genesis).unwrap());
+        one_by_one.fold(&ControlBody::new(items.clone()));
+        assert_eq!(known(&one_by_one), WAITING_MAX, "one did not find room");
+        let mut kept = Roster::new(Certificates::new(&realm.genesis).unwrap());
+        kept.fold_kept(items);
+        assert_eq!(known(&kept), WAITING_MAX + 1);
+    }
 
     #[test]
     fn a_roster_is_folded_from_control_entries_in_any_order() {

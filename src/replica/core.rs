@@ -212,16 +212,16 @@ impl Replica {
         let values: DeviceValues =
             cbor::from_canonical(&bytes).map_err(|_| ReplicaError::DeviceDamaged("device values"))?;
         let mut roster = Roster::new(Certificates::new(&values.genesis)?);
-        let mut after: Option<Vec<u8>> = None;
+        let (mut items, mut after): (Vec<ControlItem>, Option<Vec<u8>>) = (Vec::new(), None);
         loop {
             let page = store.blobs(ROSTER, after.as_deref(), ROSTER_PAGE)?;
-            let items = page.iter().filter_map(|(_, bytes)| minicbor::decode(bytes).ok()).collect();
-            roster.fold(&ControlBody::new(items));
+            items.extend(page.iter().filter_map(|(_, bytes)| minicbor::decode(bytes).ok()));
             match page.last() {
                 Some((key, _)) if page.len() == ROSTER_PAGE => after = Some(key.clone()),
                 Some(_) | None => break,
             }
         }
+        roster.fold_kept(items);
         let seed = SecretSeed::from_bytes(values.seed);
         let lanes: BTreeMap<_, _> = store.lanes()?.into_iter().map(|lane| (lane.id(), lane)).collect();
         let certificates = &roster.certificates;

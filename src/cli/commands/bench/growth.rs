@@ -43,6 +43,11 @@ impl GrowthBench {
     pub fn run(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
         let exe = std::env::current_exe()
             .map_err(|error| Failure::not_done(format!("finding this program's own file: {error}")))?;
+        // Before minutes of measuring, not after.
+        std::fs::create_dir_all(&self.to).map_err(|error| {
+            Failure::not_done(format!("making the folder {}: {error}", self.to.display()))
+                .hint("name a folder that can be written to with --to")
+        })?;
         let work = temporary(self.dir.clone())?;
         let (seed, smaller) = (self.seed, self.smaller);
         let options = GrowthOptions { work: work.path().to_owned(), exe, seed, smaller };

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::held::temporary;
 use crate::bench::{Changes, Heal, HealOptions, Meeting, RECORDS_MAX, Step, Workload, heal};
 use crate::cli::args::Context;
 use crate::cli::backend::{interrupted, runtime};
@@ -52,11 +53,7 @@ impl HealBench {
     pub fn run(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
         let exe = std::env::current_exe()
             .map_err(|error| Failure::not_done(format!("finding this program's own file: {error}")))?;
-        let parent = self.dir.clone().unwrap_or_else(std::env::temp_dir);
-        let work = tempfile::Builder::new().prefix("musubi-bench-").tempdir_in(&parent).map_err(|error| {
-            Failure::not_done(format!("making a folder in {}: {error}", parent.display()))
-                .hint("choose a folder with --dir")
-        })?;
+        let work = temporary(self.dir.clone())?;
         let edited = ((self.records as f64 * self.edited).round() as u64).max(1);
         let workload = Workload { records: self.records, edited, seed: self.seed };
         let options = HealOptions { workload, work: work.path().to_owned(), exe, apart: self.apart };

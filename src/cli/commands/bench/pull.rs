@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::held::temporary;
 use crate::bench::{Fetch, PULL_RECORDS_MAX, PullMeasured, PullOptions, WARD, WARD_BYTES_PER_S, pull};
 use crate::cli::args::Context;
 use crate::cli::backend::{interrupted, runtime};
@@ -47,11 +48,7 @@ impl PullBench {
     pub fn run(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
         let exe = std::env::current_exe()
             .map_err(|error| Failure::not_done(format!("finding this program's own file: {error}")))?;
-        let parent = self.dir.clone().unwrap_or_else(std::env::temp_dir);
-        let work = tempfile::Builder::new().prefix("musubi-bench-").tempdir_in(&parent).map_err(|error| {
-            Failure::not_done(format!("making a folder in {}: {error}", parent.display()))
-                .hint("choose a folder with --dir")
-        })?;
+        let work = temporary(self.dir.clone())?;
         let options = PullOptions {
             records: self.records,
             people: self.people,

@@ -63,6 +63,9 @@ type Fetched = (Arc<SegmentRef>, Result<Vec<u8>, String>);
 /// An object that is being fetched.
 type Fetching = (Arc<SegmentRef>, Beside<Result<Vec<u8>, BucketError>>);
 
+/// What the opener is given by, where it tells what comes out, and its thread.
+type Opener = (Sender<Fetched>, Receiver<Opened>, JoinHandle<()>);
+
 /// Segments on their way.
 pub(super) struct Opening {
     bucket: Bucket,
@@ -70,7 +73,7 @@ pub(super) struct Opening {
     fetching: VecDeque<Fetching>,
     /// How many objects the opener has.
     with_opener: usize,
-    opener: Option<(Sender<Fetched>, Receiver<Opened>, JoinHandle<()>)>,
+    opener: Option<Opener>,
 }
 
 impl Opening {

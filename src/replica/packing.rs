@@ -53,6 +53,8 @@ enum Step {
     Seal(Seal),
 }
 
+/// What the packer is told by, where it tells name and bytes of a segment, and its thread.
+type Packer = (SyncSender<Step>, Receiver<(Digest, Vec<u8>)>, JoinHandle<()>);
 /// A segment that is being put.
 type Putting = (SegmentRef, Beside<Result<PutOutcome, BucketError>>);
 
@@ -64,7 +66,7 @@ pub(super) struct Packing {
     /// Where the packer has not yet said how it is named: area, part, what is in it.
     sealing: VecDeque<(Area, Part, Vec<SegmentRange>)>,
     putting: VecDeque<Putting>,
-    packer: Option<(SyncSender<Step>, Receiver<(Digest, Vec<u8>)>, JoinHandle<()>)>,
+    packer: Option<Packer>,
 }
 
 impl Packing {

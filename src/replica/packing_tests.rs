@@ -91,14 +91,14 @@ fn beside<T>(future: impl Future<Output = T>) -> T {
 
 #[test]
 fn segments_go_and_come_in_their_order_with_threads_and_without() {
-    let runs: Vec<Run> = (1..=9).map(|number| run(number, usize::from(number % 4) * 200_000 + 10)).collect();
+    let runs: Vec<Run> = (1..=9).map(|number| run(number, usize::from(number % 4) * 60_000 + 10)).collect();
     let (one, other) = (Bucket::memory(), Bucket::memory());
     let segments = alone(put(&one, &runs));
     assert_eq!(segments, beside(put(&other, &runs)));
     let lanes: Vec<LaneId> = segments.iter().map(|segment| segment.ranges[0].lane).collect();
     assert_eq!(lanes, runs.iter().map(|run| run.lane).collect::<Vec<_>>());
     for read in [alone(read(&one, &segments)), beside(read(&other, &segments))] {
-        assert_eq!(read, runs.iter().map(|run| (vec![run.clone()], End::Whole)).collect::<Vec<_>>());
+        assert!(read == runs.iter().map(|run| (vec![run.clone()], End::Whole)).collect::<Vec<_>>());
     }
 }
 
@@ -131,7 +131,7 @@ fn what_is_wrong_with_one_segment_costs_that_segment() {
         assert!(matches!(second, End::Problem(problem) if problem.contains("hash")), "{second:?}");
         assert_eq!(*third, End::SealedForOthers);
         assert!(matches!(fourth, End::Problem(problem) if problem.contains("run")), "{fourth:?}");
-        assert_eq!((tailed, last, fifth), (&vec![runs[3].clone()], &vec![runs[4].clone()], &End::Whole));
+        assert!((tailed, last, fifth) == (&vec![runs[3].clone()], &vec![runs[4].clone()], &End::Whole));
     }
 }
 

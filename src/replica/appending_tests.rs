@@ -79,8 +79,13 @@ impl Store for BreakingStore {
         self.memory.index_cursor()
     }
 
-    fn index_add(&self, upto: u64, postings: &[(Token, Posting)]) -> Result<(), StoreError> {
-        self.memory.index_add(upto, postings)
+    fn index_add_at(
+        &self,
+        cursor: u64,
+        upto: u64,
+        postings: &[(Token, Posting)],
+    ) -> Result<bool, StoreError> {
+        self.memory.index_add_at(cursor, upto, postings)
     }
 
     fn index_find(&self, token: &Token) -> Result<Vec<Posting>, StoreError> {

@@ -114,6 +114,8 @@ pub(super) struct Inner {
     pub(super) horizons: Horizons,
     pub(super) tail: Tail,
     pub(super) coverage: Coverage,
+    /// The store's changes up to which the tail has read everything.
+    pub(super) changes_read: Option<u64>,
     /// What a scrub found that cannot be read, and no peer has given back yet.
     pub(super) damaged: Vec<DamagedRun>,
     /// A run that was lost together with those after it, which are still to come.
@@ -258,6 +260,7 @@ impl Replica {
             horizons: Horizons::default(),
             tail,
             coverage: Coverage::Behind,
+            changes_read: None,
             damaged: Vec::new(),
             gathered: None,
             damage_found: 0,

@@ -16,7 +16,7 @@ use super::api::Token;
 
 /// The plain bytes that blocks hold on average before the index grows by a block; between two splits a block
 /// then holds up to twice as much.
-pub const BLOCK_BYTES_MEAN: u64 = 24 << 10;
+pub const BLOCK_BYTES_MEAN: u64 = 6 << 10;
 
 /// A place that a token leads to, with the lane as this store numbers it.
 pub type LocalPosting = (u32, u64);

@@ -75,7 +75,9 @@ impl Replica {
             let some = place + READ_AT_ONCE.min(enough - fitting);
             let some = some.min(postings.len()).min(if place < in_all { in_all } else { end });
             let read = self.entries_at_each(&postings[place..some])?;
-            for (place, entry) in (place..).zip(read).flat_map(|(place, all)| all.into_iter().map(move |one| (place, one))) {
+            for (place, entry) in
+                (place..).zip(read).flat_map(|(place, all)| all.into_iter().map(move |one| (place, one)))
+            {
                 let Some(record) = index::record_of(&entry) else { continue };
                 let hint = hint_of(&entry, asked);
                 let new = || (Candidate { hint: Hint::default(), entries: 0, record }, place);
@@ -167,7 +169,8 @@ fn hint_of(entry: &Entry, asked: &Asked) -> Hint {
         return Hint::default();
     }
     let Ok(facts) = FactsBody::named(&entry.body) else { return Hint::default() };
-    let registrations = facts.resources.iter().filter(|it| section_of(&it.resource_type) == Section::Demographics);
+    let registrations =
+        facts.resources.iter().filter(|it| section_of(&it.resource_type) == Section::Demographics);
     let said: Vec<(&str, Value)> = registrations
         .map(|it| (&*it.resource_type, serde_json::from_str(it.text).unwrap_or_default()))
         .collect();

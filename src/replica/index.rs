@@ -200,6 +200,7 @@ impl Replica {
         }
         drop(inner);
         self.save_tally()?;
+        self.save_checked()?;
         self.save_heard(false)
     }
 
@@ -312,7 +313,9 @@ impl Replica {
     /// When the store fails, or an entry cannot be read.
     pub(super) fn entries_at_each(&self, places: &[Posting]) -> Result<Vec<Vec<Entry>>, ReplicaError> {
         let read = self.store.entries(places)?.into_iter().zip(places);
-        Ok(read.map(|(entry, place)| entry.map_or_else(|| self.branch_entries_at(place), carried_or_itself)).collect())
+        Ok(read
+            .map(|(entry, place)| entry.map_or_else(|| self.branch_entries_at(place), carried_or_itself))
+            .collect())
     }
 
     fn branch_entries_at(&self, place: &Posting) -> Vec<Entry> {

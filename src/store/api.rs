@@ -281,12 +281,8 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// As [`Store::index_add`].
-    fn index_add_at(
-        &self,
-        cursor: u64,
-        upto: u64,
-        postings: &[(Token, Posting)],
-    ) -> Result<bool, StoreError>;
+    fn index_add_at(&self, cursor: u64, upto: u64, postings: &[(Token, Posting)])
+    -> Result<bool, StoreError>;
 
     /// Returns the postings of a token, sorted. Some may name entries that a fork has since taken from the
     /// trunk.

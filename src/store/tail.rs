@@ -238,11 +238,7 @@ pub fn find(store: &dyn Store, tail: &Tail, token: &Token) -> Result<Found, Stor
 ///
 /// # Errors
 /// As [`find`].
-pub fn find_beside(
-    store: &dyn Store,
-    fresh: BTreeSet<Posting>,
-    token: &Token,
-) -> Result<Found, StoreError> {
+pub fn find_beside(store: &dyn Store, fresh: BTreeSet<Posting>, token: &Token) -> Result<Found, StoreError> {
     let (mut postings, rebuild) = match store.index_find(token) {
         Ok(indexed) => (indexed, false),
         Err(error) if error.kind() == StoreErrorKind::Damaged => (Vec::new(), true),

@@ -113,7 +113,8 @@ fn move_some(
     while left > 0 && !(may_wait && blocks.is_awaited()) {
         if log.is_moving() {
             let from = log.state.moved;
-            let to = u32::try_from(left.min(MOVED_AT_ONCE)).map_or(u32::MAX, |left| from.saturating_add(left));
+            let to =
+                u32::try_from(left.min(MOVED_AT_ONCE)).map_or(u32::MAX, |left| from.saturating_add(left));
             let to = to.min(blocks.fanout.blocks);
             for (block, added) in log.moving(from..to, &blocks.fanout)? {
                 blocks.merge(block, &added)?;

@@ -74,7 +74,8 @@ impl MovingOrder {
         for next in 1..starts.len() {
             starts[next] += starts[next - 1];
         }
-        let (mut ends, mut places) = (starts.clone(), vec![(0, 0); starts.last().map_or(0, |all| *all as usize)]);
+        let (mut ends, mut places) =
+            (starts.clone(), vec![(0, 0); starts.last().map_or(0, |all| *all as usize)]);
         for (row, postings) in (0..).zip(rows) {
             for (place, logged) in (0..).zip(postings.iter()) {
                 let end = &mut ends[block(logged)];

@@ -328,7 +328,8 @@ impl Store for RedbStore {
         if plan.is_empty() {
             return Ok(Repacked { next: plan.next, ..Repacked::default() });
         }
-        let (done, stored) = self.engine.write_behind("repacking", |change| repack::replace(change, &plan))?;
+        let (done, stored) =
+            self.engine.write_behind("repacking", |change| repack::replace(change, &plan))?;
         repack::remember(&self.cache, &plan, stored);
         Ok(done)
     }

@@ -159,6 +159,12 @@ impl Engine {
         self.write_with(writer, attempt, work)
     }
 
+    /// As if so many writes waited that somebody waits for.
+    #[cfg(test)]
+    pub(super) fn pretend_awaited(&self, writes: usize) {
+        self.awaited.store(writes, Ordering::Release);
+    }
+
     fn lock_writer(&self) -> MutexGuard<'_, ()> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -124,9 +124,25 @@ pub(super) fn row(
 }
 
 /// Returns what a row has of a token.
-pub(super) fn of_token<'a>(row: &'a [Logged], token: &Token) -> impl Iterator<Item = LocalPosting> + 'a {
-    let (first, end) = (row.partition_point(|it| it.0 < *token), row.partition_point(|it| it.0 <= *token));
-    row[first..end].iter().map(|(_, posting)| *posting)
+pub(super) fn of_token<'a>(row: &'a [Logged], token: &'a Token) -> impl Iterator<Item = LocalPosting> + 'a {
+    let first = first_of(row, token);
+    row[first..].iter().take_while(move |it| it.0 == *token).map(|(_, posting)| *posting)
+}
+
+/// Returns where a token's postings begin in a row, or would. Tokens are hashes, spread evenly but for the common ones: it is
+/// looked for where it should be, in steps that double.
+fn first_of(row: &[Logged], token: &Token) -> usize {
+    let high = u64::from_be_bytes(*token.0.first_chunk().expect("a token has 16 bytes"));
+    let near = ((u128::from(high) * row.len() as u128) >> 64) as usize;
+    let is_before = |at: usize| row[at].0 < *token;
+    let (mut low, mut end, mut step) = (near, near, 1);
+    while low > 0 && !is_before(low - 1) {
+        (end, low, step) = (low, low.saturating_sub(step), step * 2);
+    }
+    while end < row.len() && is_before(end) {
+        (low, end, step) = (end + 1, (end + step).min(row.len()), step * 2);
+    }
+    low + row[low..end].partition_point(|it| it.0 < *token)
 }
 
 /// The log within a change.

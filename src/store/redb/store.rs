@@ -172,6 +172,12 @@ impl RedbStore {
         Ok(())
     }
 
+    /// As if so many writes waited that somebody waits for.
+    #[cfg(test)]
+    pub(super) fn pretend_awaited(&self, writes: usize) {
+        self.engine.pretend_awaited(writes);
+    }
+
     /// Tells where the log of postings stands.
     #[cfg(test)]
     pub(super) fn log_state(&self) -> Result<super::rows::LogState, StoreError> {

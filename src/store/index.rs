@@ -1,4 +1,4 @@
-//! Index blocks: postings by token, in blocks of about 32 KiB that split one at a time.
+//! Index blocks: postings by token, in blocks of about 8 KiB that split one at a time.
 //!
 //! Single rows cost 170–180 B each in the database; blocks cost what they hold. Which block a token is in is
 //! linear hashing (Litwin, 1980): with `n` blocks and `2^l ≤ n < 2^(l+1)`, a token with hash `h` is in block

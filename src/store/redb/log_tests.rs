@@ -158,7 +158,7 @@ fn a_step_writes_what_is_new_and_not_the_index() {
     let small = (0..40).map(|_| step(30)).sum::<u64>() / 40;
     let stats = store.stats().unwrap();
     assert!(stats.index_blocks > 20 && stats.index_bytes > 700_000, "{stats:?}");
-    // Without the log some twenty blocks of 24 KiB were written.
+    // Without the log some twenty blocks were written.
     assert!(small < commit + (64 << 10), "{small} bytes for 30 postings, {commit} for none");
 }
 

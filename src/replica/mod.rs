@@ -117,6 +117,7 @@ mod renewing;
 mod repacking;
 pub mod request;
 pub mod restoring;
+mod roster_kept;
 pub mod sabotage;
 #[cfg(test)]
 mod sealed_world_tests;

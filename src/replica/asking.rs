@@ -14,10 +14,11 @@ use super::bucket_syncing::is_bucket;
 use super::core::Replica;
 use super::error::ReplicaError;
 use super::importing::ImportCall;
+use super::opening::Opening;
 use super::pulling::pull;
 use super::request::{Progress, Request};
 use super::sync_answer::{NearbyStatus, PeerStatus, SyncPlan, Synced};
-use super::syncing::{self, SessionState, Until};
+use super::syncing::{self, SessionState, Side, Until};
 use crate::store::StoreError;
 use crate::transport::{Admission, AdmissionPolicy, Endpoint, LinkStats, Options};
 
@@ -197,23 +198,26 @@ async fn meet(replica: &Arc<Replica>, with: &str, until: Until) -> Result<Met, R
     let local: SocketAddr = if address.is_ipv6() { ([0; 8], 0).into() } else { ([0; 4], 0).into() };
     let policy = everybody();
     let endpoint = Endpoint::bind(local, replica.me().seed.expose(), options(), policy)?;
-    let link = endpoint.connect(address, None).await?;
+    let mut opening = None;
+    let said_first = |peer| {
+        let (begun, said) = Opening::begin(replica, peer, address, false);
+        opening = Some(Box::new(begun));
+        said
+    };
+    let link = endpoint.connect_saying(address, None, said_first).await?;
     let handle = link.handle();
     let (state, watched) = watch::channel(SessionState::default());
     let (_stop, stopped) = watch::channel(false);
-    let ended = syncing::run(replica.clone(), link, true, until, None, state, stopped).await;
+    let ended = syncing::run(replica.clone(), link, Side::Dials(opening), until, None, state, stopped).await;
     let (seen, stats) = (watched.borrow().clone(), handle.stats());
     endpoint.close("the sync is done").await;
-    block_in_place(|| replica.save_heard(true))?;
+    block_in_place(|| replica.save_heard(false))?;
     ended?;
     if !seen.in_sync {
         let reason = "it ended before both sides held the same; ask again".to_owned();
         return Err(ReplicaError::Session { peer: with.to_owned(), reason });
     }
-    let roster = replica.roster();
-    let peer = seen.peer.and_then(|device| {
-        roster.certificates.of_device(&device).map(|(_, certificate)| certificate.name.clone()).next()
-    });
+    let peer = seen.peer.and_then(|device| replica.name_of(&device));
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(Met { peer: peer.unwrap_or_else(|| with.to_owned()), seen, stats, took_ms })
 }

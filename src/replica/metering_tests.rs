@@ -27,7 +27,7 @@ async fn meet_counted(at: &Arc<Replica>, with: &Arc<Replica>, bytes_per_day: u64
         let (state, watched) = watch::channel(SessionState::default());
         let (_stop, stopped) = watch::channel(false);
         let meter = Meter::open(at, "dish", bytes_per_day).unwrap();
-        syncing::run(at.clone(), link, true, Until::InSync, Some(meter), state, stopped).await.unwrap();
+        syncing::run(at.clone(), link, syncing::Side::Dials(None), Until::InSync, Some(meter), state, stopped).await.unwrap();
         let seen = watched.borrow().clone();
         endpoint.close("the test is over").await;
         relay.stop().await;

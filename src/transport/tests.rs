@@ -68,7 +68,8 @@ async fn raw_dial(at: SocketAddr) -> (quinn::Endpoint, Connection, SendStream, R
     config.transport_config(quick().quic(Side::Dialling).expect("valid options"));
     let quic = quinn::Endpoint::client(LOOPBACK.parse().expect("an address")).expect("bound");
     let connection = quic.connect_with(config, at, "x").expect("dialled").await.expect("proven");
-    let (send, mut recv) = connection.accept_bi().await.expect("admitted");
+    let (mut send, mut recv) = connection.open_bi().await.expect("allowed");
+    send.write_all(b"musubi\0\x02").await.expect("sent");
     let mut welcome = [0; 8];
     recv.read_exact(&mut welcome).await.expect("welcomed");
     (quic, connection, send, recv)
@@ -277,8 +278,8 @@ async fn an_acceptor_that_does_not_welcome_is_not_believed() {
     let tablet = endpoint(&TABLET, quick(), everybody());
     let (dialled, closed) = tokio::join!(tablet.connect(at, None), async {
         let connection = odd.accept().await.expect("open").await.expect("proven");
-        let (mut send, _recv) = connection.open_bi().await.expect("allowed");
-        send.write_all(b"musubi\0\x02").await.expect("sent");
+        let (mut send, _recv) = connection.accept_bi().await.expect("opened");
+        send.write_all(b"musubi\0\x01").await.expect("sent");
         timeout(Duration::from_secs(2), connection.closed()).await.expect("the dialler closes")
     });
     assert!(matches!(dialled, Err(TransportError::NotWelcomed { peer }) if peer == PeerKey::of_seed(&HUB)));

@@ -47,6 +47,8 @@ fn a_region_that_was_kept_is_asked_written_into_and_met() {
     // Each of the 20 lanes of data begins with an entry that opens it.
     assert_eq!((differing["entries"].as_u64(), differing["equal"].as_bool()), (Some(420), Some(true)));
     assert!(differing["compare_bytes"].as_u64() < differing["session_bytes"].as_u64(), "{meet}");
+    let heads = differing["heads_bytes"].as_u64();
+    assert!(heads > Some(20 * 70) && heads < differing["compare_bytes"].as_u64(), "{meet}");
     assert!(kept.join("held.json").exists(), "it is kept");
 }
 

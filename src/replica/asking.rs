@@ -181,7 +181,8 @@ pub async fn sync_once(replica: &Arc<Replica>, with: &str) -> Result<Synced, Rep
 pub async fn plan_sync(replica: &Arc<Replica>, with: &str) -> Result<SyncPlan, ReplicaError> {
     let Met { peer, seen, stats, took_ms } = meet(replica, with, Until::Compared).await?;
     let bytes = stats.payload_bytes_received + stats.payload_bytes_sent;
-    Ok(SyncPlan { peer, parts: seen.planned.unwrap_or_default(), bytes, took_ms })
+    let parts = seen.planned.unwrap_or_default();
+    Ok(SyncPlan { peer, parts, bytes, heads_bytes: seen.heads_bytes, took_ms })
 }
 
 /// What came of meeting a peer once.

@@ -53,6 +53,8 @@ pub struct SessionState {
     pub budget: Option<BudgetStatus>,
     /// What would be sent, once it is known, of a session that sends nothing.
     pub planned: Option<Vec<PlannedPart>>,
+    /// Bytes of lists of heads, both ways, of a session that sends nothing.
+    pub heads_bytes: u64,
     /// Whether the peer's certificate has come in this session.
     pub certified: bool,
     /// Whether both have held the same at any time.
@@ -187,7 +189,8 @@ async fn drive(
         let in_sync = driver.state.borrow().in_sync;
         if in_sync && until == Until::Compared {
             let planned = block_in_place(|| driver.exchange.planned())?;
-            driver.state.send_modify(|state| state.planned = Some(planned));
+            let heads_bytes = driver.exchange.heads_bytes();
+            driver.state.send_modify(|state| (state.planned, state.heads_bytes) = (Some(planned), heads_bytes));
         }
         let done = in_sync && until != Until::Stopped;
         if done || !has_bytes || *stop.borrow() {

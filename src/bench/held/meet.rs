@@ -66,8 +66,11 @@ pub struct Differing {
     pub bytes: u64,
     /// Of the session's bytes those that it took to find out what differs.
     pub compare_bytes: u64,
-    /// Trips to the other and back over a long link until it was known what differs; the handshake is one of them, hanging up
-    /// is left out.
+    /// Of these the heads (lane, size, root) that were listed; the rest are Hellos, digests and what says which heads come.
+    pub heads_bytes: u64,
+    /// Trips to the other and back over a long link until it was known what differs, by the clock: the handshake is one of them,
+    /// and so are those in which nothing was waited for but that QUIC, which begins with 12 kB in flight, opened its window.
+    /// Hanging up is left out.
     pub compare_round_trips: f64,
     /// Session bytes for each byte of the entries' bodies.
     pub payload_share: f64,
@@ -266,6 +269,7 @@ async fn differ(
         session_bytes,
         bytes,
         compare_bytes: plan.bytes,
+        heads_bytes: plan.heads_bytes,
         compare_round_trips: far_ms / f64::from(2 * FAR_MS) - hanging_up,
         payload_share: session_bytes as f64 / entry_bytes as f64,
         peak_bytes: pair.one.memory().1.max(pair.two.memory().1),

@@ -81,6 +81,7 @@ fn ranges(depth: u8, last: bool, ranges: Vec<(u64, usize)>) -> Message {
         depth,
         last,
         ranges: ranges.collect(),
+        sample: None,
     })
 }
 
@@ -107,6 +108,7 @@ fn what_is_out_of_place_order_or_size_ends_it() {
                 depth: 0,
                 last: true,
                 ranges: Vec::new(),
+                sample: None,
             })],
         ),
         ("a later round", vec![ranges(8, true, Vec::new())]),

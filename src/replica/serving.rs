@@ -106,7 +106,7 @@ pub async fn serve(
     if let Some(backup) = config.backup.clone() {
         tasks.spawn(keep_backup(replica.clone(), backup, neighbours.clone(), stopped.clone()));
     }
-    let around = Around { neighbours, meetings, nearby, metrics };
+    let around = Around { neighbours, meetings, nearby, metrics, endpoint: endpoint.clone() };
     let answerer = answerer(replica.clone(), around, config.backup.clone(), stop.clone());
     let mut asked = stopped.clone();
     let ending = async {
@@ -186,6 +186,7 @@ struct Around {
     meetings: Meetings,
     nearby: Option<watch::Receiver<Nearby>>,
     metrics: Metrics,
+    endpoint: Arc<Endpoint>,
 }
 
 fn answerer(
@@ -200,7 +201,8 @@ fn answerer(
         let backup_error = around.neighbours.backup_error();
         let (peers, refused) = (around.neighbours.status(), around.metrics.refused());
         let nearby = around.nearby.as_ref().map(|it| around.meetings.told(&replica, &it.borrow()));
-        let surroundings = Surroundings { peers, refused, nearby, backup_url, backup_error };
+        let endpoint = Some(around.endpoint.clone());
+        let surroundings = Surroundings { peers, refused, nearby, backup_url, backup_error, endpoint };
         Box::pin(async move {
             match request {
                 Request::Stop => {

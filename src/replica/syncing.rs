@@ -133,7 +133,8 @@ pub(super) async fn run_asking(
     orders: Orders,
     stop: watch::Receiver<bool>,
 ) -> Result<(), ReplicaError> {
-    let terms = Terms { side: Side::Dials(None), until: Until::Stopped, meter: None, only_asks: true, orders };
+    let terms =
+        Terms { side: Side::Dials(None), until: Until::Stopped, meter: None, only_asks: true, orders };
     drive(replica, link, terms, watch::channel(SessionState::default()).0, stop).await
 }
 
@@ -157,8 +158,7 @@ async fn drive(
         Side::Dials(Some(opening)) => (opening.exchange, opening.changes),
         side @ (Side::Accepts | Side::Dials(None)) => {
             let (changes, from) = (replica.subscribe(), handle.remote_addr().to_string());
-            let mut exchange =
-                Exchange::begin(replica.clone(), peer, from, matches!(side, Side::Dials(_)));
+            let mut exchange = Exchange::begin(replica.clone(), peer, from, matches!(side, Side::Dials(_)));
             if only_asks {
                 exchange.only_ask();
             }
@@ -190,7 +190,9 @@ async fn drive(
         if in_sync && until == Until::Compared {
             let planned = block_in_place(|| driver.exchange.planned())?;
             let heads_bytes = driver.exchange.heads_bytes();
-            driver.state.send_modify(|state| (state.planned, state.heads_bytes) = (Some(planned), heads_bytes));
+            driver
+                .state
+                .send_modify(|state| (state.planned, state.heads_bytes) = (Some(planned), heads_bytes));
         }
         let done = in_sync && until != Until::Stopped;
         if done || !has_bytes || *stop.borrow() {

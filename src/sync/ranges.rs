@@ -47,7 +47,8 @@ pub fn sample(heads: &HeadVector, depths: &[u8]) -> Vec<u8> {
 /// that hold something. Then one more round of digests would cost more than it saves.
 pub fn nearly_all_differ(ours: &HeadVector, depths: &[u8], theirs: &[u8]) -> bool {
     let theirs = theirs.as_chunks::<SAMPLE_DIGEST_BYTES>().0;
-    let pairs = sampled(ours, depths).zip(theirs).filter(|(ours, theirs)| *ours != [0; 2] || **theirs != [0; 2]);
+    let pairs =
+        sampled(ours, depths).zip(theirs).filter(|(ours, theirs)| *ours != [0; 2] || **theirs != [0; 2]);
     let (held, differing) = pairs.fold((0, 0), |(held, differing), (ours, theirs)| {
         (held + 1, differing + usize::from(ours != *theirs))
     });

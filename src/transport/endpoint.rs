@@ -207,10 +207,9 @@ impl Endpoint {
         }
         let lost = |error| TransportError::from_handshake(error, addr, silence_max);
         let mut streams = connection.open_bi().await.map_err(lost)?;
-        match streams.0.write_all(&GREETING).await {
-            Err(WriteError::ConnectionLost(error)) => return Err(lost(error)),
-            // Why it was stopped is told when the welcome is read.
-            Ok(()) | Err(_) => {}
+        // Why it was stopped otherwise is told when the welcome is read.
+        if let Err(WriteError::ConnectionLost(error)) = streams.0.write_all(&GREETING).await {
+            return Err(lost(error));
         }
         let mut link = Link::new(connection.clone(), peer, streams, &self.options);
         for message in first(peer) {

@@ -74,6 +74,8 @@ pub fn parts_of(range: LaneRange, depth: u8) -> impl Iterator<Item = LaneRange> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::{Digest, LaneId};
+    use crate::lane::Head;
 
     #[test]
     fn ranges_of_the_last_round_hold_two_to_four_lanes() {
@@ -86,6 +88,23 @@ mod tests {
         assert_eq!(depths(10_000), [8, 12]);
         assert_eq!(depths(1_000_000), [8, 12, 16, 18]);
         assert_eq!(depths(127), [0; 0]);
+    }
+
+    #[test]
+    fn a_sample_tells_whether_nearly_all_differ_and_nothing_of_a_few() {
+        let head = |size| Head::Straight { size, root: Digest([1; 32]) };
+        let lane = |number: u32| LaneId(crate::base::hash_tagged("lane", &[&number.to_be_bytes()]).0);
+        let of = |changed: u32| {
+            HeadVector::from_iter(
+                (0..10_000).map(|number| (lane(number), head(1 + u64::from(number < changed)))),
+            )
+        };
+        let (depths, ours) = (depths(10_000), of(0));
+        let differ = |changed| nearly_all_differ(&ours, &depths, &sample(&of(changed), &depths));
+        assert_eq!([0, 10, 1_000, 3_000, 10_000].map(differ), [false, false, false, false, true]);
+        assert!(nearly_all_differ(&ours, &depths, &[0; 64]), "the other side has nothing");
+        assert!(!nearly_all_differ(&HeadVector::default(), &depths, &[0; 64]), "neither has anything");
+        assert!(!nearly_all_differ(&ours, &depths, &[]), "nothing is told");
     }
 
     #[test]

@@ -85,6 +85,11 @@ fn ranges(depth: u8, last: bool, ranges: Vec<(u64, usize)>) -> Message {
     })
 }
 
+fn sampled(message: Message, bytes: usize) -> Message {
+    let Message::Ranges(ranges) = message else { panic!("ranges have samples") };
+    Message::Ranges(Ranges { sample: Some(vec![1; bytes].into()), ..ranges })
+}
+
 fn list(scope: Scope, heads: Vec<ListedHead>) -> Message {
     let area = Area::new("shared/a").unwrap();
     Message::Heads(Heads { area, part: Part::Card, last: false, heads, scope: Some(scope) })
@@ -111,6 +116,8 @@ fn what_is_out_of_place_order_or_size_ends_it() {
                 sample: None,
             })],
         ),
+        ("a sample of another length", vec![sampled(ranges(0, true, vec![(0, 256)]), 63)]),
+        ("a sample in a later round", vec![sampled(ranges(8, true, Vec::new()), 64)]),
         ("a later round", vec![ranges(8, true, Vec::new())]),
         ("too few digests", vec![first(255)]),
         ("too many digests", vec![first(257)]),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::sync::watch;
@@ -193,10 +193,13 @@ pub async fn plan_sync(
     with: &str,
     endpoint: Option<Arc<Endpoint>>,
 ) -> Result<SyncPlan, ReplicaError> {
+    let began = Instant::now();
     let Met { peer, seen, stats, took_ms } = meet(replica, with, Until::Compared, endpoint).await?;
     let bytes = stats.payload_bytes_received + stats.payload_bytes_sent;
     let parts = seen.planned.unwrap_or_default();
-    Ok(SyncPlan { peer, parts, bytes, heads_bytes: seen.heads_bytes, took_ms })
+    let compared = seen.compared.map_or(Duration::ZERO, |at| at.saturating_duration_since(began));
+    let compared_ms = u64::try_from(compared.as_millis()).unwrap_or(u64::MAX);
+    Ok(SyncPlan { peer, parts, bytes, heads_bytes: seen.heads_bytes, compared_ms, took_ms })
 }
 
 /// What came of meeting a peer once.

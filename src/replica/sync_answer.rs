@@ -92,6 +92,9 @@ pub struct SyncPlan {
     /// Those of them that were heads of lanes in which both differ, or may.
     #[serde(default)]
     pub heads_bytes: u64,
+    /// Milliseconds from dialling until this replica knew what differs.
+    #[serde(default)]
+    pub compared_ms: u64,
     /// Milliseconds that it took.
     pub took_ms: u64,
 }

@@ -2,7 +2,7 @@
 //! Nothing is decided here.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch};
 use tokio::task::block_in_place;
@@ -55,6 +55,8 @@ pub struct SessionState {
     pub planned: Option<Vec<PlannedPart>>,
     /// Bytes of lists of heads, both ways, of a session that sends nothing.
     pub heads_bytes: u64,
+    /// When such a session knew what differs.
+    pub compared: Option<Instant>,
     /// Whether the peer's certificate has come in this session.
     pub certified: bool,
     /// Whether both have held the same at any time.
@@ -188,11 +190,12 @@ async fn drive(
         }
         let in_sync = driver.state.borrow().in_sync;
         if in_sync && until == Until::Compared {
-            let planned = block_in_place(|| driver.exchange.planned())?;
             let heads_bytes = driver.exchange.heads_bytes();
-            driver
-                .state
-                .send_modify(|state| (state.planned, state.heads_bytes) = (Some(planned), heads_bytes));
+            driver.state.send_modify(|state| {
+                (state.heads_bytes, state.compared) = (heads_bytes, Some(Instant::now()))
+            });
+            let planned = block_in_place(|| driver.exchange.planned())?;
+            driver.state.send_modify(|state| state.planned = Some(planned));
         }
         let done = in_sync && until != Until::Stopped;
         if done || !has_bytes || *stop.borrow() {

@@ -167,8 +167,8 @@ async fn what_is_said_first_is_answered_after_two_round_trips_and_heard_by_nobod
     let first = |peer: PeerKey| vec![b"hello".to_vec(), peer.as_bytes().to_vec()];
     let (dialled, accepted) = tokio::join!(tablet.connect_saying(relay.addr(), None, first), async {
         let mut far = hub.accept().await.expect("open").expect("admitted");
-        far.send(b"answer").await.expect("sent");
         let heard = [far.recv().await.expect("first"), far.recv().await.expect("second")];
+        far.send(b"answer").await.expect("sent");
         (far, heard)
     });
     let mut near = dialled.expect("welcomed");

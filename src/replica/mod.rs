@@ -97,6 +97,7 @@ mod metering_tests;
 pub mod metrics;
 mod naming;
 pub mod neighbours;
+mod opening;
 #[cfg(test)]
 mod ordering_tests;
 mod others;

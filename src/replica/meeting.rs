@@ -15,7 +15,7 @@ use super::core::Replica;
 use super::dialling::SESSION_SHORT;
 use super::discovering::Nearby;
 use super::error::ReplicaError;
-use super::opening::Opening;
+use super::first_word::Opening;
 use super::serving::Company;
 use super::sync_answer::{FoundStatus, NearbyStatus};
 use super::syncing::Side;

@@ -55,6 +55,7 @@ pub mod files;
 pub mod finding;
 #[cfg(test)]
 mod finding_tests;
+mod first_word;
 #[cfg(test)]
 mod flood_tests;
 mod granting;
@@ -97,7 +98,6 @@ mod metering_tests;
 pub mod metrics;
 mod naming;
 pub mod neighbours;
-mod opening;
 #[cfg(test)]
 mod ordering_tests;
 mod others;

@@ -12,7 +12,7 @@ use crate::base::{Area, Digest, Part};
 use crate::identity::ReadKeyId;
 use crate::lane::Run;
 use crate::lane::frame::{FrameError, decode_plain, encode_plain};
-use crate::lane::sealed::{self, ITEM_HEAD_BYTES, Packer, SealedError, SealedHeader};
+use crate::lane::sealed::{self, ITEM_HEAD_BYTES, Items, Packer, SealedError, SealedHeader};
 
 /// A segment is closed when its plain runs exceed this many bytes (FHIR text packs about 10 to 1, so that an
 /// object holds up to some 6 MiB).
@@ -21,6 +21,9 @@ pub const SEGMENT_PLAIN_BYTES: usize = 48 << 20;
 pub const SEGMENT_PLAIN_BYTES_MAX: usize = SEGMENT_PLAIN_BYTES + RUN_PLAIN_BYTES_MAX + 2 * ITEM_HEAD_BYTES;
 /// Largest segment object that a reader fetches.
 pub const SEGMENT_BYTES_MAX: usize = SEGMENT_PLAIN_BYTES_MAX + (1 << 20);
+
+/// FHIR text is packed at level 1 of zstd as well as at 3, and quicker.
+const ZSTD_LEVEL: i32 = 1;
 
 /// Why a segment cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -66,9 +69,26 @@ impl From<SealedError> for SegmentError {
     }
 }
 
+/// Returns runs as they stand in a segment before it is packed.
+pub fn plain_of(runs: &[Run]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    for run in runs {
+        let run = encode_plain(run);
+        let length = u32::try_from(run.len()).expect("a run is far below 4 GiB");
+        plain.extend_from_slice(&length.to_be_bytes());
+        plain.extend_from_slice(&run);
+    }
+    plain
+}
+
 /// A segment under construction.
-#[derive(Default)]
 pub struct SegmentWriter(Packer);
+
+impl Default for SegmentWriter {
+    fn default() -> Self {
+        Self(Packer::at_level(ZSTD_LEVEL))
+    }
+}
 
 impl SegmentWriter {
     /// Starts an empty segment.
@@ -76,19 +96,9 @@ impl SegmentWriter {
         Self::default()
     }
 
-    /// Adds a run.
-    pub fn push(&mut self, run: &Run) {
-        self.0.push(&encode_plain(run));
-    }
-
-    /// Says whether the segment has reached its size.
-    pub fn is_full(&self) -> bool {
-        self.0.plain_bytes() >= SEGMENT_PLAIN_BYTES
-    }
-
-    /// Says whether nothing was added.
-    pub fn is_empty(&self) -> bool {
-        self.0.plain_bytes() == 0
+    /// Adds runs in the form of [`plain_of`].
+    pub fn push(&mut self, plain: &[u8]) {
+        self.0.push_framed(plain);
     }
 
     /// Seals the segment and names it.
@@ -121,13 +131,25 @@ pub fn check(name: &Digest, object: &[u8]) -> Result<SealedHeader, SegmentError>
     Ok(sealed::header(object)?)
 }
 
-/// Opens a segment and returns its runs, in order.
+/// The runs of an opened segment, unpacked one after the other.
+pub struct SegmentRuns(Items);
+
+impl SegmentRuns {
+    /// Gives the next run, none behind the last one. After an error nothing that follows means anything.
+    ///
+    /// # Errors
+    /// [`SegmentError`] when it is malformed or beyond its limits.
+    pub fn following(&mut self) -> Result<Option<Run>, SegmentError> {
+        Ok(self.0.following()?.map(decode_plain).transpose()?)
+    }
+}
+
+/// Opens a segment.
 ///
 /// # Errors
-/// [`SegmentError`] when the key is another one, or anything inside is malformed or beyond its limits.
-pub fn open(object: &[u8], key: &[u8; 32]) -> Result<Vec<Run>, SegmentError> {
-    let opened = sealed::open(object, key, SEGMENT_PLAIN_BYTES_MAX)?;
-    opened.items().map(|run| Ok(decode_plain(run?)?)).collect()
+/// [`SegmentError`] when the key is another one.
+pub fn open(object: &[u8], key: &[u8; 32]) -> Result<SegmentRuns, SegmentError> {
+    Ok(SegmentRuns(Items::open(object, key, SEGMENT_PLAIN_BYTES_MAX)?))
 }
 
 #[cfg(test)]
@@ -146,10 +168,18 @@ mod tests {
         }
     }
 
+    /// Opens a segment and reads it to its end.
+    fn open(object: &[u8], key: &[u8; 32]) -> Result<Vec<Run>, SegmentError> {
+        let (mut segment, mut runs) = (super::open(object, key)?, Vec::new());
+        while let Some(run) = segment.following()? {
+            runs.push(run);
+        }
+        Ok(runs)
+    }
+
     fn sealed(key: &[u8; 32]) -> (Digest, Vec<u8>) {
         let mut writer = SegmentWriter::new();
-        writer.push(&run(1));
-        writer.push(&run(2));
+        writer.push(&plain_of(&[run(1), run(2)]));
         writer.seal(&Area::common(), Part::Card, (read_key_id(key), key), [9; 24])
     }
 

@@ -6,8 +6,8 @@ use crate::base::limits::{ENTRY_BYTES_MAX, FACTS_SPLIT_BYTES, STATEMENTS_PER_ENT
 use crate::base::{Part, RecordId};
 use crate::record::Origin;
 
-/// Bytes of resources that are held before they are handed over as drafts (128 MiB).
-pub const DRAFTED_BYTES_MAX: usize = 128 << 20;
+/// Bytes of resources that are held before they are handed over as drafts (32 MiB).
+pub const DRAFTED_BYTES_MAX: usize = 32 << 20;
 /// Largest canonical resource: an entry holds it with its author and what it follows.
 pub const RESOURCE_BYTES_MAX: usize = ENTRY_BYTES_MAX - (64 << 10);
 /// What a held resource costs besides its text: its origin, and its place in the lists.

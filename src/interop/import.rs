@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use super::bind::Binder;
 use super::compartment;
@@ -11,8 +12,9 @@ use super::group::{DRAFTED_BYTES_MAX, Draft, Groups, RESOURCE_BYTES_MAX};
 use super::identity::{ImportOptions, identify};
 use super::links::{Home, Links, Named};
 use super::members::Members;
-use super::patients::{KnownPatients, PATIENTS_MAX, Patients};
-use super::reader::{self, Found, Item};
+use super::patients::{KnownPatients, PATIENTS_MAX, PatientBinding, Patients};
+use super::reader::{Found, Item};
+use super::reading::read_all;
 use super::reference::{Target, is_type_name};
 use super::report::{ImportReport, Problem, Progress, Step, WarningKind};
 use super::scope::Place;
@@ -21,11 +23,11 @@ use crate::base::hash_tagged;
 use crate::base::limits::SOURCE_BYTES_MAX;
 use crate::record::{Origin, json, origin_of};
 
-/// Items after which progress is told.
-const PROGRESS_ITEMS: u64 = 256;
+/// Drafts after which progress is told.
+const PROGRESS_DRAFTS: u64 = 64;
 /// Most origins that are remembered to drop what stands in the files twice; later repetitions are handed over,
 /// and whoever stores them knows their origins.
-const ORIGINS_MAX: usize = 2_000_000;
+const ORIGINS_MAX: usize = 900_000;
 
 /// Why an import cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +101,9 @@ impl Plan<'_> {
     /// Reads the files for the second time and hands their resources to `sink` as drafts: those of the card
     /// first among what is held at a time, and the same drafts in the same order for the same files.
     ///
+    /// The next drafts are gathered on a thread of their own meanwhile; `sink` and the store that is asked for patients
+    /// stay on this one, and it is asked when `sink` has taken all that was gathered before.
+    ///
     /// # Errors
     /// The first error of `sink`, which ends the import.
     pub fn run<E>(
@@ -106,44 +111,55 @@ impl Plan<'_> {
         progress: &mut dyn FnMut(Progress),
         sink: &mut dyn FnMut(Draft) -> Result<(), E>,
     ) -> Result<ImportReport, E> {
-        let Plan { mut binder, bytes, mut report, flush_bytes } = self;
-        let files = binder.files.clone();
-        let mut groups = Groups::default();
-        let mut seen = HashSet::new();
-        report.files = files.len() as u64;
-        read_all(&files, bytes, Step::Resources, progress, &mut |file, item| {
-            let (line, reason) = match item {
-                Item::Resource(found) => {
-                    let line = found.line;
-                    let entry = found.entry;
-                    match take(&mut binder, &mut groups, &mut seen, &mut report, file, found) {
-                        Ok(()) => (line, None),
-                        Err(reason) => (line, Some(in_entry(entry, reason))),
+        let Plan { binder, bytes: total, report, flush_bytes } = self;
+        let Binder { options, files, patients, links, known } = binder;
+        let read = Arc::new(AtomicU64::new(0));
+        let mut tell = || {
+            progress(Progress { step: Step::Resources, read: read.load(Ordering::Relaxed), total });
+        };
+        std::thread::scope(|threads| {
+            let ((to, gathered), counted) = (sync_channel(0), read.clone());
+            let gathering = threads.spawn(move || {
+                let known = &Asking(&to);
+                let binder = Binder { options, files, patients, links, known };
+                let hand = |groups| to.send(Gathered::Groups(groups)).map_err(|_| Ended);
+                gather(binder, report, &counted, flush_bytes, &hand)
+            });
+            let mut taken = 0;
+            for gathered in gathered {
+                match gathered {
+                    Gathered::Groups(mut groups) => {
+                        for draft in groups.take() {
+                            sink(draft)?;
+                            taken += 1;
+                            if taken % PROGRESS_DRAFTS == 0 {
+                                tell();
+                            }
+                        }
                     }
+                    // Who asks waits.
+                    Gathered::Patient(id, answer) => drop(answer.send(known.by_id(&id))),
+                    Gathered::SingleSource(answer) => drop(answer.send(known.single_source())),
                 }
-                Item::Problem { line, reason } => (line, Some(reason)),
-            };
-            if line == 0 {
-                report.files -= 1;
+                tell();
             }
-            if let Some(reason) = reason {
-                let file = files[file as usize].display().to_string();
-                report.skipped.add(Problem { file, line: (line > 0).then_some(line), reason });
+            match gathering.join() {
+                Ok(Ok(report)) => Ok(report),
+                Ok(Err(Ended)) => unreachable!("it ends early only when nobody takes what it gathers"),
+                Err(panic) => std::panic::resume_unwind(panic),
             }
-            if groups.bytes() >= flush_bytes {
-                groups.take().try_for_each(&mut *sink)?;
-            }
-            Ok(())
-        })?;
-        groups.take().try_for_each(sink)?;
-        Ok(report)
+        })
     }
 
     /// First pass: the patients, the addresses of entries, and what provenance statements are about.
     fn find_patients(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), PlanError> {
-        let binder = &mut self.binder;
+        let (binder, total) = (&mut self.binder, self.bytes);
         let files = binder.files.clone();
-        read_all(&files, self.bytes, Step::Patients, progress, &mut |file, item| {
+        let read = Arc::new(AtomicU64::new(0));
+        let mut tell = || {
+            progress(Progress { step: Step::Patients, read: read.load(Ordering::Relaxed), total });
+        };
+        read_all(&files, &read, &mut tell, &mut |file, item| {
             let Item::Resource(found) = item else { return Ok(()) };
             let matters = found.full_url.is_some()
                 || found.text.contains("\"Patient\"")
@@ -178,10 +194,12 @@ impl Plan<'_> {
 
     /// Pass between: where the targets of provenance statements belong.
     fn find_links(&mut self, progress: &mut dyn FnMut(Progress)) {
-        let binder = &mut self.binder;
+        let (binder, total) = (&mut self.binder, self.bytes);
         let files = binder.files.clone();
+        let read = Arc::new(AtomicU64::new(0));
+        let mut tell = || progress(Progress { step: Step::Links, read: read.load(Ordering::Relaxed), total });
         let done: Result<(), std::convert::Infallible> =
-            read_all(&files, self.bytes, Step::Links, progress, &mut |file, item| {
+            read_all(&files, &read, &mut tell, &mut |file, item| {
                 let Item::Resource(found) = item else { return Ok(()) };
                 let Ok(members) = Members::parse(&found.text) else { return Ok(()) };
                 let (id, full_url) = (members.text("id"), found.full_url.as_deref());
@@ -205,6 +223,76 @@ impl Plan<'_> {
             Err(never) => match never {},
         }
     }
+}
+
+/// What the gathering thread has for whoever runs the import.
+enum Gathered {
+    /// Resources for the sink.
+    Groups(Groups),
+    /// Who has this id in the store?
+    Patient(String, SyncSender<Vec<PatientBinding>>),
+    /// Which source are the store's patients of?
+    SingleSource(SyncSender<Option<String>>),
+}
+
+/// Nobody takes any more what is gathered.
+struct Ended;
+
+/// The store, asked by way of whoever runs the import. When that one has ended, the answer does not matter.
+struct Asking<'a>(&'a SyncSender<Gathered>);
+
+impl KnownPatients for Asking<'_> {
+    fn by_id(&self, id: &str) -> Vec<PatientBinding> {
+        let (to, answer) = sync_channel(1);
+        let asked = self.0.send(Gathered::Patient(id.to_owned(), to));
+        asked.ok().and_then(|()| answer.recv().ok()).unwrap_or_default()
+    }
+
+    fn single_source(&self) -> Option<String> {
+        let (to, answer) = sync_channel(1);
+        let asked = self.0.send(Gathered::SingleSource(to));
+        asked.ok().and_then(|()| answer.recv().ok()).flatten()
+    }
+}
+
+/// Reads all resources and hands them over in groups, until nobody takes them.
+fn gather(
+    mut binder: Binder<'_>,
+    mut report: ImportReport,
+    read: &Arc<AtomicU64>,
+    flush_bytes: usize,
+    hand: &dyn Fn(Groups) -> Result<(), Ended>,
+) -> Result<ImportReport, Ended> {
+    let files = binder.files.clone();
+    let mut groups = Groups::default();
+    let mut seen = HashSet::new();
+    report.files = files.len() as u64;
+    read_all(&files, read, &mut || {}, &mut |file, item| {
+        let (line, reason) = match item {
+            Item::Resource(found) => {
+                let line = found.line;
+                let entry = found.entry;
+                match take(&mut binder, &mut groups, &mut seen, &mut report, file, found) {
+                    Ok(()) => (line, None),
+                    Err(reason) => (line, Some(in_entry(entry, reason))),
+                }
+            }
+            Item::Problem { line, reason } => (line, Some(reason)),
+        };
+        if line == 0 {
+            report.files -= 1;
+        }
+        if let Some(reason) = reason {
+            let file = files[file as usize].display().to_string();
+            report.skipped.add(Problem { file, line: (line > 0).then_some(line), reason });
+        }
+        if groups.bytes() >= flush_bytes {
+            hand(std::mem::take(&mut groups))?;
+        }
+        Ok(())
+    })?;
+    hand(groups)?;
+    Ok(report)
 }
 
 /// Checks a resource, binds it and adds it to the groups.
@@ -249,38 +337,6 @@ fn take(
         report.warn(warning, 1);
     }
     groups.add(bound.record, bound.part, origin, canonical);
-    Ok(())
-}
-
-/// Reads all files; hands each item to `visit` with the number of its file, a file that cannot be opened as a
-/// problem at line 0.
-fn read_all<E>(
-    files: &[PathBuf],
-    total: u64,
-    step: Step,
-    progress: &mut dyn FnMut(Progress),
-    visit: &mut dyn FnMut(u32, Item) -> Result<(), E>,
-) -> Result<(), E> {
-    let read = Arc::new(AtomicU64::new(0));
-    let mut items = 0;
-    for (number, path) in files.iter().enumerate() {
-        let file = u32::try_from(number).expect("an import has at most FILES_MAX files");
-        match reader::open(path, file, read.clone()) {
-            Ok(reader) => {
-                for item in reader {
-                    visit(file, item)?;
-                    items += 1;
-                    if items % PROGRESS_ITEMS == 0 {
-                        progress(Progress { step, read: read.load(Ordering::Relaxed), total });
-                    }
-                }
-            }
-            Err(error) => {
-                visit(file, Item::Problem { line: 0, reason: format!("cannot be opened: {error}") })?
-            }
-        }
-        progress(Progress { step, read: read.load(Ordering::Relaxed), total });
-    }
     Ok(())
 }
 

@@ -9,7 +9,7 @@
 //! - **One bad line costs one line**: what cannot be read is named with its file, line and reason, and counted.
 //!
 //! Memory stays bounded: files are streamed, and what is grouped is handed over in pieces of
-//! [`DRAFTED_BYTES_MAX`].
+//! [`DRAFTED_BYTES_MAX`], of which there are two: one is gathered while the other is written.
 
 pub mod export;
 pub mod identity;
@@ -22,6 +22,7 @@ mod links;
 mod members;
 mod patients;
 mod reader;
+mod reading;
 mod reference;
 mod report;
 mod scan;

@@ -327,6 +327,53 @@ fn holding(id: &str, source: &str, number: &str) -> (String, PatientBinding) {
     (id.into(), PatientBinding { source: source.into(), record: RecordId::of_patient(source, number) })
 }
 
+/// A store that remembers how many drafts had been taken when it was asked.
+struct Counting<'a>(&'a std::cell::Cell<usize>, std::cell::RefCell<Vec<(String, usize)>>);
+
+impl KnownPatients for Counting<'_> {
+    fn by_id(&self, id: &str) -> Vec<PatientBinding> {
+        self.1.borrow_mut().push((id.to_owned(), self.0.get()));
+        vec![PatientBinding { source: "urn:north".into(), record: RecordId::of_patient("urn:north", id) }]
+    }
+
+    fn single_source(&self) -> Option<String> {
+        None
+    }
+}
+
+#[test]
+fn the_store_is_asked_when_all_that_was_gathered_before_is_taken() {
+    let pad = "x".repeat(2_000);
+    let of = |subject: &str, n: usize| {
+        observation(&format!("o{n}"), subject).replace("}}", &format!("}},\"p\":\"{pad}\"}}"))
+    };
+    let mut lines = vec![patient("1", "urn:north", "7")];
+    lines.extend((0..40).map(|n| of("Patient/1", n)));
+    lines.push(of("Patient/2", 40));
+    lines.extend((41..80).map(|n| of("Patient/1", n)));
+    lines.push(of("Patient/3", 80));
+    let files = Files::of(&[("a.ndjson", &lines.join("\n"))]);
+    let options = || ImportOptions { source: None, fallback_source: "x".into() };
+    let run = || {
+        let taken = std::cell::Cell::new(0);
+        let known = Counting(&taken, Default::default());
+        let plan = plan(&[files.path("a.ndjson")], options(), &known, &mut |_| {}).unwrap();
+        let done = plan.flushing_at(10_000).run::<Infallible>(&mut |_| {}, &mut |draft| {
+            // Slow enough that who gathers is ahead.
+            std::thread::sleep(std::time::Duration::from_micros(300));
+            taken.set(taken.get() + draft.resources.len());
+            Ok(())
+        });
+        assert_eq!(done.unwrap().resources, 82);
+        known.1.take()
+    };
+    let asked = run();
+    let [(two, after_40), (three, after_80)] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!((two.as_str(), three.as_str()), ("2", "3"));
+    assert!((36..=41).contains(after_40) && (76..=81).contains(after_80), "{asked:?}");
+    assert_eq!(asked, run());
+}
+
 #[test]
 fn a_subset_gives_the_same_records_and_origins() {
     let provenance = r#"{"resourceType":"Provenance","id":"v","target":[{"reference":"Observation/o1"}]}"#;

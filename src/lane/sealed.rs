@@ -10,7 +10,7 @@
 //! Segments of a backup and the blocks of a bundle are such packs. Who lacks the key learns the area, the part and
 //! the size, and no more.
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, Cursor, Read as _, Write as _};
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -79,7 +79,12 @@ pub struct Packer {
 impl Packer {
     /// Starts an empty pack.
     pub fn new() -> Self {
-        let encoder = zstd::Encoder::new(Vec::new(), ZSTD_LEVEL).expect("level 3 exists");
+        Self::at_level(ZSTD_LEVEL)
+    }
+
+    /// Starts an empty pack that is compressed at this level of zstd.
+    pub fn at_level(level: i32) -> Self {
+        let encoder = zstd::Encoder::new(Vec::new(), level).expect("zstd takes any level");
         Self { encoder, plain: 0 }
     }
 
@@ -91,6 +96,12 @@ impl Packer {
             .and_then(|()| self.encoder.write_all(item))
             .expect("compressing into memory cannot fail");
         self.plain += ITEM_HEAD_BYTES + item.len();
+    }
+
+    /// Adds items that stand behind each other already, each with its length before it.
+    pub fn push_framed(&mut self, items: &[u8]) {
+        self.encoder.write_all(items).expect("compressing into memory cannot fail");
+        self.plain += items.len();
     }
 
     /// Returns how many plain bytes were added.
@@ -155,10 +166,7 @@ pub fn header(object: &[u8]) -> Result<SealedHeader, SealedError> {
 /// # Errors
 /// [`SealedError`] when the key is another one, or the content is beyond its limit.
 pub fn open(object: &[u8], key: &[u8; 32], plain_max: usize) -> Result<Opened, SealedError> {
-    let (header, body) = split(object)?;
-    let packed = XChaCha20Poly1305::new(key.into())
-        .decrypt(&XNonce::from(header.nonce), Payload { msg: &object[body..], aad: &object[..body] })
-        .map_err(|_| SealedError::Seal { area: header.area, part: header.part })?;
+    let packed = unsealed(object, key)?;
     let mut plain = Vec::new();
     zstd::Decoder::new(packed.as_slice())
         .and_then(|mut decoder| {
@@ -170,6 +178,78 @@ pub fn open(object: &[u8], key: &[u8; 32], plain_max: usize) -> Result<Opened, S
         return Err(SealedError::Unpack(std::io::Error::other("more than it may hold")));
     }
     Ok(Opened(plain))
+}
+
+/// The items of a pack, unpacked one after the other: beside the packed bytes memory is needed for one of them.
+pub struct Items {
+    decoder: zstd::Decoder<'static, Cursor<Vec<u8>>>,
+    /// How many plain bytes may still come.
+    left: usize,
+    item: Vec<u8>,
+}
+
+impl Items {
+    /// Opens a pack of at most so many plain bytes.
+    ///
+    /// # Errors
+    /// [`SealedError`] when the key is another one.
+    pub fn open(object: &[u8], key: &[u8; 32], plain_max: usize) -> Result<Self, SealedError> {
+        let packed = Cursor::new(unsealed(object, key)?);
+        let mut decoder = zstd::Decoder::with_buffer(packed).map_err(SealedError::Unpack)?;
+        decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(SealedError::Unpack)?;
+        Ok(Self { decoder, left: plain_max, item: Vec::new() })
+    }
+
+    /// Gives the next item, none behind the last one. After an error nothing that follows means anything.
+    ///
+    /// # Errors
+    /// [`SealedError`] when the content is cut, does not unpack, or is beyond its limit.
+    pub fn following(&mut self) -> Result<Option<&[u8]>, SealedError> {
+        if self.read(ITEM_HEAD_BYTES)? == 0 {
+            return Ok(None);
+        }
+        let head = <[u8; ITEM_HEAD_BYTES]>::try_from(&*self.item).map_err(|_| SealedError::Shape)?;
+        let length = u32::from_be_bytes(head) as usize;
+        match self.read(length)? == length {
+            true => Ok(Some(&self.item)),
+            false => Err(SealedError::Shape),
+        }
+    }
+
+    /// Unpacks as many bytes into the item, fewer at the end; memory grows with what is really there.
+    fn read(&mut self, length: usize) -> Result<usize, SealedError> {
+        if length > self.left {
+            // Where nothing follows any more, nothing is too much.
+            length_beyond(&mut self.decoder)?;
+            self.item.clear();
+            return Ok(0);
+        }
+        self.item.clear();
+        self.item.reserve(length.min(RESERVED_BYTES_MAX));
+        let read = (&mut self.decoder).take(length as u64).read_to_end(&mut self.item);
+        let read = read.map_err(SealedError::Unpack)?;
+        self.left -= read;
+        Ok(read)
+    }
+}
+
+/// What is reserved for an item before it has been seen.
+const RESERVED_BYTES_MAX: usize = 1 << 20;
+
+/// Fails when anything follows.
+fn length_beyond(decoder: &mut impl io::Read) -> Result<(), SealedError> {
+    match decoder.read(&mut [0]).map_err(SealedError::Unpack)? {
+        0 => Ok(()),
+        _ => Err(SealedError::Unpack(io::Error::other("more than it may hold"))),
+    }
+}
+
+/// Opens the seal; what is inside is still packed.
+fn unsealed(object: &[u8], key: &[u8; 32]) -> Result<Vec<u8>, SealedError> {
+    let (header, body) = split(object)?;
+    XChaCha20Poly1305::new(key.into())
+        .decrypt(&XNonce::from(header.nonce), Payload { msg: &object[body..], aad: &object[..body] })
+        .map_err(|_| SealedError::Seal { area: header.area, part: header.part })
 }
 
 fn split(object: &[u8]) -> Result<(SealedHeader, usize), SealedError> {
@@ -211,5 +291,34 @@ mod tests {
         assert!(bomb.len() < 1_000 && matches!(open(&bomb, &[3; 32], 1_000), Err(SealedError::Unpack(_))));
         let cut = Opened([&9_u32.to_be_bytes()[..], b"four"].concat());
         assert!(matches!(cut.items().collect::<Vec<_>>().as_slice(), [Err(SealedError::Shape)]));
+    }
+
+    #[test]
+    fn items_are_unpacked_one_after_the_other_within_the_limit() {
+        let read = |object: &[u8], plain_max: usize| {
+            let mut items = Items::open(object, &[3; 32], plain_max)?;
+            let mut read = Vec::new();
+            while let Some(item) = items.following()? {
+                read.push(item.to_vec());
+            }
+            Ok::<_, SealedError>(read)
+        };
+        let object = sealed(&[b"one", b"", b"three"], &[3; 32]);
+        let all = 3 * ITEM_HEAD_BYTES + 8;
+        assert_eq!(read(&object, all).unwrap(), [b"one".as_slice(), b"", b"three"]);
+        for plain_max in 0..all {
+            assert!(matches!(read(&object, plain_max), Err(SealedError::Unpack(_))), "{plain_max}");
+        }
+        assert!(matches!(Items::open(&object, &[4; 32], all), Err(SealedError::Seal { .. })));
+        let framed = |items: &[u8]| {
+            let mut packer = Packer::at_level(1);
+            packer.push_framed(items);
+            packer.seal(&Area::common(), Part::Card, (read_key_id(&[3; 32]), &[3; 32]), [9; 24])
+        };
+        assert_eq!(read(&framed(&[0, 0, 0, 1, b'a']), 100).unwrap(), [b"a"]);
+        for cut in [&[0, 0, 0][..], &[0, 0, 0, 2, b'a'], &[0, 0, 0, 1, b'a', 0]] {
+            assert!(matches!(read(&framed(cut), 100), Err(SealedError::Shape)), "{cut:?}");
+        }
+        assert!(matches!(read(&framed(&[255, 0, 0, 0, b'a']), 100), Err(SealedError::Unpack(_))));
     }
 }

@@ -3,16 +3,19 @@
 use std::collections::BTreeSet;
 
 use minicbor::{Decode, Encode};
+use zeroize::Zeroizing;
 
 use super::answer::{BackedUp, BackupStatus, Verified};
 use super::core::{Beginning, Replica};
+use super::environment::blocking;
 use super::error::ReplicaError;
 use super::heads;
+use super::packing::{Packing, Seal};
 use super::request::Progress;
 use super::restoring::{Vault, read_segments};
 use crate::backup::manifest::{Manifest, SegmentRange, SegmentRef};
 use crate::backup::plan::{Covered, GroupPlan, HeldLane, plan};
-use crate::backup::segment::SegmentWriter;
+use crate::backup::segment::plain_of;
 use crate::backup::{Bucket, BucketUrl, ObjectKey};
 use crate::base::{Digest, LaneId, WallMs, cbor, hash_tagged};
 use crate::identity::{ControlItem, KeyWrap, ReadKeyId};
@@ -49,6 +52,7 @@ struct Backup<'a> {
     name: &'a str,
     bucket: &'a Bucket,
     chain: Chain,
+    packing: Packing,
     /// Written, and named by no manifest yet.
     segments: Vec<SegmentRef>,
     /// Bytes of segments after which a manifest is written.
@@ -133,10 +137,13 @@ impl Replica {
         let of = groups.iter().flat_map(|group| &group.ranges).map(|range| range.to - range.from).sum();
         let done =
             BackedUp { url: bucket.address(), manifest: None, segments: 0, entries: 0, bytes: 0, took_ms: 0 };
-        let mut backup = Backup { name, bucket, chain, segments: Vec::new(), checkpoint_bytes, of, done };
+        let packing = Packing::begin(bucket)?;
+        let mut backup =
+            Backup { name, bucket, chain, packing, segments: Vec::new(), checkpoint_bytes, of, done };
         for group in groups {
             self.write_group(&mut backup, &group, progress).await?;
         }
+        self.name_what_is_put(&mut backup, true).await?;
         if !backup.segments.is_empty() {
             self.write_manifest(&mut backup).await?;
         }
@@ -209,52 +216,57 @@ impl Replica {
             tracing::warn!(area = %group.area, part = %group.part, "no key to seal this part: it is not backed up");
             return Ok(());
         };
-        let (mut writer, mut ranges) = (SegmentWriter::new(), Vec::new());
+        let mut ranges = Vec::new();
         for range in &group.ranges {
             let mut next = range.from;
             while next < range.to {
-                let mut runs = self.store.runs(&range.lane, next, READ_BYTES)?;
+                let (lane, from) = (range.lane, next);
+                let mut runs = blocking(|| self.store.runs(&lane, from, READ_BYTES))?;
                 let Some(last) = runs.last() else { break };
                 let end = last.end();
                 // The run at rest may begin with what the bucket has already.
                 runs.iter_mut().for_each(|run| run.trim_start(next));
-                join(runs).iter().for_each(|run| writer.push(run));
-                ranges.push(SegmentRange { lane: range.lane, from: next, to: end });
+                let is_full = backup.packing.push(plain_of(&join(runs)));
+                ranges.push(SegmentRange { lane, from, to: end });
                 backup.done.entries += end - next;
                 next = end;
-                if writer.is_full() {
-                    let full = std::mem::take(&mut writer);
-                    self.put_segment(backup, group, full, std::mem::take(&mut ranges), key).await?;
+                if is_full {
+                    self.end_segment(backup, group, std::mem::take(&mut ranges), key).await?;
                 }
                 let (doing, unit) = ("backing up".to_owned(), "entries".to_owned());
                 progress(Progress { doing, done: backup.done.entries, of: backup.of, unit });
             }
         }
-        if !writer.is_empty() {
-            self.put_segment(backup, group, writer, ranges, key).await?;
+        if !ranges.is_empty() {
+            self.end_segment(backup, group, ranges, key).await?;
         }
         Ok(())
     }
 
-    async fn put_segment(
+    /// Ends the open segment.
+    async fn end_segment(
         &self,
         backup: &mut Backup<'_>,
         group: &GroupPlan,
-        writer: SegmentWriter,
         ranges: Vec<SegmentRange>,
-        key: (ReadKeyId, &[u8; 32]),
+        (key, secret): (ReadKeyId, &[u8; 32]),
     ) -> Result<(), ReplicaError> {
         let mut nonce = [0; 24];
         self.environment.fill(&mut nonce);
-        let (name, object) = writer.seal(&group.area, group.part, key, nonce);
-        let size = object.len() as u64;
-        backup.bucket.put_if_absent(&segment_key(&name)?, object).await?;
-        backup.done.bytes += size;
-        backup.done.segments += 1;
-        let (area, part) = (group.area.clone(), group.part);
-        backup.segments.push(SegmentRef { name, size, area, part, ranges: joined(ranges) });
-        if backup.segments.iter().map(|segment| segment.size).sum::<u64>() >= backup.checkpoint_bytes {
-            self.write_manifest(backup).await?;
+        let (area, part, secret) = (group.area.clone(), group.part, Zeroizing::new(*secret));
+        backup.packing.seal(Seal { area, part, key, secret, nonce }, joined(ranges));
+        self.name_what_is_put(backup, false).await
+    }
+
+    /// Counts the segments that are in the bucket now, all of them at the end, and writes manifests where they are due.
+    async fn name_what_is_put(&self, backup: &mut Backup<'_>, at_end: bool) -> Result<(), ReplicaError> {
+        while let Some(segment) = backup.packing.put(at_end).await? {
+            backup.done.bytes += segment.size;
+            backup.done.segments += 1;
+            backup.segments.push(segment);
+            if backup.segments.iter().map(|segment| segment.size).sum::<u64>() >= backup.checkpoint_bytes {
+                self.write_manifest(backup).await?;
+            }
         }
         Ok(())
     }

@@ -1,11 +1,14 @@
 //! What a replica gets from outside: the wall clock and random bytes, so that a simulator can give its own.
 
 use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rand_core::{TryCryptoRng, TryRng};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::JoinHandle;
 
 use crate::base::WallMs;
 
@@ -31,6 +34,58 @@ pub(super) fn blocking<T>(work: impl FnOnce() -> T) -> T {
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
         Ok(_) | Err(_) => work(),
+    }
+}
+
+/// What is done beside whoever began it, who waits for it later; dropped, it is given up. Where nobody else runs (one
+/// thread, or no runtime, as in a simulator) it is done when it is waited for, so that all happens in one order.
+pub(super) enum Beside<T> {
+    /// A task of the runtime.
+    Task(JoinHandle<T>),
+    /// It has not begun.
+    Later(Pin<Box<dyn Future<Output = T> + Send>>),
+}
+
+impl<T: Send + 'static> Beside<T> {
+    /// Begins.
+    pub(super) fn begin(work: impl Future<Output = T> + Send + 'static) -> Self {
+        match Handle::try_current() {
+            Ok(runtime) if runtime.runtime_flavor() == RuntimeFlavor::MultiThread => {
+                Self::Task(runtime.spawn(work))
+            }
+            Ok(_) | Err(_) => Self::Later(Box::pin(work)),
+        }
+    }
+
+    /// Says what came of it if it is done by now.
+    pub(super) async fn if_done(&mut self) -> Option<T> {
+        std::future::poll_fn(|context| match Pin::new(&mut *self).poll(context) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => Poll::Ready(None),
+        })
+        .await
+    }
+}
+
+impl<T> Future for Beside<T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        match self.get_mut() {
+            Self::Task(task) => match ready!(Pin::new(task).poll(context)) {
+                Ok(done) => Poll::Ready(done),
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            },
+            Self::Later(work) => work.as_mut().poll(context),
+        }
+    }
+}
+
+impl<T> Drop for Beside<T> {
+    fn drop(&mut self) {
+        if let Self::Task(task) = self {
+            task.abort();
+        }
     }
 }
 

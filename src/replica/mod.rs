@@ -98,9 +98,13 @@ mod metering_tests;
 pub mod metrics;
 mod naming;
 pub mod neighbours;
+mod opening;
 #[cfg(test)]
 mod ordering_tests;
 mod others;
+mod packing;
+#[cfg(test)]
+mod packing_tests;
 mod planning;
 mod proven_index;
 pub mod proving;

@@ -4,24 +4,25 @@
 //! again. The site's signing key comes out of the bucket, sealed to the recovery key, so the new device is
 //! certified without the realm's root.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::admit::Outcome;
 use super::answer::{Restored, Verified};
-use super::backing::{items_of, segment_key};
+use super::backing::items_of;
 use super::core::{Beginning, Replica};
 use super::environment::{Environment, EnvironmentRng, blocking};
 use super::error::ReplicaError;
 use super::heads;
 use super::home::Home;
+use super::index::record_of;
+use super::opening::{End, Opened, Opening, What};
 use super::realm::{RecoveryKit, certify};
 use super::request::Progress;
 use crate::backup::manifest::{Manifest, ManifestError, SegmentRef};
-use crate::backup::segment;
 use crate::backup::{Bucket, BucketUrl, ErrorKind, ObjectKey};
-use crate::base::{DeviceId, Digest, LaneId, WallMs};
+use crate::base::{DeviceId, Digest, LaneId, RecordId, WallMs};
 use crate::identity::{
     Certificate, Certificates, ControlBody, ControlItem, DeviceRole, KeyWrap, Keyring, Roster, SecretName,
     SecretSeed,
@@ -38,6 +39,8 @@ pub struct Vault {
     entries: u64,
     bytes: u64,
     sealed_for_others: u64,
+    /// What the entries are about that were read into a replica.
+    records: HashSet<RecordId>,
     reached: ReadUpTo,
     /// What is wrong with the backup; empty when all is well.
     pub problems: Vec<String>,
@@ -68,6 +71,7 @@ impl Vault {
             entries: 0,
             bytes: 0,
             sealed_for_others: 0,
+            records: HashSet::new(),
             reached: from,
             problems: Vec::new(),
         };
@@ -234,19 +238,24 @@ pub async fn read_segments(
     let mut of: u64 = segments.iter().map(|segment| segment.size).sum();
     let mut done = 0;
     loop {
-        let (mut again, mut waits) = (Vec::new(), BTreeMap::new());
+        let (mut again, mut waits): (Vec<SegmentRef>, _) = (Vec::new(), BTreeMap::new());
         let before = vault.entries;
-        for reference in segments {
-            match read_segment(bucket, ring, &reference).await? {
-                Ok(Some(runs)) => {
+        let mut opening = Opening::begin(bucket, ring, segments)?;
+        while let Some(Opened { reference, what }) = opening.following().await? {
+            match what {
+                What::Runs(runs) => {
                     let waiting = admit(into, vault, runs)?;
-                    if !waiting.is_empty() {
-                        waits.extend(waiting);
-                        again.push(reference.clone());
+                    if !waiting.is_empty() && again.last() != Some(&*reference) {
+                        again.push((*reference).clone());
                     }
+                    waits.extend(waiting);
+                    continue;
                 }
-                Ok(None) => vault.sealed_for_others += 1,
-                Err(problem) => vault.problems.push(problem),
+                What::End(End::Whole) => {}
+                What::End(End::SealedForOthers) => vault.sealed_for_others += 1,
+                // A segment that is read again has what it had.
+                What::End(End::Problem(problem)) if vault.problems.contains(&problem) => {}
+                What::End(End::Problem(problem)) => vault.problems.push(problem),
             }
             vault.bytes += reference.size;
             done += reference.size;
@@ -265,37 +274,21 @@ pub async fn read_segments(
     }
 }
 
-async fn read_segment(
-    bucket: &Bucket,
-    ring: &Keyring,
-    reference: &SegmentRef,
-) -> Result<Result<Option<Vec<Run>>, String>, ReplicaError> {
-    let object = match bucket.get(&segment_key(&reference.name)?).await {
-        Ok(object) => object,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Damaged) => {
-            return Ok(Err(error.to_string()));
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let header = match segment::check(&reference.name, &object) {
-        Ok(header) => header,
-        Err(error) => return Ok(Err(format!("segment {}: {error}", reference.name.short()))),
-    };
-    let Some(key) = ring.read_key(&header.area, header.part, &header.key) else { return Ok(Ok(None)) };
-    Ok(segment::open(&object, key)
-        .map(Some)
-        .map_err(|error| format!("segment {}: {error}", reference.name.short())))
-}
-
 /// Admits runs; says where those stand that wait for something.
 fn admit(into: &Replica, vault: &mut Vault, runs: Vec<Run>) -> Result<Vec<(LaneId, u64)>, ReplicaError> {
     let mut waiting = Vec::new();
     let places: Vec<_> = runs.iter().map(|run| (run.lane, run.start, run.entries.len() as u64)).collect();
+    let lanes: BTreeSet<LaneId> = places.iter().map(|(lane, _, _)| *lane).collect();
     let held: BTreeMap<LaneId, u64> =
-        into.lanes().iter().map(|(lane, state)| (*lane, state.size())).collect();
+        lanes.into_iter().filter_map(|lane| Some((lane, into.lane(&lane)?.size()))).collect();
+    let records: Vec<BTreeSet<RecordId>> =
+        runs.iter().map(|run| run.entries.iter().filter_map(record_of).collect()).collect();
     let outcomes = blocking(|| into.admit(runs))?;
-    for ((lane, start, entries), outcome) in places.into_iter().zip(outcomes) {
+    for (((lane, start, entries), records), outcome) in places.into_iter().zip(records).zip(outcomes) {
         let is_new = held.get(&lane).is_none_or(|size| start + entries > *size);
+        if let Outcome::Stored(_) = outcome {
+            vault.records.extend(records);
+        }
         match outcome {
             Outcome::Stored(_) if is_new => vault.entries += entries,
             Outcome::Stored(_) => {}
@@ -415,14 +408,14 @@ impl<'a> Recovery<'a> {
         let beginning = Beginning { seed: &seed, genesis: &kit.genesis, certificate, items: &items };
         let replica = Replica::begin(store, environment, &beginning)?;
         let before = replica.lanes();
+        // The index follows: whoever opens the store next, or asks this replica, has it built.
         read_segments(bucket, &mut vault, &ring, &replica, &|_| true, progress).await?;
-        replica.index_step()?;
         let mut lanes = replica.lanes();
         lanes.retain(|lane, _| !before.contains_key(lane));
         let restored = Restored {
             device_id: replica.me().device,
             site: kit.site_name.clone(),
-            records: replica.records()?.len() as u64,
+            records: vault.records.len() as u64,
             entries: lanes.values().map(crate::lane::LaneState::size).sum(),
             heads: heads::shared(&heads::groups(&lanes), &replica.subscription()),
             backup_time: vault.time(),

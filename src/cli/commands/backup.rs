@@ -171,7 +171,9 @@ fn render_restore(restored: &Restored, paper: Paper) -> String {
     ];
     let end = match restored.problems.as_slice() {
         [] => {
-            "restored; what was written after that backup comes from the peers when they are met".to_owned()
+            "restored: every run is verified and durable. The first command on this store builds the index for \
+             searching; what was written after that backup comes from the peers when they are met"
+                .to_owned()
         }
         problems => format!(
             "RESTORED IN PART; this could not be used:{}\nhint: what is missing comes from the peers when they are \

@@ -24,6 +24,9 @@ use crate::store::sealing::{Sealer, Stamp, stamp_of};
 
 type Runs<'t> = Table<'t, &'static [u8; 12], &'static [u8]>;
 
+/// From so many bytes on the runs of a batch are packed by two threads.
+const PACKED_BY_TWO_BYTES: usize = 2 << 20;
+
 /// A batch whose runs are packed: what takes time and needs no transaction.
 pub(super) struct PackedBatch {
     batch: Batch,
@@ -34,7 +37,7 @@ pub(super) struct PackedBatch {
 impl PackedBatch {
     /// Packs the runs of a batch.
     pub(super) fn new(batch: Batch) -> Self {
-        let rows = batch.advances.iter().map(|(run, before, _)| pack_row(run, before)).collect();
+        let rows = pack_rows(&batch.advances);
         let replacements = batch
             .forks
             .iter()
@@ -52,6 +55,34 @@ impl PackedBatch {
     pub(super) fn replaces(&self) -> bool {
         !self.batch.forks.is_empty()
     }
+}
+
+/// Packs runs into their rows: on two threads where that is work for two.
+fn pack_rows(advances: &[(Run, Frontier, LaneState)]) -> Vec<Vec<u8>> {
+    let pack = |advances: &[(Run, Frontier, LaneState)]| -> Vec<Vec<u8>> {
+        advances.iter().map(|(run, before, _)| pack_row(run, before)).collect()
+    };
+    let bytes: usize = advances.iter().map(|(run, _, _)| run.body_bytes()).sum();
+    if bytes < PACKED_BY_TWO_BYTES {
+        return pack(advances);
+    }
+    let mut first = 0;
+    let half = advances.iter().take_while(|(run, _, _)| {
+        first += run.body_bytes();
+        first <= bytes / 2
+    });
+    let (first, second) = advances.split_at(half.count());
+    let mut rows = Vec::with_capacity(advances.len());
+    std::thread::scope(|threads| {
+        let other = std::thread::Builder::new().spawn_scoped(threads, || pack(second));
+        rows.extend(pack(first));
+        rows.extend(match other.map(|other| other.join()) {
+            Ok(Ok(packed)) => packed,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(_) => pack(second),
+        });
+    });
+    rows
 }
 
 /// Packs a run into its row.
@@ -251,4 +282,27 @@ fn write_blobs(change: &Change<'_>, batch: &Batch) -> Result<(), Fault> {
         put(&mut blobs, change.sealer, "blobs", &place, &place, &row)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::conformance::SampleLane;
+
+    #[test]
+    fn two_threads_pack_what_one_would_in_the_same_order() {
+        let mut lane = SampleLane::new(1);
+        let mut advances = Vec::new();
+        for number in 0..100_u8 {
+            for appended in lane.append([vec![number; 1 + usize::from(number) * 600]]) {
+                advances.push((appended.run, appended.before, appended.state));
+            }
+        }
+        let rows: Vec<Vec<u8>> = advances.iter().map(|(run, before, _)| pack_row(run, before)).collect();
+        let bytes: usize = advances.iter().map(|(run, _, _)| run.body_bytes()).sum();
+        assert!(bytes > PACKED_BY_TWO_BYTES && pack_rows(&advances) == rows);
+        assert!(pack_rows(&advances[..9]) == rows[..9]);
+        let largest = advances.len() - 1;
+        assert!(pack_rows(&advances[largest..]) == rows[largest..]);
+    }
 }

@@ -125,18 +125,19 @@ pub async fn run(
     drive(replica, link, Terms { side, until, meter, only_asks: false, orders }, state, stop).await
 }
 
-/// Runs a session that this side has opened to ask for people, and for nothing else, until `stop`.
+/// Runs a session that this side has begun to ask for people, and for nothing else, until `stop`.
 ///
 /// # Errors
 /// As [`run`].
 pub(super) async fn run_asking(
     replica: Arc<Replica>,
     link: Link,
+    opening: Option<Box<Opening>>,
     orders: Orders,
     stop: watch::Receiver<bool>,
 ) -> Result<(), ReplicaError> {
     let terms =
-        Terms { side: Side::Dials(None), until: Until::Stopped, meter: None, only_asks: true, orders };
+        Terms { side: Side::Dials(opening), until: Until::Stopped, meter: None, only_asks: true, orders };
     drive(replica, link, terms, watch::channel(SessionState::default()).0, stop).await
 }
 

@@ -43,10 +43,13 @@ fn a_region_that_was_kept_is_asked_written_into_and_met() {
     let meet = bench(&["meet", "--changes", "200", "--store"], &kept, 0);
     assert_eq!(meet["equal"]["entries"].as_u64(), Some(0), "what was written before went over first: {meet}");
     assert!(meet["equal"]["session_bytes"].as_u64() <= Some(512), "{meet}");
+    assert!((1.8..2.6).contains(&meet["equal"]["round_trips"].as_f64().unwrap()), "{meet}");
     let differing = &meet["differing"];
     // Each of the 20 lanes of data begins with an entry that opens it.
     assert_eq!((differing["entries"].as_u64(), differing["equal"].as_bool()), (Some(420), Some(true)));
     assert!(differing["compare_bytes"].as_u64() < differing["session_bytes"].as_u64(), "{meet}");
+    let heads = differing["heads_bytes"].as_u64();
+    assert!(heads > Some(20 * 70) && heads < differing["compare_bytes"].as_u64(), "{meet}");
     assert!(kept.join("held.json").exists(), "it is kept");
 }
 

@@ -17,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How often is looked whether a process is at rest.
 const REST_EVERY: Duration = Duration::from_millis(70);
 /// A process that takes no more than this between two looks is quiet: its clocks and timers alone take less.
-const REST_CPU: Duration = Duration::from_millis(2);
+const REST_CPU: Duration = Duration::from_millis(1);
 /// So many quiet looks in a row are rest: longer than from one step of a replica's indexer to the next (250 ms).
 const REST_LOOKS: u32 = 4;
 

@@ -122,7 +122,7 @@ impl Backend for Opened {
         let mut told = |step| progress(step);
         let surroundings = Surroundings::default();
         let answer = self.runtime.block_on(asking::ask(&self.replica, request, surroundings, &mut told))?;
-        self.replica.index_step()?;
+        self.replica.settle()?;
         Ok(answer)
     }
 }

@@ -310,6 +310,11 @@ impl Unverified {
     pub fn verify(&self, issuer: &[u8; 32]) -> bool {
         signature::verify(issuer, &self.message, &self.signature)
     }
+
+    /// Names what [`Unverified::verify`] checks: the issuer's key, the bytes that are signed, and the signature.
+    pub fn signature_by(&self, issuer: &[u8; 32]) -> Digest {
+        signature::name_of(issuer, &self.message, &self.signature)
+    }
 }
 
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! The set of verified certificates: grows only, and ends the same in whatever order they arrive.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use super::certificate::{
     Certificate, CertificateError, DeviceCertificate, Genesis, SiteCertificate, Unverified,
@@ -35,6 +36,10 @@ pub struct Certificates {
     of_sites: BTreeMap<SiteId, BTreeSet<Digest>>,
     of_devices: BTreeMap<DeviceId, BTreeSet<Digest>>,
     waiting: BTreeMap<Digest, (Unverified, Vec<u8>)>,
+    /// Signatures that were checked before, by their names: they hold, and are not checked once more.
+    remembered: Arc<HashSet<Digest>>,
+    /// The signatures of what is verified.
+    checked: BTreeSet<Digest>,
 }
 
 impl Certificates {
@@ -60,7 +65,20 @@ impl Certificates {
             of_sites: BTreeMap::new(),
             of_devices: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            remembered: Arc::default(),
+            checked: BTreeSet::new(),
         })
+    }
+
+    /// Remembers signatures that were checked before ([`Certificates::checked`]), by the very bytes that were signed, the
+    /// issuer's key and the signature. Whoever keeps them must know them to be what was kept.
+    pub fn remember(&mut self, signatures: HashSet<Digest>) {
+        self.remembered = Arc::new(signatures);
+    }
+
+    /// Returns the names of the signatures of all that is verified.
+    pub fn checked(&self) -> &BTreeSet<Digest> {
+        &self.checked
     }
 
     /// Returns the realm.
@@ -87,14 +105,14 @@ impl Certificates {
             Some(realm) if realm != self.realm => return Err(CertificateError::Realm(realm)),
             Some(_) => {}
         }
-        if !self.is_issued(&read)? {
+        let Some(signature) = self.issued(&read)? else {
             if self.waiting.len() >= WAITING_MAX && !self.waiting.contains_key(&read.hash) {
                 return Err(CertificateError::TooManyWaiting(WAITING_MAX));
             }
             self.waiting.insert(read.hash, (read, signed.to_vec()));
             return Ok(Inserted::Waiting);
-        }
-        self.accept(read, signed.to_vec());
+        };
+        self.accept(read, signed.to_vec(), signature);
         self.accept_waiting();
         Ok(Inserted::New)
     }
@@ -160,21 +178,27 @@ impl Certificates {
         all.into_iter().map(|(_, hash, signed)| (hash, signed)).collect()
     }
 
-    fn is_issued(&self, read: &Unverified) -> Result<bool, CertificateError> {
-        let by_a_root = || self.roots.iter().any(|root| read.verify(root));
+    /// Returns the name of the signature by which somebody who may has issued a certificate; none while nobody is known to.
+    fn issued(&self, read: &Unverified) -> Result<Option<Digest>, CertificateError> {
+        let signed_by = |issuer: &[u8; 32]| {
+            let name = read.signature_by(issuer);
+            (self.remembered.contains(&name) || read.verify(issuer)).then_some(name)
+        };
         match &read.certificate {
-            Certificate::Genesis(_) => Ok(false),
+            Certificate::Genesis(_) => Ok(None),
             Certificate::Rotation(rotation) => {
-                if !read.verify(&rotation.previous) {
-                    return Err(CertificateError::Signature(read.hash));
-                }
-                Ok(self.roots.contains(&rotation.previous))
+                let signature = signed_by(&rotation.previous);
+                let signature = signature.ok_or(CertificateError::Signature(read.hash))?;
+                Ok(self.roots.contains(&rotation.previous).then_some(signature))
             }
-            Certificate::Site(_) => Ok(by_a_root()),
-            Certificate::Device(device) => Ok(self.certificates_of(&device.site).any(|site| {
-                device.areas.iter().all(|a| site.areas.contains(a) || *a == Area::common())
-                    && read.verify(&site.key)
-            })),
+            Certificate::Site(_) => Ok(self.roots.iter().find_map(signed_by)),
+            Certificate::Device(device) => {
+                let is_covered = |site: &&SiteCertificate| {
+                    device.areas.iter().all(|a| site.areas.contains(a) || *a == Area::common())
+                };
+                let sites = self.certificates_of(&device.site).filter(is_covered);
+                Ok(sites.map(|site| &site.key).find_map(signed_by))
+            }
         }
     }
 
@@ -187,7 +211,8 @@ impl Certificates {
         })
     }
 
-    fn accept(&mut self, read: Unverified, signed: Vec<u8>) {
+    fn accept(&mut self, read: Unverified, signed: Vec<u8>, signature: Digest) {
+        self.checked.insert(signature);
         match &read.certificate {
             Certificate::Genesis(_) => {}
             Certificate::Rotation(rotation) => {
@@ -210,11 +235,10 @@ impl Certificates {
             let ready = self
                 .waiting
                 .iter()
-                .find(|(_, (read, _))| matches!(self.is_issued(read), Ok(true)))
-                .map(|(hash, _)| *hash);
-            let Some(hash) = ready else { return };
+                .find_map(|(hash, (read, _))| Some((*hash, self.issued(read).ok().flatten()?)));
+            let Some((hash, signature)) = ready else { return };
             let (read, signed) = self.waiting.remove(&hash).expect("found just now");
-            self.accept(read, signed);
+            self.accept(read, signed, signature);
         }
     }
 }

@@ -19,6 +19,8 @@ use std::mem;
 use ed25519_dalek::{Signature, VerifyingKey};
 use sha2::{Digest as _, Sha256};
 
+use crate::base::Digest;
+
 thread_local! {
     static MEMO: RefCell<Option<Memo>> = const { RefCell::new(None) };
 }
@@ -29,6 +31,11 @@ pub fn verify(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
         None => check(key, message, signature),
         Some(memo) => memo.verify(key, message, signature),
     })
+}
+
+/// Names a signature of a message by a key: whoever wants another of the same name needs a collision.
+pub fn name_of(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Digest {
+    Digest(name(key, message, signature))
 }
 
 fn check(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {

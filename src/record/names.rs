@@ -82,6 +82,7 @@ pub fn tokens_of(resource_type: &str, json: &Value) -> Vec<SearchToken> {
     let mut tokens = Vec::new();
     let mut add = |kind, text: String| tokens.push(SearchToken { kind, text });
     for part in searched.names.iter().flat_map(|name| &name.parts) {
+        let part = &part.folded;
         prefixes(part).into_iter().for_each(|prefix| add(TokenKind::Name, prefix));
         written(part).into_iter().for_each(|part| add(TokenKind::Written, part));
     }
@@ -141,7 +142,14 @@ pub fn rank(text: &str, demographics: &Demographics) -> Option<u32> {
 
 /// A query, read once to judge many.
 pub struct Asked {
-    words: Vec<Word>,
+    words: Vec<Sought>,
+}
+
+/// A word of a query, with its names as they are compared.
+struct Sought {
+    word: Word,
+    names: Vec<Form>,
+    readings: Vec<Form>,
 }
 
 /// How well what one entry says fits a query; what else is said of the person may make it better, or take it back.
@@ -156,7 +164,9 @@ pub struct Hint {
 impl Asked {
     /// Reads a query.
     pub fn of(text: &str) -> Self {
-        Self { words: words(text) }
+        let forms = |names: &[String]| names.iter().cloned().map(Form::of).collect();
+        let sought = |word: Word| Sought { names: forms(&word.names), readings: forms(&word.readings), word };
+        Self { words: words(text).into_iter().map(sought).collect() }
     }
 
     /// Judges whether a person is meant, and how well: the higher the better, `None` is not meant.
@@ -172,7 +182,7 @@ impl Asked {
     pub fn hint(&self, said: &[(&str, &Value)]) -> Hint {
         let read = |(kind, json): &(&str, &Value)| Searched::of_person(&Person::read(kind, json));
         let searched: Vec<Searched> = said.iter().map(read).collect();
-        let best = |word: &Word| searched.iter().filter_map(|searched| searched.score(word)).max();
+        let best = |word: &Sought| searched.iter().filter_map(|searched| searched.score(word)).max();
         let scores = self.words.iter().filter_map(best);
         scores.fold(Hint::default(), |hint, score| Hint { met: hint.met + 1, score: hint.score + score })
     }
@@ -193,7 +203,21 @@ struct Searched {
 
 /// A name's parts; the first is the whole name.
 struct FoldedName {
-    parts: Vec<String>,
+    parts: Vec<Form>,
+}
+
+/// A folded name, its writing without variants, and what it sounds like.
+struct Form {
+    folded: String,
+    writing: String,
+    sound: String,
+}
+
+impl Form {
+    fn of(folded: String) -> Self {
+        let writing = normal::writing(&folded);
+        Self { sound: normal::sound(&writing), writing, folded }
+    }
 }
 
 /// An identifier as it is written, and what people read out of it.
@@ -222,15 +246,17 @@ impl Searched {
         }
     }
 
-    fn score(&self, word: &Word) -> Option<u32> {
+    fn score(&self, sought: &Sought) -> Option<u32> {
+        let word = &sought.word;
         let if_so = |there: bool, score: u32| there.then_some(score);
         let squeezed = squeezed(&word.identifier);
         let identifier = if_so(self.identifiers.iter().any(|known| known.whole == word.identifier), 100);
         let read_out = if_so(self.identifiers.iter().any(|known| known.parts.contains(&squeezed)), 80);
         let phone = if_so(word.phone.as_ref().is_some_and(|phone| self.phones.contains(phone)), 100);
-        let pairs = self.names.iter().flat_map(|name| word.names.iter().map(move |wanted| (name, wanted)));
+        let pairs = self.names.iter().flat_map(|name| sought.names.iter().map(move |wanted| (name, wanted)));
         let name = pairs.filter_map(|(name, wanted)| name.score(wanted)).max();
-        let pairs = self.names.iter().flat_map(|name| word.readings.iter().map(move |wanted| (name, wanted)));
+        let pairs =
+            self.names.iter().flat_map(|name| sought.readings.iter().map(move |wanted| (name, wanted)));
         let reading =
             pairs.filter_map(|(name, wanted)| name.score(wanted)).max().map(|score| score - READ_COSTS);
         let birth = self.births.iter().filter_map(|birth| word.born(birth)).max();
@@ -250,23 +276,22 @@ impl FoldedName {
             parts.extend(name.family.iter().chain(&name.given).map(|part| kana::fold(part)));
         }
         parts.retain(|part| !part.is_empty());
-        Self { parts }
+        Self { parts: parts.into_iter().map(Form::of).collect() }
     }
 
     /// The same writing comes before a variant of it, that before the same sound, and a whole name before its
     /// beginning.
-    fn score(&self, wanted: &str) -> Option<u32> {
-        let few = wanted.chars().count() < PREFIX_CHARS_MIN;
-        let (written, sound) = (normal::writing(wanted), normal::alike(wanted));
-        let score = |(place, part): (usize, &String)| {
+    fn score(&self, wanted: &Form) -> Option<u32> {
+        let few = wanted.folded.chars().count() < PREFIX_CHARS_MIN;
+        let score = |(place, part): (usize, &Form)| {
             let [same, variant, heard] = if place == 0 { [90, 85, 70] } else { [60, 55, 40] };
             match part {
-                part if part == wanted => Some(same),
-                part if normal::writing(part) == written => Some(variant),
-                part if normal::alike(part) == sound => Some(heard),
+                part if part.folded == wanted.folded => Some(same),
+                part if part.writing == wanted.writing => Some(variant),
+                part if part.sound == wanted.sound => Some(heard),
                 _ if few => None,
-                part if part.starts_with(wanted) => Some(30),
-                part => normal::alike(part).starts_with(&sound).then_some(20),
+                part if part.folded.starts_with(&wanted.folded) => Some(30),
+                part => part.sound.starts_with(&wanted.sound).then_some(20),
             }
         };
         self.parts.iter().enumerate().filter_map(score).max()

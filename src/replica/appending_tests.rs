@@ -1,7 +1,8 @@
 //! What is durable is answered as written, also where it cannot be read back.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use super::Replica;
 use super::appending::UNCHECKED;
@@ -23,6 +24,8 @@ struct BreakingStore {
     memory: MemoryStore,
     breaks: AtomicBool,
     is_broken: AtomicBool,
+    /// Carried out once, just before postings are added.
+    meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Store for BreakingStore {
@@ -79,8 +82,15 @@ impl Store for BreakingStore {
         self.memory.index_cursor()
     }
 
-    fn index_add(&self, upto: u64, postings: &[(Token, Posting)]) -> Result<(), StoreError> {
-        self.memory.index_add(upto, postings)
+    fn index_add_at(
+        &self,
+        cursor: u64,
+        upto: u64,
+        postings: &[(Token, Posting)],
+    ) -> Result<bool, StoreError> {
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        meanwhile.into_iter().for_each(|does| does());
+        self.memory.index_add_at(cursor, upto, postings)
     }
 
     fn index_find(&self, token: &Token) -> Result<Vec<Posting>, StoreError> {
@@ -114,6 +124,7 @@ fn breaking(seed: u8) -> (Arc<Replica>, Arc<BreakingStore>, [RecordId; 2]) {
         memory: MemoryStore::new(),
         breaks: AtomicBool::new(false),
         is_broken: AtomicBool::new(false),
+        meanwhile: Mutex::new(None),
     });
     let replica = replica_on(store.clone(), &World::new(seed), 0);
     let records = ["田中 幸雄", "田中 幸夫"].map(|name| register(&replica, name, "shared/miura"));
@@ -160,4 +171,37 @@ fn what_is_durable_and_cannot_be_checked_is_answered_as_written_with_a_warning()
     let done = done.unwrap();
     assert_eq!((new, done.state), (2, PairState::Joined));
     assert_eq!(done.warnings, [UNCHECKED]);
+}
+
+/// While postings are on their way into the index others write and find, also what is on its way; and an index that is dropped
+/// meanwhile is not left with a part of what it had.
+#[test]
+fn who_writes_and_who_looks_does_not_wait_for_the_index() {
+    for is_dropped in [false, true] {
+        let (replica, store, records) = breaking(42);
+        let (asked, answers) = mpsc::channel();
+        let (told, heard) = mpsc::channel();
+        let (other, dropped) = (replica.clone(), store.clone());
+        *store.meanwhile.lock().unwrap() = Some(Box::new(move || {
+            std::thread::spawn(move || {
+                if is_dropped {
+                    dropped.rebuild_index().unwrap();
+                }
+                let note = Write::Note { text: "経過良好".into(), title: None };
+                other.write(&records[0], note, author()).unwrap();
+                asked.send(other.find("田中", 10).unwrap().patients.len()).unwrap();
+            });
+            let answer = answers.recv_timeout(Duration::from_secs(20));
+            told.send(answer.expect("who asks waits for the index")).unwrap();
+        }));
+        replica.index_step().unwrap();
+        assert_eq!(heard.recv().unwrap(), 2, "what is on its way is found");
+        for _ in 0..2 {
+            assert_eq!(replica.find("田中", 10).unwrap().patients.len(), 2);
+            assert_eq!(replica.facts(&records[0]).unwrap().0.len(), 2);
+            replica.index_step().unwrap();
+        }
+        let arrived = store.stats().unwrap().last_arrival;
+        assert_eq!(store.index_cursor().unwrap(), arrived);
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::sync::watch;
@@ -13,11 +13,12 @@ use super::answer::UnnamedRegistered;
 use super::bucket_syncing::is_bucket;
 use super::core::Replica;
 use super::error::ReplicaError;
+use super::first_word::Opening;
 use super::importing::ImportCall;
 use super::pulling::pull;
 use super::request::{Progress, Request};
 use super::sync_answer::{NearbyStatus, PeerStatus, SyncPlan, Synced};
-use super::syncing::{self, SessionState, Until};
+use super::syncing::{self, SessionState, Side, Until};
 use crate::store::StoreError;
 use crate::transport::{Admission, AdmissionPolicy, Endpoint, LinkStats, Options};
 
@@ -34,6 +35,8 @@ pub struct Surroundings {
     pub backup_url: Option<String>,
     /// Why the last backup to it failed, if it did.
     pub backup_error: Option<String>,
+    /// Where this replica is reached and dials from, where it is running.
+    pub endpoint: Option<Arc<Endpoint>>,
 }
 
 /// Carries out a request.
@@ -128,8 +131,8 @@ async fn carry_out(
             replica.suggest(record, limit)
         })?),
         Request::Sync { with } if is_bucket(&with) => json(replica.sync_bucket(&with, progress).await?),
-        Request::PlanSync { with } => json(plan_sync(replica, &with).await?),
-        Request::Sync { with } => json(sync_once(replica, &with).await?),
+        Request::PlanSync { with } => json(plan_sync(replica, &with, surroundings.endpoint).await?),
+        Request::Sync { with } => json(sync_over(replica, &with, surroundings.endpoint).await?),
         Request::Pull(wanted) => json(pull(replica, &wanted, &surroundings.peers, progress).await?),
         Request::BackupNow { url } => {
             json(replica.backup_now(&bucket(url, surroundings.backup_url)?, progress).await?)
@@ -154,10 +157,18 @@ async fn carry_out(
 /// # Errors
 /// When the peer cannot be reached, refuses, or the session breaks.
 pub async fn sync_once(replica: &Arc<Replica>, with: &str) -> Result<Synced, ReplicaError> {
+    sync_over(replica, with, None).await
+}
+
+async fn sync_over(
+    replica: &Arc<Replica>,
+    with: &str,
+    endpoint: Option<Arc<Endpoint>>,
+) -> Result<Synced, ReplicaError> {
     if replica.is_damage_noted()? {
         block_in_place(|| replica.scrub())?;
     }
-    let Met { peer, seen, stats, took_ms } = meet(replica, with, Until::InSync).await?;
+    let Met { peer, seen, stats, took_ms } = meet(replica, with, Until::InSync, endpoint).await?;
     let damaged = replica.damaged();
     if let Some(lost) = damaged.first() {
         let (lane, start) = (lost.lane, lost.start);
@@ -173,14 +184,22 @@ pub async fn sync_once(replica: &Arc<Replica>, with: &str) -> Result<Synced, Rep
     })
 }
 
-/// Finds out what a sync with a peer would send.
+/// Finds out what a sync with a peer would send; dials from an endpoint that is open, if it leads there.
 ///
 /// # Errors
 /// As [`sync_once`].
-pub async fn plan_sync(replica: &Arc<Replica>, with: &str) -> Result<SyncPlan, ReplicaError> {
-    let Met { peer, seen, stats, took_ms } = meet(replica, with, Until::Compared).await?;
+pub async fn plan_sync(
+    replica: &Arc<Replica>,
+    with: &str,
+    endpoint: Option<Arc<Endpoint>>,
+) -> Result<SyncPlan, ReplicaError> {
+    let began = Instant::now();
+    let Met { peer, seen, stats, took_ms } = meet(replica, with, Until::Compared, endpoint).await?;
     let bytes = stats.payload_bytes_received + stats.payload_bytes_sent;
-    Ok(SyncPlan { peer, parts: seen.planned.unwrap_or_default(), bytes, took_ms })
+    let parts = seen.planned.unwrap_or_default();
+    let compared = seen.compared.map_or(Duration::ZERO, |at| at.saturating_duration_since(began));
+    let compared_ms = u64::try_from(compared.as_millis()).unwrap_or(u64::MAX);
+    Ok(SyncPlan { peer, parts, bytes, heads_bytes: seen.heads_bytes, compared_ms, took_ms })
 }
 
 /// What came of meeting a peer once.
@@ -191,31 +210,54 @@ struct Met {
     took_ms: u64,
 }
 
-async fn meet(replica: &Arc<Replica>, with: &str, until: Until) -> Result<Met, ReplicaError> {
+async fn meet(
+    replica: &Arc<Replica>,
+    with: &str,
+    until: Until,
+    open: Option<Arc<Endpoint>>,
+) -> Result<Met, ReplicaError> {
     let began = Instant::now();
     let address = resolve(with)?;
-    let local: SocketAddr = if address.is_ipv6() { ([0; 8], 0).into() } else { ([0; 4], 0).into() };
-    let policy = everybody();
-    let endpoint = Endpoint::bind(local, replica.me().seed.expose(), options(), policy)?;
-    let link = endpoint.connect(address, None).await?;
+    let open = open.filter(|open| open.local_addr().is_ok_and(|local| leads_to(&local, &address)));
+    let is_own = open.is_none();
+    let endpoint = match open {
+        Some(open) => open,
+        None => {
+            let local: SocketAddr = if address.is_ipv6() { ([0; 8], 0).into() } else { ([0; 4], 0).into() };
+            Arc::new(Endpoint::bind(local, replica.me().seed.expose(), options(), everybody())?)
+        }
+    };
+    let mut opening = None;
+    let said_first = |peer| {
+        let (begun, said) = Opening::begin(replica, peer, address, false);
+        opening = Some(Box::new(begun));
+        said
+    };
+    let link = endpoint.connect_saying(address, None, said_first).await?;
     let handle = link.handle();
     let (state, watched) = watch::channel(SessionState::default());
     let (_stop, stopped) = watch::channel(false);
-    let ended = syncing::run(replica.clone(), link, true, until, None, state, stopped).await;
+    let ended = syncing::run(replica.clone(), link, Side::Dials(opening), until, None, state, stopped).await;
     let (seen, stats) = (watched.borrow().clone(), handle.stats());
-    endpoint.close("the sync is done").await;
-    block_in_place(|| replica.save_heard(true))?;
+    if is_own {
+        endpoint.close("the sync is done").await;
+    }
+    block_in_place(|| replica.save_heard(false))?;
     ended?;
     if !seen.in_sync {
         let reason = "it ended before both sides held the same; ask again".to_owned();
         return Err(ReplicaError::Session { peer: with.to_owned(), reason });
     }
-    let roster = replica.roster();
-    let peer = seen.peer.and_then(|device| {
-        roster.certificates.of_device(&device).map(|(_, certificate)| certificate.name.clone()).next()
-    });
+    let peer = seen.peer.and_then(|device| replica.name_of(&device));
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(Met { peer: peer.unwrap_or_else(|| with.to_owned()), seen, stats, took_ms })
+}
+
+/// Says whether an address can be dialled from a socket that is bound to another.
+fn leads_to(local: &SocketAddr, address: &SocketAddr) -> bool {
+    let (local, address) = (local.ip(), address.ip());
+    let is_reached = local.is_unspecified() || local.is_loopback() == address.is_loopback();
+    local.is_ipv4() == address.is_ipv4() && is_reached
 }
 
 /// Admits every key to the handshake: whether it belongs to the realm is for its certificate to show, which the

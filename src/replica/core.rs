@@ -17,10 +17,11 @@ use super::horizon::Horizons;
 use super::others::Others;
 use super::pull_sessions::Pulling;
 use super::repacking::Repacking;
+use super::roster_kept;
 use super::sabotage::{Fate, LATE_MAX};
 use crate::base::{Area, DeviceId, Digest, Hlc, HybridClock, LaneId, Part, RealmId, cbor};
 use crate::identity::{
-    Certificates, ControlBody, ControlItem, DeviceCertificate, Keyring, Roster, SecretSeed, SiteCertificate,
+    ControlBody, ControlItem, DeviceCertificate, Keyring, Roster, SecretSeed, SiteCertificate,
 };
 use crate::lane::{Appended, Entry, EntryKind, Head, LaneName, LaneState, Run, append};
 use crate::record::safety::Checker;
@@ -30,9 +31,6 @@ use crate::sync::{Holdings, Streams};
 
 /// The store's name for the device's own values.
 const DEVICE: &str = "device";
-/// The store's space of control items, by their hash: a cache of what the control lanes and sessions brought.
-const ROSTER: &str = "roster";
-const ROSTER_PAGE: usize = 1_024;
 /// How many head changes a slow session may lag behind before it is told all heads again. The channel takes memory
 /// for all of them at once (some 250 bytes each), in every replica, whether or not a session runs.
 const CHANGES_MAX: usize = 256;
@@ -108,12 +106,16 @@ pub(super) struct Inner {
     /// The heads of these lanes, which sessions share.
     pub(super) holdings: Holdings,
     pub(super) roster: Roster,
+    /// How many signatures of certificates the store knows to be checked.
+    pub(super) checked_kept: usize,
     pub(super) ring: Keyring,
     /// Control items that came outside of control lanes and are to be made durable with the next commit.
     pub(super) unsaved: Vec<ControlItem>,
     pub(super) horizons: Horizons,
     pub(super) tail: Tail,
     pub(super) coverage: Coverage,
+    /// The store's changes up to which the tail has read everything.
+    pub(super) changes_read: Option<u64>,
     /// What a scrub found that cannot be read, and no peer has given back yet.
     pub(super) damaged: Vec<DamagedRun>,
     /// A run that was lost together with those after it, which are still to come.
@@ -177,7 +179,7 @@ impl Replica {
             genesis: beginning.genesis.to_vec(),
             certificate: beginning.certificate,
         };
-        let blobs = beginning.items.iter().map(roster_blob).collect();
+        let blobs = beginning.items.iter().map(roster_kept::kept).collect();
         let named = vec![(DEVICE.to_owned(), cbor::to_vec(&values)), super::index::terms_kept()];
         store.commit(Batch { named, blobs, ..Batch::default() })?;
         Self::open(store, environment)
@@ -211,17 +213,7 @@ impl Replica {
         let bytes = store.named(DEVICE)?.ok_or_else(|| ReplicaError::NotEnrolled("this store".into()))?;
         let values: DeviceValues =
             cbor::from_canonical(&bytes).map_err(|_| ReplicaError::DeviceDamaged("device values"))?;
-        let mut roster = Roster::new(Certificates::new(&values.genesis)?);
-        let (mut items, mut after): (Vec<ControlItem>, Option<Vec<u8>>) = (Vec::new(), None);
-        loop {
-            let page = store.blobs(ROSTER, after.as_deref(), ROSTER_PAGE)?;
-            items.extend(page.iter().filter_map(|(_, bytes)| minicbor::decode(bytes).ok()));
-            match page.last() {
-                Some((key, _)) if page.len() == ROSTER_PAGE => after = Some(key.clone()),
-                Some(_) | None => break,
-            }
-        }
-        roster.fold_kept(items);
+        let (roster, checked_kept) = roster_kept::read(&*store, &values.genesis)?;
         let seed = SecretSeed::from_bytes(values.seed);
         let lanes: BTreeMap<_, _> = store.lanes()?.into_iter().map(|lane| (lane.id(), lane)).collect();
         let certificates = &roster.certificates;
@@ -253,11 +245,13 @@ impl Replica {
             holdings: holdings_of(&lanes),
             lanes,
             roster,
+            checked_kept,
             ring,
             unsaved: Vec::new(),
             horizons: Horizons::default(),
             tail,
             coverage: Coverage::Behind,
+            changes_read: None,
             damaged: Vec::new(),
             gathered: None,
             damage_found: 0,
@@ -412,7 +406,7 @@ impl Replica {
             batch.advances.iter().flat_map(|(run, _, _)| control_of(run)).collect();
         let unsaved = std::mem::take(&mut inner.unsaved);
         let items = control.iter().flat_map(|body| &body.items).chain(&unsaved);
-        batch.blobs.extend(items.map(roster_blob));
+        batch.blobs.extend(items.map(roster_kept::kept));
         let changed: BTreeMap<LaneId, LaneState> = batch
             .advances
             .iter()
@@ -468,10 +462,4 @@ impl Replica {
 fn control_of(run: &Run) -> impl Iterator<Item = ControlBody> {
     let bodies = run.entries.iter().filter(|entry| entry.kind == EntryKind::CONTROL);
     bodies.filter_map(|entry| ControlBody::from_bytes(&entry.body).ok())
-}
-
-fn roster_blob(item: &ControlItem) -> (String, Vec<u8>, Vec<u8>) {
-    let bytes = cbor::to_vec(item);
-    let key = crate::base::hash_tagged("musubi.roster.v1", &[&bytes]);
-    (ROSTER.to_owned(), key.0.to_vec(), bytes)
 }

@@ -10,8 +10,10 @@ use super::asking;
 use super::config::PeerConfig;
 use super::core::Changed;
 use super::error::ReplicaError;
+use super::first_word::Opening;
 use super::metering::Meter;
 use super::serving::Company;
+use super::syncing::Side;
 use crate::base::{DeviceId, Part};
 use crate::transport::{BACKOFF_MAX, Backoff, Endpoint, PeerKey};
 
@@ -92,10 +94,16 @@ async fn dial_once(
     }
     let address = block_in_place(|| asking::resolve(&peer.address))?;
     let expected = peer.device.map(|device| PeerKey::new(device.0));
-    let link = endpoint.connect(address, expected).await?;
+    let mut opening = None;
+    let said_first = |peer| {
+        let (begun, said) = Opening::begin(&company.replica, peer, address, false);
+        opening = Some(Box::new(begun));
+        said
+    };
+    let link = endpoint.connect_saying(address, expected, said_first).await?;
     company.replica.tried(&peer.name, true);
     let begun = Instant::now();
-    let ended = company.session(link, true, &peer.name, meter, stop).await;
+    let ended = company.session(link, Side::Dials(opening), &peer.name, meter, stop).await;
     // A session that breaks off at once (a full disk, a peer that refuses) is not begun again without a pause.
     if begun.elapsed() >= SESSION_SHORT {
         backoff.reset();

@@ -181,6 +181,11 @@ impl Exchange {
         self.session.contexts()
     }
 
+    /// Returns how many bytes of lists of heads went over the link so far, both ways.
+    pub fn heads_bytes(&self) -> u64 {
+        self.session.heads_bytes()
+    }
+
     /// Tells what is still to be sent and taken.
     ///
     /// # Errors

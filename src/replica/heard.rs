@@ -3,7 +3,8 @@
 //! A session only touches memory. The table is made durable with some other commit, or at most once a minute: what a power
 //! cut takes of it makes it lower, and it only ever says "at least". Lanes are kept by their first eight bytes on disk; the
 //! values are `[version, in sync, met, [[mark, size] …], [[lane, area, part, size] …]]` in the space `held-by`, one for each
-//! device under its id, and `[[lane mark, size] …]` of the backup under `backup`, and the peers of the configuration by name.
+//! device under its id; when only the two times have changed, as at most meetings, they alone are kept, under `met:` and the
+//! id. `[[lane mark, size] …]` of the backup stands under `backup`, and the peers of the configuration under their names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +24,8 @@ const SPACE: &str = "held-by";
 const BACKUP: &[u8] = b"backup";
 /// How the key of a peer of the configuration begins; its name follows.
 const CONFIGURED: &[u8] = b"peer:";
+/// How the key of the times of a peer begins; its id follows.
+const TIMES: &[u8] = b"met:";
 /// Values read at once.
 const PAGE: usize = 256;
 /// The table is saved at most so often.
@@ -76,6 +79,16 @@ struct StoredPeer {
     ahead: Vec<(LaneId, Area, Part, u64)>,
 }
 
+/// When a peer was last in sync, and last spoke.
+#[derive(Encode, Decode)]
+#[cbor(array)]
+struct StoredTimes {
+    #[n(0)]
+    in_sync: Option<WallMs>,
+    #[n(1)]
+    met: Option<WallMs>,
+}
+
 /// What peers have said, and what of it is not durable yet.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
@@ -86,6 +99,15 @@ pub(super) struct Heard {
     pairs: usize,
     unsaved: BTreeSet<Vec<u8>>,
     saved: WallMs,
+}
+
+impl Peer {
+    /// Learns when it was in sync, or spoke; says whether that is later than what was known.
+    fn was_met(&mut self, in_sync: Option<WallMs>, met: Option<WallMs>) -> bool {
+        let before = (self.in_sync, self.met);
+        (self.in_sync, self.met) = (self.in_sync.max(in_sync), self.met.max(met));
+        (self.in_sync, self.met) != before
+    }
 }
 
 impl Heard {
@@ -112,11 +134,13 @@ impl Heard {
                     heard.pairs += lanes.len();
                     let ahead = stored.ahead.into_iter();
                     let ahead = ahead.map(|(lane, area, part, size)| (lane, (Group { part, area }, size)));
-                    let (in_sync, met) = (stored.in_sync, stored.met);
-                    heard.peers.insert(
-                        DeviceId(device),
-                        Peer { in_sync, met, lanes, ahead: ahead.collect(), equal: BTreeMap::new() },
-                    );
+                    let peer = heard.peers.entry(DeviceId(device)).or_default();
+                    (peer.lanes, peer.ahead) = (lanes, ahead.collect());
+                    peer.was_met(stored.in_sync, stored.met);
+                } else if let (Some(Ok(device)), Ok(StoredTimes { in_sync, met })) =
+                    (key.strip_prefix(TIMES).map(<[u8; 32]>::try_from), cbor::from_canonical(value))
+                {
+                    heard.peers.entry(DeviceId(device)).or_default().was_met(in_sync, met);
                 }
             }
             match page.last() {
@@ -143,9 +167,10 @@ impl Heard {
 
     /// What is known of a peer, which speaks now.
     fn peer(&mut self, device: DeviceId, now: WallMs) -> &mut Peer {
-        self.unsaved.insert(device.0.to_vec());
         let peer = self.peers.entry(device).or_default();
-        peer.met = peer.met.max(Some(now));
+        if peer.was_met(None, Some(now)) {
+            self.unsaved.insert([TIMES, &device.0].concat());
+        }
         peer
     }
 
@@ -153,13 +178,15 @@ impl Heard {
         let full = self.pairs >= LANES_MAX;
         let peer = self.peer(device, now);
         match peer.lanes.get_mut(&lane) {
-            Some(known) => *known = size.max(*known),
-            None if full => {}
+            Some(known) if *known >= size => return,
+            Some(known) => *known = size,
+            None if full => return,
             None => {
                 peer.lanes.insert(lane, size);
                 self.pairs += 1;
             }
         }
+        self.unsaved.insert(device.0.to_vec());
     }
 
     /// Makes the values that are not durable yet.
@@ -173,6 +200,10 @@ impl Heard {
             }
             if let Some(name) = key.strip_prefix(CONFIGURED) {
                 return self.configured.get(std::str::from_utf8(name).ok()?).map(cbor::to_vec);
+            }
+            if let Some(device) = key.strip_prefix(TIMES) {
+                let Peer { in_sync, met, .. } = self.peers.get(&DeviceId(device.try_into().ok()?))?;
+                return Some(cbor::to_vec(&StoredTimes { in_sync: *in_sync, met: *met }));
             }
             let peer = self.peers.get(&DeviceId(key.as_slice().try_into().ok()?))?;
             let ahead = peer.ahead.iter();
@@ -219,16 +250,21 @@ impl Replica {
     pub(super) fn peer_lists(&self, peer: DeviceId, group: Group, lane: LaneId, size: u64) {
         let ours = self.lock().lanes.get(&lane).map_or(0, crate::lane::LaneState::size);
         let mut heard = self.heard();
-        let peer = heard.peer(peer, self.environment.now());
+        let device = peer;
+        let peer = heard.peer(device, self.environment.now());
         peer.equal.remove(&group);
         let taken_back = peer.lanes.get_mut(&lane).is_some_and(|known| {
             let before = std::mem::replace(known, size.min(*known));
             *known < before
         });
-        if size > ours && (peer.ahead.len() < AHEAD_MAX || peer.ahead.contains_key(&lane)) {
-            peer.ahead.insert(lane, (group, size));
+        let said = (group, size);
+        let is_new = if size > ours && (peer.ahead.len() < AHEAD_MAX || peer.ahead.contains_key(&lane)) {
+            peer.ahead.insert(lane, said.clone()).as_ref() != Some(&said)
         } else {
-            peer.ahead.remove(&lane);
+            peer.ahead.remove(&lane).is_some()
+        };
+        if taken_back || is_new {
+            heard.unsaved.insert(device.0.to_vec());
         }
         if taken_back {
             // What was said too much is corrected with the next commit.
@@ -238,10 +274,11 @@ impl Replica {
 
     /// Learns that a session with a peer is in sync now.
     pub(super) fn in_sync_with(&self, peer: DeviceId) {
-        let now = self.environment.now();
+        let now = Some(self.environment.now());
         let mut heard = self.heard();
-        let peer = heard.peer(peer, now);
-        peer.in_sync = peer.in_sync.max(Some(now));
+        if heard.peers.entry(peer).or_default().was_met(now, now) {
+            heard.unsaved.insert([TIMES, &peer.0].concat());
+        }
     }
 
     /// Learns what the backup covers.
@@ -286,8 +323,18 @@ impl Replica {
     /// Learns that a commit has failed: what it would have made durable is not.
     pub(super) fn heard_is_unsaved(&self) {
         let mut heard = self.heard();
-        let peers: Vec<Vec<u8>> = heard.peers.keys().map(|device| device.0.to_vec()).collect();
+        let keys = |device: &DeviceId| [device.0.to_vec(), [TIMES, &device.0].concat()];
+        let peers: Vec<Vec<u8>> = heard.peers.keys().flat_map(keys).collect();
         heard.unsaved.extend(peers);
+    }
+
+    /// Makes durable what waits for another commit; to be called before the store is left.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn settle(&self) -> Result<(), ReplicaError> {
+        self.index_step()?;
+        self.save_heard(true)
     }
 
     /// Makes what peers have said durable; `always` also when that was done a moment ago.

@@ -3,7 +3,7 @@
 //! Nothing of it is kept on disk: the lanes hold it. It is read when somebody asks, from then on only what is new of each
 //! lane, and within bounds: what lies beyond them tells nothing, which makes what is told lower.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::core::Replica;
 use super::error::ReplicaError;
@@ -12,6 +12,7 @@ use super::horizon::{is_heard, read_before};
 use crate::base::limits::{HORIZON_GAP_MAX, RUN_BYTES_MAX};
 use crate::base::{DeviceId, LaneId};
 use crate::lane::{EntryKind, Horizon, HorizonBody, LaneMark};
+use crate::sync::Holdings;
 
 /// Most (device, lane) pairs that are remembered, of some 48 bytes: a region of 300 sites in one area.
 const PAIRS_MAX: usize = 1 << 19;
@@ -36,6 +37,10 @@ struct Said {
 /// What other devices have signed that they held.
 #[derive(Debug, Default)]
 pub(super) struct Hearsay {
+    /// The heads when lanes were last looked at.
+    seen: Holdings,
+    /// Lanes that have changed since they were read.
+    due: BTreeSet<LaneId>,
     said: HashMap<LaneId, Said>,
     held: HashMap<LaneMark, BTreeMap<DeviceId, u64>>,
     pairs: usize,
@@ -88,16 +93,25 @@ impl Replica {
         mut budget: u64,
     ) -> Result<bool, ReplicaError> {
         let me = self.me().device;
-        let grown: Vec<(LaneId, DeviceId, u64)> = {
+        let grown: Vec<(LaneId, Option<(DeviceId, u64)>)> = {
             let inner = self.lock();
-            let others = inner.lanes.iter().filter(|(_, state)| {
-                state.name.device != me && state.fork.is_none() && is_heard(state.name.part)
-            });
-            let new = others
-                .filter(|(lane, state)| hearsay.said.get(lane).map_or(0, |said| said.upto) < state.size());
-            new.map(|(lane, state)| (*lane, state.name.device, state.size())).collect()
+            let now = inner.holdings.clone();
+            hearsay.due.extend(now.changed_since(&hearsay.seen).into_iter().map(|(lane, _)| lane));
+            hearsay.seen = now;
+            let others = |lane: &LaneId| {
+                let state = inner.lanes.get(lane).filter(|state| {
+                    state.name.device != me && state.fork.is_none() && is_heard(state.name.part)
+                })?;
+                let is_new = hearsay.said.get(lane).map_or(0, |said| said.upto) < state.size();
+                is_new.then(|| (state.name.device, state.size()))
+            };
+            hearsay.due.iter().map(|lane| (*lane, others(lane))).collect()
         };
-        for (lane, device, size) in grown {
+        for (lane, new) in grown {
+            let Some((device, size)) = new else {
+                hearsay.due.remove(&lane);
+                continue;
+            };
             let from = hearsay.said.get(&lane).map_or(0, |said| said.upto);
             let is_step = from > 0 && size - from <= STEP_MAX;
             let Some(left) = budget.checked_sub((size - from).min(2 * HORIZON_GAP_MAX)) else {
@@ -123,23 +137,24 @@ impl Replica {
             }
             said.upto = size;
             hearsay.said.insert(lane, said);
+            hearsay.due.remove(&lane);
         }
         Ok(true)
     }
 
     /// Reads some of what other devices have said, so that whoever opens a card need not wait for it: after a start a store
-    /// of a million records takes seconds.
+    /// of a million records takes seconds. Says whether all is read.
     ///
     /// # Errors
     /// When the store fails otherwise than by damaged runs.
-    pub fn listen_step(&self) -> Result<(), ReplicaError> {
+    pub fn listen_step(&self) -> Result<bool, ReplicaError> {
         for _ in 0..STEP_PIECES {
             // A piece at a time: others ask in between.
             if self.listen_to_others(&mut self.hearsay(), LISTEN_ENTRIES)? {
-                break;
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Reads the horizon entries in a part of a lane; of what is damaged, none.

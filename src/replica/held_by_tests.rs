@@ -1,6 +1,6 @@
 //! What a replica says that others hold: by their acknowledgements, by what they signed, and no more than is so.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Replica;
@@ -11,7 +11,7 @@ use super::knowing_tests::{hear, hear_all, note, region, region_on, register, re
 use super::sealed_world_tests::{World, author};
 use crate::base::{Area, Part, RecordId};
 use crate::record::Position;
-use crate::store::MemoryStore;
+use crate::store::{MemoryStore, Store as _};
 use crate::sync::Group;
 
 const MIURA: &str = "shared/miura";
@@ -133,6 +133,31 @@ fn when_something_arrived_is_kept_though_nobody_asked() {
     all[0].index_step().unwrap();
     let again = Replica::open(stores[0].clone(), world.clone()).unwrap();
     assert!(again.tally().arrived(&all[1].me().device).is_some());
+}
+
+#[test]
+fn a_meeting_that_tells_nothing_new_writes_two_times_and_no_lanes() {
+    let world = World::new(3);
+    let stores = [(); 3].map(|()| Arc::new(MemoryStore::new()));
+    let all = region_on(&world, &stores);
+    register(&all[0], "三浦 花子", MIURA);
+    let kept = || {
+        talk(&all[0], &all[1], usize::MAX);
+        all[0].save_heard(true).unwrap();
+        let peer = all[1].me().device.0.to_vec();
+        let times = [b"met:".to_vec(), peer.clone()].concat();
+        let kept: BTreeMap<_, _> = stores[0].blobs("held-by", None, 100).unwrap().into_iter().collect();
+        (kept[&peer].clone(), kept[&times].clone())
+    };
+    let (lanes, times) = kept();
+    let met = all[0].environment().now();
+    world.pass(HOUR);
+    let (lanes_again, times_again) = kept();
+    assert_eq!(lanes, lanes_again, "what it holds is not written anew");
+    assert_ne!(times, times_again);
+    let again = Replica::open(stores[0].clone(), world.clone()).unwrap();
+    let known = again.heard().peers()[&all[1].me().device].clone();
+    assert!(known.in_sync.is_some_and(|at| at.0 >= met.0 + HOUR) && !known.lanes.is_empty(), "{known:?}");
 }
 
 #[test]

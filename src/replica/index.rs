@@ -12,7 +12,7 @@ use crate::chart::{ChartBody, ChartChange};
 use crate::lane::{CarryBody, Entry, EntryKind, Run};
 use crate::record::names::{SearchToken, tokens_of};
 use crate::record::{FactsBody, NamedFacts, NamedResource, Section, section_of};
-use crate::store::tail::{self, Coverage, TokenInput};
+use crate::store::tail::{self, Coverage, Pending, TokenInput};
 use crate::store::{Batch, Posting, Store, StoreErrorKind};
 
 /// The kind of token under which all entries of a record stand.
@@ -188,15 +188,28 @@ impl Replica {
             if coverage == Coverage::Complete && inner.tail.entries() == 0 {
                 break;
             }
-            tail::flush(&*self.store, &mut inner.tail)?;
+            let cursor = self.store.index_cursor()?;
+            if let Some(Pending { upto, postings }) = inner.tail.pending(cursor) {
+                // Others read and write meanwhile: what is on its way is found in the tail until it is in the index.
+                drop(inner);
+                self.store.index_add_at(cursor, upto, &postings)?;
+                inner = self.lock();
+            }
+            // Somebody may have added more, or dropped the index: what the cursor has passed is there.
+            inner.tail.forget(self.store.index_cursor()?);
         }
         drop(inner);
         self.save_tally()?;
+        self.save_checked()?;
         self.save_heard(false)
     }
 
     /// Reads into the tail what has arrived; makes room when it is full.
     pub(super) fn refresh(&self, inner: &mut Inner) -> Result<Coverage, ReplicaError> {
+        let changes = self.store.changes();
+        if changes.is_some() && changes == inner.changes_read {
+            return Ok(Coverage::Complete);
+        }
         loop {
             let me = self.me().device;
             let Inner { tail, lanes, .. } = &mut *inner;
@@ -222,6 +235,7 @@ impl Replica {
                 Err(error) => return Err(error.into()),
             };
             if inner.coverage == Coverage::Complete {
+                inner.changes_read = changes;
                 return Ok(inner.coverage);
             }
             tail::flush(&*self.store, &mut inner.tail)?;
@@ -287,28 +301,49 @@ impl Replica {
     /// # Errors
     /// When the store fails, or the entry cannot be read.
     pub(super) fn entries_at(&self, place: &Posting) -> Result<Vec<Entry>, ReplicaError> {
-        if let Some(entry) = self.store.entry(&place.lane, place.seq)? {
-            return Ok(carried_or_itself(entry));
+        match self.store.entry(&place.lane, place.seq)? {
+            Some(entry) => Ok(carried_or_itself(entry)),
+            None => Ok(self.branch_entries_at(place)),
         }
+    }
+
+    /// Returns the entries at each of some places, as [`Replica::entries_at`] does.
+    ///
+    /// # Errors
+    /// When the store fails, or an entry cannot be read.
+    pub(super) fn entries_at_each(&self, places: &[Posting]) -> Result<Vec<Vec<Entry>>, ReplicaError> {
+        let read = self.store.entries(places)?.into_iter().zip(places);
+        Ok(read
+            .map(|(entry, place)| entry.map_or_else(|| self.branch_entries_at(place), carried_or_itself))
+            .collect())
+    }
+
+    fn branch_entries_at(&self, place: &Posting) -> Vec<Entry> {
         let inner = self.lock();
         let fork = inner.lanes.get(&place.lane).and_then(|state| state.fork.as_ref());
         let entries = fork.iter().flat_map(|fork| &fork.branches).filter_map(|branch| {
             branch.entries.get(usize::try_from(place.seq.checked_sub(branch.start)?).ok()?)
         });
-        Ok(entries.cloned().flat_map(carried_or_itself).collect())
+        entries.cloned().flat_map(carried_or_itself).collect()
     }
 
     fn find_term(&self, term: &TokenInput) -> Result<Vec<Posting>, ReplicaError> {
-        let mut inner = self.lock();
-        self.refresh(&mut inner)?;
         let token = self.store.token(term.kind, &term.text);
-        let found = tail::find(&*self.store, &inner.tail, &token)?;
+        let fresh = {
+            let mut inner = self.lock();
+            self.refresh(&mut inner)?;
+            inner.tail.find(&token)
+        };
+        // Nobody waits while the index is read. What moves there from the tail meanwhile is found in both.
+        let found = tail::find_beside(&*self.store, fresh, &token)?;
         if !found.rebuild {
             return Ok(found.postings);
         }
         // The index is a cache: what rotted is built again from the lanes.
+        let mut inner = self.lock();
         self.store.rebuild_index()?;
         inner.tail = tail::Tail::after(0);
+        inner.changes_read = None;
         self.refresh(&mut inner)?;
         Ok(tail::find(&*self.store, &inner.tail, &token)?.postings)
     }

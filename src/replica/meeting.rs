@@ -15,8 +15,10 @@ use super::core::Replica;
 use super::dialling::SESSION_SHORT;
 use super::discovering::Nearby;
 use super::error::ReplicaError;
+use super::first_word::Opening;
 use super::serving::Company;
 use super::sync_answer::{FoundStatus, NearbyStatus};
+use super::syncing::Side;
 use crate::base::DeviceId;
 use crate::transport::{Backoff, CloseCode, Endpoint, Salt};
 
@@ -169,7 +171,13 @@ impl Dialling {
         backoff: &mut Backoff,
         stop: watch::Receiver<bool>,
     ) -> Result<(), ReplicaError> {
-        let link = self.endpoint.connect(address, None).await?;
+        let mut opening = None;
+        let said_first = |peer| {
+            let (begun, said) = Opening::begin(&self.company.replica, peer, address, false);
+            opening = Some(Box::new(begun));
+            said
+        };
+        let link = self.endpoint.connect_saying(address, None, said_first).await?;
         let peer = DeviceId(*link.peer().as_bytes());
         *device = Some(peer);
         if self.company.meetings.with(&peer) && self.company.replica.me().device > peer {
@@ -180,7 +188,7 @@ impl Dialling {
         let begun = Instant::now();
         let known = self.company.replica.name_of(&peer);
         let name = known.clone().unwrap_or_else(|| peer.short());
-        let ended = self.company.session(link, true, &name, None, stop).await;
+        let ended = self.company.session(link, Side::Dials(opening), &name, None, stop).await;
         if begun.elapsed() >= SESSION_SHORT {
             backoff.reset();
         }

@@ -27,7 +27,17 @@ async fn meet_counted(at: &Arc<Replica>, with: &Arc<Replica>, bytes_per_day: u64
         let (state, watched) = watch::channel(SessionState::default());
         let (_stop, stopped) = watch::channel(false);
         let meter = Meter::open(at, "dish", bytes_per_day).unwrap();
-        syncing::run(at.clone(), link, true, Until::InSync, Some(meter), state, stopped).await.unwrap();
+        syncing::run(
+            at.clone(),
+            link,
+            syncing::Side::Dials(None),
+            Until::InSync,
+            Some(meter),
+            state,
+            stopped,
+        )
+        .await
+        .unwrap();
         let seen = watched.borrow().clone();
         endpoint.close("the test is over").await;
         relay.stop().await;
@@ -80,7 +90,8 @@ async fn a_plan_says_what_a_sync_then_does_and_sends_nothing() {
     tablet.register(&patient, None, author()).unwrap();
     let before = (digest(&north), digest(&tablet));
 
-    let plan = served(&tablet, async |address| plan_sync(&north, &address.to_string()).await.unwrap()).await;
+    let plan =
+        served(&tablet, async |address| plan_sync(&north, &address.to_string(), None).await.unwrap()).await;
     assert_eq!((digest(&north), digest(&tablet)), before, "nothing was sent");
     let (send, take) = plan
         .parts
@@ -93,6 +104,7 @@ async fn a_plan_says_what_a_sync_then_does_and_sends_nothing() {
     let order: Vec<Part> = plan.parts.iter().map(|part| part.part).collect();
     assert!(order.is_sorted() && order.contains(&Part::Card), "the most urgent first: {order:?}");
 
-    let plan = served(&tablet, async |address| plan_sync(&north, &address.to_string()).await.unwrap()).await;
+    let plan =
+        served(&tablet, async |address| plan_sync(&north, &address.to_string(), None).await.unwrap()).await;
     assert_eq!(plan.parts, []);
 }

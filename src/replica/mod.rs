@@ -55,6 +55,7 @@ pub mod files;
 pub mod finding;
 #[cfg(test)]
 mod finding_tests;
+mod first_word;
 #[cfg(test)]
 mod flood_tests;
 mod granting;
@@ -121,6 +122,7 @@ mod renewing;
 mod repacking;
 pub mod request;
 pub mod restoring;
+mod roster_kept;
 pub mod sabotage;
 #[cfg(test)]
 mod sealed_world_tests;

@@ -13,6 +13,7 @@ use tokio::time::timeout_at;
 use super::asking::{everybody, options, resolve};
 use super::core::Replica;
 use super::error::ReplicaError;
+use super::first_word::Opening;
 use super::pull_answer::{PullWanted, Pulled, RecordPulled, WhomTyped};
 use super::pull_sessions::{News, Order, Told, orders};
 use super::request::Progress;
@@ -241,11 +242,17 @@ impl OwnLink {
         let address = block_in_place(|| resolve(address))?;
         let local: SocketAddr = if address.is_ipv6() { ([0; 8], 0).into() } else { ([0; 4], 0).into() };
         let endpoint = Endpoint::bind(local, replica.me().seed.expose(), options(), everybody())?;
-        let link = endpoint.connect(address, None).await?;
+        let mut opening = None;
+        let said_first = |peer| {
+            let (begun, said) = Opening::begin(replica, peer, address, true);
+            opening = Some(Box::new(begun));
+            said
+        };
+        let link = endpoint.connect_saying(address, None, said_first).await?;
         let device = DeviceId(*link.peer().as_bytes());
         let ((sender, receiver), (stop, stopped)) = (orders(), watch::channel(false));
         let _ = sender.try_send(order);
-        let running = tokio::spawn(syncing::run_asking(replica.clone(), link, receiver, stopped));
+        let running = tokio::spawn(syncing::run_asking(replica.clone(), link, opening, receiver, stopped));
         Ok(Self { device, endpoint, stop, running })
     }
 

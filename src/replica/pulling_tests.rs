@@ -368,7 +368,15 @@ async fn all_with_whom_a_replica_is_in_touch_are_asked_and_the_first_good_answer
                     (watch::channel(SessionState::default()).0, stopped.clone(), tablet.clone());
                 sessions.push((
                     endpoint,
-                    tokio::spawn(syncing::run(tablet, link, true, Until::Stopped, None, state, stopped)),
+                    tokio::spawn(syncing::run(
+                        tablet,
+                        link,
+                        syncing::Side::Dials(None),
+                        Until::Stopped,
+                        None,
+                        state,
+                        stopped,
+                    )),
                 ));
             }
             while tablet.pulling.table().sessions().len() < 2 {

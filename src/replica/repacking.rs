@@ -43,12 +43,13 @@ impl Replica {
         self.see_arrivals(&mut self.lock())?;
         let (mut done, mut commits) = (Repacked::default(), 0);
         for _ in 0..STEP_LANES_MAX {
-            // A commit at a time: others write in between.
-            let mut inner = self.lock();
-            let Some((lane, from)) = inner.repacking.due.pop_first() else { break };
+            // A commit at a time, and others read and write meanwhile: what is no longer as it was read is left alone.
+            let Some((lane, from)) = self.lock().repacking.due.pop_first() else { break };
             let step = self.store.repack(&lane, from)?;
             if let Some(next) = step.next {
-                inner.repacking.due.insert(lane, next);
+                let mut inner = self.lock();
+                let from = inner.repacking.due.entry(lane).or_insert(next);
+                *from = next.min(*from);
             }
             done.runs_before += step.runs_before;
             done.runs_after += step.runs_after;

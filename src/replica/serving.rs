@@ -26,7 +26,7 @@ use super::metering::Meter;
 use super::metrics::Metrics;
 use super::neighbours::Neighbours;
 use super::request::{Progress, Request};
-use super::syncing::{self, SessionState, Until};
+use super::syncing::{self, SessionState, Side, Until};
 use crate::base::DeviceId;
 use crate::store::Repacked;
 use crate::store::keys::KeySource;
@@ -34,6 +34,8 @@ use crate::transport::{Backoff, Endpoint, Guard, GuardLimits, Link, PeerKey, Tra
 
 /// How often the indexer looks for what has arrived.
 const INDEX_EVERY: Duration = Duration::from_millis(250);
+/// How often it does not look when nothing has changed since it last found nothing to do: two seconds.
+const STEPS_PASSED_OVER: u32 = 7;
 /// How often everything is read, to find what rotted: first when the replica starts.
 const SCRUB_EVERY: Duration = Duration::from_secs(6 * 3_600);
 /// How often what was fetched of single people is looked through for what has grown old.
@@ -104,7 +106,7 @@ pub async fn serve(
     if let Some(backup) = config.backup.clone() {
         tasks.spawn(keep_backup(replica.clone(), backup, neighbours.clone(), stopped.clone()));
     }
-    let around = Around { neighbours, meetings, nearby, metrics };
+    let around = Around { neighbours, meetings, nearby, metrics, endpoint: endpoint.clone() };
     let answerer = answerer(replica.clone(), around, config.backup.clone(), stop.clone());
     let mut asked = stopped.clone();
     let ending = async {
@@ -123,7 +125,7 @@ pub async fn serve(
         looking.ended().await;
     }
     endpoint.close("this replica stops").await;
-    block_in_place(|| replica.index_step().and_then(|()| replica.save_heard(true)))
+    block_in_place(|| replica.settle())
 }
 
 /// Finds mistakes in a configuration that would otherwise show only when it is used.
@@ -184,6 +186,7 @@ struct Around {
     meetings: Meetings,
     nearby: Option<watch::Receiver<Nearby>>,
     metrics: Metrics,
+    endpoint: Arc<Endpoint>,
 }
 
 fn answerer(
@@ -198,7 +201,8 @@ fn answerer(
         let backup_error = around.neighbours.backup_error();
         let (peers, refused) = (around.neighbours.status(), around.metrics.refused());
         let nearby = around.nearby.as_ref().map(|it| around.meetings.told(&replica, &it.borrow()));
-        let surroundings = Surroundings { peers, refused, nearby, backup_url, backup_error };
+        let endpoint = Some(around.endpoint.clone());
+        let surroundings = Surroundings { peers, refused, nearby, backup_url, backup_error, endpoint };
         Box::pin(async move {
             match request {
                 Request::Stop => {
@@ -270,7 +274,7 @@ impl Company {
         let device = DeviceId(*link.peer().as_bytes());
         let known = self.replica.name_of(&device);
         let name = known.clone().unwrap_or_else(|| device.short());
-        let ended = self.session(link, false, &name, None, stop).await;
+        let ended = self.session(link, Side::Accepts, &name, None, stop).await;
         self.neighbours.ended(&name, ended.as_ref().err());
         if known.is_none() {
             // Strangers come without end, and a member has a name of its own by now.
@@ -296,7 +300,7 @@ impl Company {
     pub(super) async fn session(
         &self,
         link: Link,
-        initiator: bool,
+        side: Side,
         name: &str,
         meter: Option<Meter>,
         stop: watch::Receiver<bool>,
@@ -311,7 +315,7 @@ impl Company {
         if told {
             tracing::info!(peer = name, "session begins");
         }
-        let running = syncing::run(self.replica.clone(), link, initiator, until, meter, state, stop);
+        let running = syncing::run(self.replica.clone(), link, side, until, meter, state, stop);
         let ended = tokio::select! {
             ended = running => ended,
             never = self.naming(&key, name, watched.clone()) => match never {},
@@ -332,20 +336,34 @@ impl Company {
 }
 
 async fn keep_index(replica: Arc<Replica>, mut stop: watch::Receiver<bool>) {
+    let (mut changes, mut passed_over) = (replica.subscribe(), 0);
+    let mut is_at_rest = false;
     loop {
         tokio::select! {
             () = tokio::time::sleep(INDEX_EVERY) => {}
             _ = stop.changed() => return,
         }
+        let changed = !changes.is_empty();
+        if is_at_rest && !changed && passed_over < STEPS_PASSED_OVER {
+            passed_over += 1;
+            continue;
+        }
+        passed_over = 0;
+        changes = changes.resubscribe();
+        is_at_rest = !changed;
         if let Err(error) = block_in_place(|| replica.index_step()) {
             tracing::error!(%error, "the index could not follow; searches still see everything");
         }
-        if let Err(error) = block_in_place(|| replica.listen_step()) {
-            tracing::warn!(%error, "what others have said could not be read; less is told of who holds what");
+        match block_in_place(|| replica.listen_step()) {
+            Ok(heard_all) => is_at_rest &= heard_all,
+            Err(error) => {
+                tracing::warn!(%error, "what others have said could not be read; less is told of who holds what");
+            }
         }
         match block_in_place(|| replica.repack_step()) {
-            Ok(done) if done.runs_after == 0 => {}
+            Ok(done) if done.runs_after == 0 => is_at_rest &= done.next.is_none(),
             Ok(Repacked { runs_before, runs_after, bytes_before, bytes_after, next: _ }) => {
+                is_at_rest = false;
                 tracing::debug!(runs_before, runs_after, bytes_before, bytes_after, "small runs were joined");
             }
             Err(error) => tracing::warn!(%error, "small runs could not be joined; they are read as they are"),

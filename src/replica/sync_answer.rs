@@ -89,6 +89,12 @@ pub struct SyncPlan {
     pub parts: Vec<PlannedPart>,
     /// Payload bytes that finding this out took, both ways.
     pub bytes: u64,
+    /// Those of them that were heads of lanes in which both differ, or may.
+    #[serde(default)]
+    pub heads_bytes: u64,
+    /// Milliseconds from dialling until this replica knew what differs.
+    #[serde(default)]
+    pub compared_ms: u64,
     /// Milliseconds that it took.
     pub took_ms: u64,
 }

@@ -2,7 +2,7 @@
 //! Nothing is decided here.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, watch};
 use tokio::task::block_in_place;
@@ -10,6 +10,7 @@ use tokio::task::block_in_place;
 use super::core::{Changed, Replica};
 use super::error::ReplicaError;
 use super::exchange::{Effect, Exchange};
+use super::first_word::Opening;
 use super::metering::Meter;
 use super::pull_sessions::{Order, Orders, Waiting};
 use super::sync_answer::{BudgetStatus, PlannedPart};
@@ -52,6 +53,10 @@ pub struct SessionState {
     pub budget: Option<BudgetStatus>,
     /// What would be sent, once it is known, of a session that sends nothing.
     pub planned: Option<Vec<PlannedPart>>,
+    /// Bytes of lists of heads, both ways, of a session that sends nothing.
+    pub heads_bytes: u64,
+    /// When such a session knew what differs.
+    pub compared: Option<Instant>,
     /// Whether the peer's certificate has come in this session.
     pub certified: bool,
     /// Whether both have held the same at any time.
@@ -83,9 +88,17 @@ struct Driver {
     waiting: Waiting,
 }
 
+/// Which side of a link this is.
+pub enum Side {
+    /// The accepting one.
+    Accepts,
+    /// The dialling one, with the exchange that spoke before the link was there, if one did.
+    Dials(Option<Box<Opening>>),
+}
+
 /// What a session is for.
 struct Terms {
-    initiator: bool,
+    side: Side,
     until: Until,
     meter: Option<Meter>,
     /// Whether it is for asking alone.
@@ -102,38 +115,39 @@ struct Terms {
 pub async fn run(
     replica: Arc<Replica>,
     link: Link,
-    initiator: bool,
+    side: Side,
     until: Until,
     meter: Option<Meter>,
     state: watch::Sender<SessionState>,
     stop: watch::Receiver<bool>,
 ) -> Result<(), ReplicaError> {
     let (_joined, orders) = replica.join_asked(DeviceId(*link.peer().as_bytes()));
-    drive(replica, link, Terms { initiator, until, meter, only_asks: false, orders }, state, stop).await
+    drive(replica, link, Terms { side, until, meter, only_asks: false, orders }, state, stop).await
 }
 
-/// Runs a session that this side has opened to ask for people, and for nothing else, until `stop`.
+/// Runs a session that this side has begun to ask for people, and for nothing else, until `stop`.
 ///
 /// # Errors
 /// As [`run`].
 pub(super) async fn run_asking(
     replica: Arc<Replica>,
     link: Link,
+    opening: Option<Box<Opening>>,
     orders: Orders,
     stop: watch::Receiver<bool>,
 ) -> Result<(), ReplicaError> {
-    let terms = Terms { initiator: true, until: Until::Stopped, meter: None, only_asks: true, orders };
+    let terms =
+        Terms { side: Side::Dials(opening), until: Until::Stopped, meter: None, only_asks: true, orders };
     drive(replica, link, terms, watch::channel(SessionState::default()).0, stop).await
 }
 
 async fn drive(
     replica: Arc<Replica>,
     link: Link,
-    Terms { initiator, until, meter, only_asks, mut orders }: Terms,
+    Terms { side, until, meter, only_asks, mut orders }: Terms,
     state: watch::Sender<SessionState>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), ReplicaError> {
-    let mut changes = replica.subscribe();
     let handle = link.handle();
     let (sender, receiver) = link.split();
     let (outgoing, to_send) = mpsc::channel(MESSAGES_WAITING_MAX);
@@ -143,10 +157,17 @@ async fn drive(
     let peer = DeviceId(*handle.peer().as_bytes());
     let mut stranger = Stranger { known: replica.knows(&peer), bytes: 0 };
     state.send_modify(|state| state.peer = Some(peer));
-    let mut exchange = Exchange::begin(replica.clone(), peer, handle.remote_addr().to_string(), initiator);
-    if only_asks {
-        exchange.only_ask();
-    }
+    let (exchange, mut changes) = match side {
+        Side::Dials(Some(opening)) => (opening.exchange, opening.changes),
+        side @ (Side::Accepts | Side::Dials(None)) => {
+            let (changes, from) = (replica.subscribe(), handle.remote_addr().to_string());
+            let mut exchange = Exchange::begin(replica.clone(), peer, from, matches!(side, Side::Dials(_)));
+            if only_asks {
+                exchange.only_ask();
+            }
+            (exchange, changes)
+        }
+    };
     let waiting = Waiting::default();
     let mut driver = Driver { exchange, outgoing, state, closed: None, meter, reach: Reach::ALL, waiting };
     if until == Until::Compared {
@@ -170,6 +191,10 @@ async fn drive(
         }
         let in_sync = driver.state.borrow().in_sync;
         if in_sync && until == Until::Compared {
+            let heads_bytes = driver.exchange.heads_bytes();
+            driver.state.send_modify(|state| {
+                (state.heads_bytes, state.compared) = (heads_bytes, Some(Instant::now()))
+            });
             let planned = block_in_place(|| driver.exchange.planned())?;
             driver.state.send_modify(|state| state.planned = Some(planned));
         }

@@ -79,7 +79,7 @@ pub(super) struct Tally {
     arrived: BTreeMap<DeviceId, WallMs>,
     /// The records of the shards.
     records: u64,
-    shards: BTreeMap<u8, BTreeSet<u64>>,
+    shards: BTreeMap<u8, Vec<u64>>,
     /// Records that may not be in their shards yet.
     fresh: BTreeSet<u64>,
     changed: BTreeSet<u8>,
@@ -109,7 +109,7 @@ impl Tally {
     /// Forgets all counts; the shards are empty and are to be written anew.
     fn begin_anew(&mut self) {
         let (arrival, arrived) = (self.arrival, std::mem::take(&mut self.arrived));
-        let shards = (0..SHARDS).map(|shard| (shard, BTreeSet::new())).collect();
+        let shards = (0..SHARDS).map(|shard| (shard, Vec::new())).collect();
         *self = Self { arrival, arrived, changed: (0..SHARDS).collect(), shards, ..Self::default() };
     }
 
@@ -146,24 +146,39 @@ impl Tally {
 
     /// Puts the records that were met into their shards.
     fn settle(&mut self, store: &dyn Store) -> Result<(), ReplicaError> {
-        while let Some(record) = self.fresh.first().copied() {
-            let shard = shard_of(record);
-            let kept = match self.shards.entry(shard) {
-                Entry::Occupied(read) => read.into_mut(),
-                Entry::Vacant(unread) => {
-                    let bytes = store.blob(SPACE, &shard_key(shard))?.unwrap_or_default();
-                    let ids = bytes.chunks_exact(8);
-                    let ids = ids.filter_map(|id| Some(u64::from_be_bytes(id.try_into().ok()?)));
-                    unread.insert(ids.collect())
-                }
-            };
-            if kept.insert(record) {
-                self.records += 1;
-                self.changed.insert(shard);
-            }
-            self.fresh.remove(&record);
-        }
+        while self.settle_some(store)? {}
         Ok(())
+    }
+
+    /// Puts those that were met of one shard into it; says whether there were any.
+    fn settle_some(&mut self, store: &dyn Store) -> Result<bool, ReplicaError> {
+        let Some(first) = self.fresh.first().copied() else { return Ok(false) };
+        let shard = shard_of(first);
+        let kept = match self.shards.entry(shard) {
+            Entry::Occupied(read) => read.into_mut(),
+            Entry::Vacant(unread) => {
+                let bytes = store.blob(SPACE, &shard_key(shard))?.unwrap_or_default();
+                let ids = bytes.chunks_exact(8);
+                let mut ids: Vec<u64> =
+                    ids.filter_map(|id| Some(u64::from_be_bytes(id.try_into().ok()?))).collect();
+                ids.sort_unstable();
+                ids.dedup();
+                unread.insert(ids)
+            }
+        };
+        let later = match shard_end(shard) {
+            Some(end) => self.fresh.split_off(&end),
+            None => BTreeSet::new(),
+        };
+        let met = std::mem::replace(&mut self.fresh, later);
+        let new: Vec<u64> = met.into_iter().filter(|record| kept.binary_search(record).is_err()).collect();
+        if !new.is_empty() {
+            self.records += new.len() as u64;
+            self.changed.insert(shard);
+            kept.extend(new);
+            kept.sort();
+        }
+        Ok(true)
     }
 
     /// The values to be kept.
@@ -299,6 +314,8 @@ impl Replica {
         }
         // Kept with the counts: whoever asks after the next start need not wait until all arrivals are read.
         self.note_arrivals()?;
+        // One shard at a time: whoever reads what has arrived waits for the counts.
+        while self.tally().settle_some(&*self.store)? {}
         let batch = {
             let mut tally = self.tally();
             tally.settle(&*self.store)?;
@@ -322,6 +339,11 @@ fn beginning(record: &[u8; 16]) -> u64 {
 
 fn shard_of(record: u64) -> u8 {
     (record >> 58) as u8
+}
+
+/// Where the next shard's records begin; none after the last.
+fn shard_end(shard: u8) -> Option<u64> {
+    (shard + 1 < SHARDS).then(|| u64::from(shard + 1) << 58)
 }
 
 fn shard_key(shard: u8) -> Vec<u8> {

@@ -103,8 +103,16 @@ pub(super) async fn served<T>(replica: &Arc<Replica>, during: impl AsyncFnOnce(S
         while let Some(Ok(link)) = accepting.accept().await {
             let (state, _) = watch::channel(SessionState::default());
             // Each test looks at the side that dials.
-            let _ = syncing::run(replica.clone(), link, false, Until::Stopped, None, state, stopped.clone())
-                .await;
+            let _ = syncing::run(
+                replica.clone(),
+                link,
+                syncing::Side::Accepts,
+                Until::Stopped,
+                None,
+                state,
+                stopped.clone(),
+            )
+            .await;
         }
     });
     let result = during(address).await;

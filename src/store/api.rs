@@ -206,6 +206,20 @@ pub trait Store: Send + Sync + 'static {
     /// When the disk fails or the run is damaged.
     fn entry(&self, id: &LaneId, seq: u64) -> Result<Option<Entry>, StoreError>;
 
+    /// Returns the entries at some places, as [`Store::entry`] does; cheapest where places of one lane stand together.
+    ///
+    /// # Errors
+    /// As [`Store::entry`].
+    fn entries(&self, places: &[Posting]) -> Result<Vec<Option<Entry>>, StoreError> {
+        places.iter().map(|place| self.entry(&place.lane, place.seq)).collect()
+    }
+
+    /// Counts the changes of this store since it was opened, where it does: while the number stays the same, so does what is
+    /// read.
+    fn changes(&self) -> Option<u64> {
+        None
+    }
+
     /// Returns up to `limit` arrivals with numbers above `after`, in order.
     ///
     /// # Errors
@@ -257,7 +271,18 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::BadBatch`] when a lane is unknown, the cursor would go back, or go beyond the last
     /// arrival.
-    fn index_add(&self, upto: u64, postings: &[(Token, Posting)]) -> Result<(), StoreError>;
+    fn index_add(&self, upto: u64, postings: &[(Token, Posting)]) -> Result<(), StoreError> {
+        while !self.index_add_at(self.index_cursor()?, upto, postings)? {}
+        Ok(())
+    }
+
+    /// As [`Store::index_add`], if the cursor still stands at `cursor`; says whether it did. So postings may be added while
+    /// others read and write.
+    ///
+    /// # Errors
+    /// As [`Store::index_add`].
+    fn index_add_at(&self, cursor: u64, upto: u64, postings: &[(Token, Posting)])
+    -> Result<bool, StoreError>;
 
     /// Returns the postings of a token, sorted. Some may name entries that a fork has since taken from the
     /// trunk.

@@ -111,6 +111,10 @@ fn committed_is_read_back_after_reopening(subject: impl Subject) {
     assert_eq!(store.entry(&one.id(), 3).unwrap().unwrap().body, b"d");
     assert_eq!(store.entry(&one.id(), 4).unwrap(), None);
     assert_eq!(store.entry(&LaneId([9; 32]), 0).unwrap(), None);
+    let places = [(one.id(), 2), (one.id(), 4), (one.id(), 3), (LaneId([9; 32]), 0), (one.id(), 2)];
+    let places = places.map(|(lane, seq)| Posting { lane, seq });
+    let each = places.iter().map(|place| store.entry(&place.lane, place.seq).unwrap());
+    assert_eq!(store.entries(&places).unwrap(), each.collect::<Vec<_>>());
     let stats = store.stats().unwrap();
     assert_eq!((stats.lanes, stats.runs, stats.entries, stats.last_arrival), (2, 3, 6, 3));
 }
@@ -315,6 +319,11 @@ fn postings_are_found_and_move_with_the_cursor(subject: impl Subject) {
     assert!(store.index_add(3, &[]).is_err(), "nor beyond what has arrived");
     let unknown = Posting { lane: LaneId([9; 32]), seq: 0 };
     assert!(store.index_add(2, &[(kana, unknown)]).is_err());
+    assert!(
+        !store.index_add_at(1, 2, &[(kana, there)]).unwrap(),
+        "the cursor stands elsewhere: nothing is added"
+    );
+    assert!(store.index_add_at(2, 2, &[(kana, here)]).unwrap());
 
     let subject = subject.reopened();
     let store = subject.store();

@@ -1,4 +1,4 @@
-//! Index blocks: postings by token, in blocks of about 32 KiB that split one at a time.
+//! Index blocks: postings by token, in blocks of about 8 KiB that split one at a time.
 //!
 //! Single rows cost 170–180 B each in the database; blocks cost what they hold. Which block a token is in is
 //! linear hashing (Litwin, 1980): with `n` blocks and `2^l ≤ n < 2^(l+1)`, a token with hash `h` is in block
@@ -16,7 +16,7 @@ use super::api::Token;
 
 /// The plain bytes that blocks hold on average before the index grows by a block; between two splits a block
 /// then holds up to twice as much.
-pub const BLOCK_BYTES_MEAN: u64 = 24 << 10;
+pub const BLOCK_BYTES_MEAN: u64 = 6 << 10;
 
 /// A place that a token leads to, with the lane as this store numbers it.
 pub type LocalPosting = (u32, u64);

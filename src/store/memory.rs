@@ -281,8 +281,16 @@ impl Store for MemoryStore {
         Ok(self.lock().cursor)
     }
 
-    fn index_add(&self, upto: u64, postings: &[(Token, Posting)]) -> Result<(), StoreError> {
+    fn index_add_at(
+        &self,
+        cursor: u64,
+        upto: u64,
+        postings: &[(Token, Posting)],
+    ) -> Result<bool, StoreError> {
         let mut inner = self.lock();
+        if inner.cursor != cursor {
+            return Ok(false);
+        }
         rules::check_cursor(inner.cursor, upto, inner.arrivals.len() as u64)?;
         if let Some((_, unknown)) =
             postings.iter().find(|(_, posting)| !inner.lanes.contains_key(&posting.lane))
@@ -293,7 +301,7 @@ impl Store for MemoryStore {
             inner.index.entry(*token).or_default().insert(*posting);
         }
         inner.cursor = upto;
-        Ok(())
+        Ok(true)
     }
 
     fn index_find(&self, token: &Token) -> Result<Vec<Posting>, StoreError> {

@@ -231,7 +231,14 @@ fn branches(store: &dyn Store, arrival: &Arrival) -> Result<Vec<Run>, StoreError
 /// # Errors
 /// Errors of the store other than a damaged index.
 pub fn find(store: &dyn Store, tail: &Tail, token: &Token) -> Result<Found, StoreError> {
-    let fresh = tail.find(token);
+    find_beside(store, tail.find(token), token)
+}
+
+/// As [`find`], with what the tail had before.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_beside(store: &dyn Store, fresh: BTreeSet<Posting>, token: &Token) -> Result<Found, StoreError> {
     let (mut postings, rebuild) = match store.index_find(token) {
         Ok(indexed) => (indexed, false),
         Err(error) if error.kind() == StoreErrorKind::Damaged => (Vec::new(), true),
@@ -260,10 +267,12 @@ pub struct Found {
 /// # Errors
 /// Errors of the store; then the tail is as before.
 pub fn flush(store: &dyn Store, tail: &mut Tail) -> Result<(), StoreError> {
-    if let Some(pending) = tail.pending(store.index_cursor()?) {
-        store.index_add(pending.upto, &pending.postings)?;
-        tail.forget(pending.upto);
+    let mut cursor = store.index_cursor()?;
+    while let Some(Pending { upto, postings }) = tail.pending(cursor) {
+        store.index_add_at(cursor, upto, &postings)?;
+        cursor = store.index_cursor()?;
     }
+    tail.forget(cursor);
     Ok(())
 }
 

@@ -158,11 +158,12 @@ impl Lanes {
         let ids = self.touched(&group);
         self.open.insert(group);
         for id in ids {
+            self.open_lanes.remove(&id);
             self.refresh(&id);
         }
     }
 
-    /// Opens one lane of a group that is not exchanged.
+    /// Opens one lane of a group that is not exchanged, or not yet compared.
     pub fn open_lane(&mut self, id: &LaneId) {
         self.open_lanes.insert(*id);
         self.refresh(id);

@@ -131,6 +131,11 @@ impl Session {
         self.lanes.ahead()
     }
 
+    /// Returns how many bytes of lists of heads went over the link so far, both ways.
+    pub fn heads_bytes(&self) -> u64 {
+        self.heads_bytes
+    }
+
     /// Says whether something was not exchanged because of the limits.
     pub fn is_held_back(&self) -> bool {
         !self.lanes.are_settled(Reach::ALL)

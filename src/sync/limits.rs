@@ -23,6 +23,12 @@ pub const RANGE_BITS_STEP: u8 = 4;
 pub const RANGE_BITS_MAX: u8 = 20;
 /// Bytes of the digest of a range.
 pub const RANGE_DIGEST_BYTES: usize = 16;
+/// How many of the narrowest ranges are told of with the first round, evenly spaced.
+pub const SAMPLES: usize = 32;
+/// Bytes of the digest of each: one in 65,536 that differ is taken for equal.
+pub const SAMPLE_DIGEST_BYTES: usize = 2;
+/// Most lanes in one list of ranges: short ones are answered while the next is on its way.
+pub const LISTED_PER_MESSAGE: usize = 256;
 /// Most ranges in one `Ranges` or `Heads` message.
 pub const RANGES_PER_MESSAGE_MAX: usize = 1_024;
 /// Bytes of `Heads` sent ahead of the peer's own lists: so the heads of a bulky part do not delay the runs of an

@@ -54,6 +54,7 @@ impl Session {
             let message = Heads { area, part, last, heads: listed.to_vec(), scope: scope.cloned() };
             let message = Message::Heads(message).to_bytes();
             bytes += message.len();
+            self.heads_bytes += message.len() as u64;
             self.out.push(Output::Send(message));
             match following {
                 Some(chunk) => listed = chunk,

@@ -180,6 +180,10 @@ pub struct Ranges {
     /// The ranges in ascending order over all messages of the round.
     #[n(4)]
     pub ranges: Vec<RangeDigests>,
+    /// With the first round, unless it is the last: the beginnings of the digests of some narrow ranges, by which the other side
+    /// sees whether nearly all of them differ.
+    #[n(5)]
+    pub sample: Option<ByteVec>,
 }
 
 /// The digests of the parts of one range.
@@ -378,7 +382,7 @@ mod tests {
             })
         };
         let split = vec![RangeDigests { index: 2, digests: vec![7; 32].into() }];
-        let ranges = Ranges { area: area.clone(), part, depth: 8, last: true, ranges: split };
+        let ranges = Ranges { area: area.clone(), part, depth: 8, last: true, ranges: split, sample: None };
         vec![
             (Message::Hello(hello), format!("8200870101{one}{two}05{three}{four}")),
             (Message::WantCertificate, "8101".to_owned()),

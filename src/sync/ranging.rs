@@ -1,9 +1,9 @@
 //! Comparing a group of many lanes by ranges, and listing what differs.
 //!
 //! Rounds of digests go to and fro, the initiator first. Who hears a round finds the parts of ranges that differ:
-//! those it answers with the next round, or, if they are narrow or one side holds nothing there, with a list of its
-//! heads in them. A list is answered with the heads that differ. When neither owes a round, a list or an answer, the
-//! group is open.
+//! those it answers with the next round, or, if they are narrow, or one side holds nothing there, or a sample says that nearly
+//! all differ, with a list of its heads in them. A list is answered with the heads that differ; from then on these lanes are
+//! sent. When neither owes a round, a list or an answer, the group is open.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -13,10 +13,11 @@ use super::digests::Group;
 use super::event::Output;
 use super::lane::Theirs;
 use super::limits::{
-    HEADS_AHEAD_BYTES_MAX, HEADS_PER_MESSAGE_MAX, RANGE_DIGEST_BYTES, RANGES_PER_MESSAGE_MAX,
+    HEADS_AHEAD_BYTES_MAX, LISTED_PER_MESSAGE, RANGE_DIGEST_BYTES, RANGES_PER_MESSAGE_MAX,
+    SAMPLE_DIGEST_BYTES, SAMPLES,
 };
 use super::message::{Heads, ListedHead, Message, RangeDigests, Ranges, Scope};
-use super::ranges::{EMPTY_RANGE, RangeDigest, digest_of, parts_of};
+use super::ranges::{EMPTY_RANGE, RangeDigest, digest_of, nearly_all_differ, parts_of, sample};
 use super::session::{Fault, Session};
 use crate::base::{Digest, LaneId};
 use crate::lane::{Head, LaneRange};
@@ -114,6 +115,7 @@ impl Session {
         };
         let ranges: Vec<RangeDigests> = parents.iter().map(of).collect();
         let more = !parents.is_empty() && round + 1 < ranging.depths.len();
+        let mut sampled = (round == 0 && more).then(|| ByteVec::from(sample(&told, &ranging.depths)));
         ranging.due = more.then_some(round + 1);
         ranging.asked = parents;
         ranging.latest = None;
@@ -122,7 +124,8 @@ impl Session {
         loop {
             let following = chunks.next();
             let (area, part, last) = (group.area.clone(), group.part, following.is_none());
-            self.send(&Message::Ranges(Ranges { area, part, depth: before, last, ranges: chunk.to_vec() }));
+            let (ranges, sample) = (chunk.to_vec(), sampled.take());
+            self.send(&Message::Ranges(Ranges { area, part, depth: before, last, ranges, sample }));
             match following {
                 Some(following) => chunk = following,
                 None => return,
@@ -132,7 +135,7 @@ impl Session {
 
     /// Takes digests of ranges.
     pub(super) fn ranges(&mut self, message: Ranges) -> Result<(), Fault> {
-        let Ranges { area, part, depth, last, ranges } = message;
+        let Ranges { area, part, depth, last, ranges, sample } = message;
         let group = Group { part, area };
         let told = self.lanes.told(&group);
         let Some(ranging) = self.ranging.get_mut(&group) else {
@@ -142,6 +145,10 @@ impl Session {
             return Err(Fault::protocol("ranges of a round that is not due"));
         };
         let narrow = ranging.depths[round];
+        if sample.as_ref().is_some_and(|it| round > 0 || it.len() != SAMPLES * SAMPLE_DIGEST_BYTES) {
+            return Err(Fault::protocol("a sample of ranges that was not agreed"));
+        }
+        let at_once = sample.is_some_and(|sample| nearly_all_differ(&told, &ranging.depths, &sample));
         for RangeDigests { index, digests } in ranges {
             if !ranging.may_name(round, index) || digests.len() != RANGE_DIGEST_BYTES << (narrow - depth) {
                 return Err(Fault::protocol(
@@ -156,7 +163,7 @@ impl Session {
                     continue;
                 }
                 let one_sided = ours == EMPTY_RANGE || *theirs == EMPTY_RANGE;
-                if one_sided || round + 1 == ranging.depths.len() {
+                if one_sided || at_once || round + 1 == ranging.depths.len() {
                     ranging.lists.insert(part);
                 } else {
                     ranging.split.push(part.index);
@@ -206,14 +213,14 @@ impl Session {
         let (mut ranges, mut lanes) = (Vec::new(), 0);
         while let Some(range) = ranging.lists.first().copied() {
             let count = self.lanes.count_in(group, range);
-            if count > HEADS_PER_MESSAGE_MAX {
+            if count > LISTED_PER_MESSAGE {
                 ranging.lists.remove(&range);
                 // A thousand hashes do not begin with the same sixty bits.
                 ranging.lists.extend(range.halves().into_iter().flatten());
                 continue;
             }
             let other = ranges.first().is_some_and(|first: &LaneRange| first.depth != range.depth);
-            if other || lanes + count > HEADS_PER_MESSAGE_MAX || ranges.len() >= RANGES_PER_MESSAGE_MAX {
+            if other || lanes + count > LISTED_PER_MESSAGE || ranges.len() >= RANGES_PER_MESSAGE_MAX {
                 break;
             }
             ranging.lists.remove(&range);
@@ -248,6 +255,7 @@ impl Session {
             let list = Unanswered { bytes: message.len(), lanes, latest: None };
             self.unanswered.entry(group.clone()).or_default().push_back(list);
         }
+        self.heads_bytes += message.len() as u64;
         self.out.push(Output::Send(message));
     }
 
@@ -288,7 +296,9 @@ impl Session {
             self.peer_lacks(&group, lane);
         }
         if !indices.is_empty() {
+            let compared: BTreeSet<LaneId> = listed.into_iter().chain(answer.ours.keys().copied()).collect();
             self.send_answer(&group, answer);
+            compared.iter().for_each(|lane| self.lanes.open_lane(lane));
         }
         Ok(())
     }
@@ -349,6 +359,8 @@ impl Session {
         lacking: bool,
         heads: Vec<ListedHead>,
     ) -> Result<(), Fault> {
+        // Of an offer nothing but the lane that was offered is exchanged.
+        let is_ranged = self.ranging.contains_key(group);
         for ListedHead { lane, head } in heads {
             let list = self.unanswered.get_mut(group).and_then(VecDeque::front_mut);
             let list = list.ok_or_else(|| Fault::protocol("an answer to no list"))?;
@@ -357,6 +369,9 @@ impl Session {
             }
             list.lanes.remove(&lane);
             self.listed(group, lane, &head)?;
+            if is_ranged {
+                self.lanes.open_lane(&lane);
+            }
         }
         if last {
             let lists = self.unanswered.get_mut(group);
@@ -372,6 +387,7 @@ impl Session {
                 {
                     self.out.push(Output::PeerHas { lane, size });
                 }
+                self.lanes.open_lane(&lane);
             }
             if self.unanswered.get(group).is_some_and(VecDeque::is_empty) {
                 self.unanswered.remove(group);

@@ -62,6 +62,8 @@ pub struct Session {
     in_sync: bool,
     /// Messages of unknown kinds.
     skipped: u32,
+    /// Bytes of lists of heads, both ways.
+    pub(super) heads_bytes: u64,
 }
 
 /// How far the session is.
@@ -150,6 +152,7 @@ impl Session {
             expecting: false,
             in_sync: false,
             skipped: 0,
+            heads_bytes: 0,
         }
     }
 
@@ -188,6 +191,8 @@ impl Session {
                 self.heard_at = self.now;
                 let message = Message::from_bytes(&bytes)
                     .map_err(|error| Fault(CloseCode::Protocol, error.to_string()))?;
+                let heads = matches!(message, Some(Message::Heads(_)));
+                self.heads_bytes += if heads { bytes.len() as u64 } else { 0 };
                 match message {
                     Some(message) => self.receive(message),
                     None => self.skip(),

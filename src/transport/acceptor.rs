@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quinn::Incoming;
+use quinn::{Incoming, ReadError, ReadExactError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -17,8 +17,9 @@ use super::raw_key::proven_key;
 use super::refusal::{Refusal, Turned};
 use super::seats::TURN_EVERY;
 
-/// First bytes of the stream, from the accepting side: the dialling side is admitted, format 1.
-pub(super) const WELCOME: [u8; 8] = *b"musubi\x00\x01";
+/// First bytes of the stream in each direction, format 2. From the accepting side it is the welcome: the dialling side is
+/// admitted. The dialling side's opens the stream, and what it says first may follow before it is welcomed.
+pub(super) const GREETING: [u8; 8] = *b"musubi\x00\x02";
 
 /// What an accepting endpoint needs to know.
 #[derive(Debug)]
@@ -122,14 +123,24 @@ impl Acceptor {
             }
         }
         let seat = self.guard.seat(&connection, peer).map_err(|turned| busy(&connection, turned))?;
+        let lost = |error| TransportError::from_handshake(error, addr, silence_max);
+        let mut streams = connection.accept_bi().await.map_err(lost)?;
+        let mut greeting = [0; GREETING.len()];
+        match streams.1.read_exact(&mut greeting).await {
+            Ok(()) if greeting == GREETING => {}
+            Err(ReadExactError::ReadError(ReadError::ConnectionLost(error))) => return Err(lost(error)),
+            Ok(()) | Err(_) => {
+                close(&connection, CloseCode::Broken, "the stream did not begin with a greeting");
+                let detail = "the dialling side's stream did not begin with a greeting".to_owned();
+                return Err(TransportError::Handshake { addr, detail });
+            }
+        }
         let Ok(place) = self.accepted.try_reserve() else {
             self.guard.turned_away(Refusal::QueueFull, &addr);
             let wait = TURN_EVERY.saturating_mul(self.options.accept_queue_max as u32);
             return Err(busy(&connection, Turned::new(Refusal::QueueFull, wait)));
         };
-        let lost = |error| TransportError::from_handshake(error, addr, silence_max);
-        let mut streams = connection.open_bi().await.map_err(lost)?;
-        streams.0.write_all(&WELCOME).await.map_err(|error| match error {
+        streams.0.write_all(&GREETING).await.map_err(|error| match error {
             quinn::WriteError::ConnectionLost(error) => lost(error),
             other => TransportError::Handshake { addr, detail: other.to_string() },
         })?;

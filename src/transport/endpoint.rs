@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
-use quinn::{ClientConfig, Connection, ReadExactError, RecvStream, SendStream, ServerConfig};
+use quinn::{ClientConfig, Connection, ReadExactError, RecvStream, ServerConfig, WriteError};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::acceptor::{Acceptor, WELCOME};
+use super::acceptor::{Acceptor, GREETING};
 use super::close::{CloseCode, clean_reason, close};
 use super::error::TransportError;
 use super::guard::Guard;
@@ -133,12 +133,28 @@ impl Endpoint {
     /// [`Unreachable`](TransportError::Unreachable) after [`Options::connect_max`],
     /// [`Busy`](TransportError::Busy), or what failed in the handshake.
     pub async fn connect(&self, addr: SocketAddr, expected: Option<PeerKey>) -> Result<Link, TransportError> {
+        self.connect_saying(addr, expected, |_| Vec::new()).await
+    }
+
+    /// Dials as [`connect`](Self::connect) does, and says something as soon as the peer has proven its key and the policy
+    /// has admitted it, without waiting for its welcome: the answer comes a round trip earlier. `first` hears the peer's key
+    /// and gives the messages; a peer that refuses this device has heard them as well.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`connect`](Self::connect).
+    pub async fn connect_saying(
+        &self,
+        addr: SocketAddr,
+        expected: Option<PeerKey>,
+        first: impl FnOnce(PeerKey) -> Vec<Vec<u8>>,
+    ) -> Result<Link, TransportError> {
         if self.quic.open_connections() >= self.options.links_max {
             let reason = "too many links are open on this device".to_owned();
             return Err(TransportError::Busy { reason, come_back: None });
         }
         let waited = self.options.connect_max;
-        match timeout(waited, self.dial(addr, expected)).await {
+        match timeout(waited, self.dial(addr, expected, first)).await {
             Ok(result) => result,
             Err(_) => Err(TransportError::Unreachable { addr, waited }),
         }
@@ -170,7 +186,12 @@ impl Endpoint {
         self.quic.close(CloseCode::Shutdown.number().into(), clean_reason(reason.as_bytes()).as_bytes());
     }
 
-    async fn dial(&self, addr: SocketAddr, expected: Option<PeerKey>) -> Result<Link, TransportError> {
+    async fn dial(
+        &self,
+        addr: SocketAddr,
+        expected: Option<PeerKey>,
+        first: impl FnOnce(PeerKey) -> Vec<Vec<u8>>,
+    ) -> Result<Link, TransportError> {
         let silence_max = self.options.silence_max;
         let connection = self.prove(addr, expected).await?;
         let Some(peer) = proven_key(&connection) else {
@@ -184,12 +205,21 @@ impl Endpoint {
                 return Err(TransportError::Stranger { peer, addr, reason });
             }
         }
-        let streams = connection
-            .accept_bi()
-            .await
-            .map_err(|error| TransportError::from_handshake(error, addr, silence_max))?;
-        let streams = self.read_welcome(&connection, addr, peer, streams).await?;
-        Ok(Link::new(connection, peer, streams, &self.options))
+        let lost = |error| TransportError::from_handshake(error, addr, silence_max);
+        let mut streams = connection.open_bi().await.map_err(lost)?;
+        // Why it was stopped otherwise is told when the welcome is read.
+        if let Err(WriteError::ConnectionLost(error)) = streams.0.write_all(&GREETING).await {
+            return Err(lost(error));
+        }
+        let mut link = Link::new(connection.clone(), peer, streams, &self.options);
+        for message in first(peer) {
+            // What went wrong is told when the welcome is read.
+            if link.send(&message).await.is_err() {
+                break;
+            }
+        }
+        self.read_welcome(&connection, addr, peer, link.stream()).await?;
+        Ok(link)
     }
 
     /// Runs the TLS handshake: both sides hold the keys that they show.
@@ -212,11 +242,11 @@ impl Endpoint {
         connection: &Connection,
         addr: SocketAddr,
         peer: PeerKey,
-        mut streams: (SendStream, RecvStream),
-    ) -> Result<(SendStream, RecvStream), TransportError> {
-        let mut welcome = [0; WELCOME.len()];
-        match streams.1.read_exact(&mut welcome).await {
-            Ok(()) if welcome == WELCOME => Ok(streams),
+        stream: &mut RecvStream,
+    ) -> Result<(), TransportError> {
+        let mut welcome = [0; GREETING.len()];
+        match stream.read_exact(&mut welcome).await {
+            Ok(()) if welcome == GREETING => Ok(()),
             Err(ReadExactError::ReadError(quinn::ReadError::ConnectionLost(error))) => {
                 Err(TransportError::from_handshake(error, addr, self.options.silence_max))
             }

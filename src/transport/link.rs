@@ -22,8 +22,7 @@ const FIRST_WRITE_BYTES_MAX: usize = 16 << 10;
 
 /// A stream of messages in each direction between this device and one admitted peer.
 ///
-/// On the accepting side a link may exist for half a round trip before the dialling side has decided on it; if
-/// that refuses, the first `recv` fails with [`TransportError::Refused`].
+/// The dialling side has decided on the accepting one before it opens the stream.
 ///
 /// The connection ends when the link, both halves and all handles are dropped; say [`close`](Self::close).
 #[derive(Debug)]
@@ -138,6 +137,11 @@ impl Link {
         self.receiver.handle.seat.clone_from(&seat);
         self.sender.handle.seat = seat;
         self
+    }
+
+    /// Returns the stream on which the peer's welcome comes, before anything else is read from it.
+    pub(super) fn stream(&mut self) -> &mut RecvStream {
+        &mut self.receiver.stream
     }
 
     /// Returns the peer's proven key.

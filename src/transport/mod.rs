@@ -14,12 +14,14 @@
 //! 5. Dials are counted by socket, address and key before they cost anything, links have shares ([`Guard`]), and
 //!    whoever is refused is told why and when to come back, or not answered at all.
 //!
-//! One connection carries one bidirectional stream, opened by the accepting side:
+//! One connection carries one bidirectional stream, opened by the dialling side with the last step of the handshake:
 //!
 //! ```text
-//! accepting side → dialling side: 6D 75 73 75 62 69 00 01          the welcome, "musubi", format 1
+//! both ways, first:               6D 75 73 75 62 69 00 02          "musubi", format 2; the accepting side's is the welcome
 //! both ways, any number of:       length u32 big-endian | length bytes of message
 //! ```
+//!
+//! The dialling side need not wait for the welcome to say its first messages ([`Endpoint::connect_saying`]).
 //!
 //! [`Relay`] stands between two endpoints and loses, delays, throttles or cuts what passes, after a
 //! [`LinkProfile`]. [`Backoff`] says when to dial again. [`Multicast`] carries what replicas of a realm say to find

@@ -75,13 +75,13 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Builds QUIC's settings for one side; only the dialling side lets its peer open the one stream.
+    /// Builds QUIC's settings for one side; only the accepting side lets its peer open the one stream.
     pub(super) fn quic(&self, side: Side) -> Result<Arc<TransportConfig>, TransportError> {
         let idle = IdleTimeout::try_from(self.idle_max)
             .map_err(|error| TransportError::Setup { detail: format!("idle_max: {error}") })?;
         let streams: u32 = match side {
-            Side::Accepting => 0,
-            Side::Dialling => 1,
+            Side::Accepting => 1,
+            Side::Dialling => 0,
         };
         let mut quic = TransportConfig::default();
         quic.max_concurrent_bidi_streams(streams.into())
@@ -122,9 +122,9 @@ pub enum Congestion {
 /// Names the role of an endpoint in one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
-    /// The server of QUIC: opens the stream and sends the welcome.
+    /// The server of QUIC: sends the welcome.
     Accepting,
-    /// The client of QUIC.
+    /// The client of QUIC: opens the stream.
     Dialling,
 }
 

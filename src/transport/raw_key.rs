@@ -28,7 +28,7 @@ use rustls::{
 use super::error::TransportError;
 
 /// Protocol name and version that TLS negotiates (ALPN, RFC 7301); others are refused in the handshake.
-const ALPN: &[u8] = b"musubi/1";
+const ALPN: &[u8] = b"musubi/2";
 
 /// What precedes the key in the SubjectPublicKeyInfo of an ed25519 key (RFC 8410, section 4).
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];

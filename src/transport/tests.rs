@@ -68,7 +68,8 @@ async fn raw_dial(at: SocketAddr) -> (quinn::Endpoint, Connection, SendStream, R
     config.transport_config(quick().quic(Side::Dialling).expect("valid options"));
     let quic = quinn::Endpoint::client(LOOPBACK.parse().expect("an address")).expect("bound");
     let connection = quic.connect_with(config, at, "x").expect("dialled").await.expect("proven");
-    let (send, mut recv) = connection.accept_bi().await.expect("admitted");
+    let (mut send, mut recv) = connection.open_bi().await.expect("allowed");
+    send.write_all(b"musubi\0\x02").await.expect("sent");
     let mut welcome = [0; 8];
     recv.read_exact(&mut welcome).await.expect("welcomed");
     (quic, connection, send, recv)
@@ -154,6 +155,60 @@ async fn a_dialler_that_refuses_says_so_too() {
         Err(error) => error,
     };
     assert!(matches!(error, TransportError::Refused { reason } if reason.contains("musubi realm enrol")));
+}
+
+#[tokio::test]
+async fn what_is_said_first_is_answered_after_two_round_trips_and_heard_by_nobody_who_is_refused() {
+    let hub = endpoint(&HUB, quick(), only(&TABLET));
+    let relay = Relay::start(addr(&hub), LinkProfile { delay_ms: 100, ..LinkProfile::default() }, 1)
+        .expect("started");
+    let tablet = endpoint(&TABLET, quick(), only(&HUB));
+    let began = Instant::now();
+    let first = |peer: PeerKey| vec![b"hello".to_vec(), peer.as_bytes().to_vec()];
+    let (dialled, accepted) = tokio::join!(tablet.connect_saying(relay.addr(), None, first), async {
+        let mut far = hub.accept().await.expect("open").expect("admitted");
+        let heard = [far.recv().await.expect("first"), far.recv().await.expect("second")];
+        far.send(b"answer").await.expect("sent");
+        (far, heard)
+    });
+    let mut near = dialled.expect("welcomed");
+    assert_eq!(near.recv().await.expect("received").as_deref(), Some(&b"answer"[..]));
+    let round_trips = began.elapsed().as_secs_f64() / 0.2;
+    assert!((1.9..2.7).contains(&round_trips), "{round_trips}");
+    assert_eq!(accepted.1, [Some(b"hello".to_vec()), Some(hub.key().as_bytes().to_vec())]);
+
+    // Whom the dialler refuses hears nothing; whom it takes for another neither.
+    let silent = |_| -> Vec<Vec<u8>> { panic!("nobody is to hear anything") };
+    let picky = endpoint(&TABLET, quick(), only(&STRANGER));
+    assert!(matches!(
+        picky.connect_saying(addr(&hub), None, silent).await,
+        Err(TransportError::Stranger { .. })
+    ));
+    let expected = Some(PeerKey::of_seed(&STRANGER));
+    assert!(matches!(
+        tablet.connect_saying(addr(&hub), expected, silent).await,
+        Err(TransportError::WrongPeer { .. })
+    ));
+}
+
+#[tokio::test]
+async fn who_opens_no_stream_or_greets_otherwise_has_no_link() {
+    let hub = endpoint(&HUB, Options { connect_max: Duration::from_millis(300), ..quick() }, everybody());
+    for greeting in [&b""[..], b"musubi\0\x01", b"musu"] {
+        let identity = TlsIdentity::new(&TABLET).expect("a key");
+        let mut config =
+            quinn::ClientConfig::new(Arc::new(identity.dialling(None).expect("a configuration")));
+        config.transport_config(quick().quic(Side::Dialling).expect("valid options"));
+        let quic = quinn::Endpoint::client(LOOPBACK.parse().expect("an address")).expect("bound");
+        let connection = quic.connect_with(config, addr(&hub), "x").expect("dialled").await.expect("proven");
+        let (mut send, _recv) = connection.open_bi().await.expect("allowed");
+        if !greeting.is_empty() {
+            send.write_all(greeting).await.expect("sent");
+        }
+        assert!(hub.accept().await.expect("open").is_err(), "{greeting:?}");
+        let closed = timeout(Duration::from_secs(2), connection.closed()).await;
+        assert!(closed.is_ok(), "the connection is gone as well: {greeting:?}");
+    }
 }
 
 #[tokio::test]
@@ -277,8 +332,8 @@ async fn an_acceptor_that_does_not_welcome_is_not_believed() {
     let tablet = endpoint(&TABLET, quick(), everybody());
     let (dialled, closed) = tokio::join!(tablet.connect(at, None), async {
         let connection = odd.accept().await.expect("open").await.expect("proven");
-        let (mut send, _recv) = connection.open_bi().await.expect("allowed");
-        send.write_all(b"musubi\0\x02").await.expect("sent");
+        let (mut send, _recv) = connection.accept_bi().await.expect("opened");
+        send.write_all(b"musubi\0\x01").await.expect("sent");
         timeout(Duration::from_secs(2), connection.closed()).await.expect("the dialler closes")
     });
     assert!(matches!(dialled, Err(TransportError::NotWelcomed { peer }) if peer == PeerKey::of_seed(&HUB)));

@@ -134,7 +134,14 @@ mod tests {
             forked: 0,
         };
         let parts = vec![part(Part::Card, 12, 0), part(Part::Data, 4_000, 31)];
-        let plan = SyncPlan { peer: "north-1".into(), parts, bytes: 2_100, took_ms: 640 };
+        let plan = SyncPlan {
+            peer: "north-1".into(),
+            parts,
+            bytes: 2_100,
+            heads_bytes: 1_500,
+            compared_ms: 600,
+            took_ms: 640,
+        };
         let fake = Fake::answering(serde_json::to_value(&plan).unwrap());
         let call = ["sync", "--store", "s", "--with", "north.example:7440", "--dry-run"];
         let outcome = fake.run(&call).unwrap();

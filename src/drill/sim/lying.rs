@@ -128,8 +128,13 @@ impl Store for LyingStore {
         self.honest.index_cursor()
     }
 
-    fn index_add(&self, upto: u64, postings: &[(Token, Posting)]) -> Result<(), StoreError> {
-        self.honest.index_add(upto, postings)
+    fn index_add_at(
+        &self,
+        cursor: u64,
+        upto: u64,
+        postings: &[(Token, Posting)],
+    ) -> Result<bool, StoreError> {
+        self.honest.index_add_at(cursor, upto, postings)
     }
 
     fn index_find(&self, token: &Token) -> Result<Vec<Posting>, StoreError> {

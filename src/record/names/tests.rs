@@ -79,7 +79,7 @@ fn a_given_name_of_several_words_is_found_as_it_is_written() {
         assert!(finds(text, &json), "{text}");
         let demographics = Person::read("Patient", &json);
         let names = Searched::of_person(&demographics);
-        assert!(words(text).iter().all(|word| names.score(word).is_some()), "{text}");
+        assert!(Asked::of(text).words.iter().all(|word| names.score(word).is_some()), "{text}");
     }
     assert!(!finds("身元不明 r3 8番 女性 70代くらい", &json));
     let john = json!({"name": [{"family": "スミス", "given": ["ジョン 3 ポール ヘンリー"],

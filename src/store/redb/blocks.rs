@@ -2,45 +2,42 @@
 //! commit with the cursor.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use redb::Table;
 
 use super::fault::Fault;
-use super::log::{self, LOG_LIMITS, Log, LogCache, LogLimits, LogWritten, Logged};
+use super::log::{self, Log, LogCache, LogLimits, LogWritten, Logged};
 use super::rows::{INDEX, INDEX_LOG, IndexState, META_INDEX};
 use super::view::{Change, View, get, put};
 use crate::base::LaneId;
 use crate::store::api::{Posting, Token};
-use crate::store::index::{self, BLOCK_BYTES_MEAN, Fanout};
+use crate::store::index::{self, BLOCK_BYTES_MEAN, Fanout, LocalPosting};
 use crate::store::rules;
 use crate::store::sealing::{Sealer, damaged};
 
-/// As `Store::index_add`. Returns what the cache of the log is to be told when the change is durable.
+/// As `Store::index_add_at`. Returns what the cache of the log is to be told when the change is durable, nothing when the
+/// cursor stands elsewhere.
 pub(super) fn add(
     change: &mut Change<'_>,
     cache: &Mutex<LogCache>,
-    upto: u64,
-    postings: &[(Token, Posting)],
-) -> Result<LogWritten, Fault> {
-    add_within(change, cache, upto, postings, LOG_LIMITS)
-}
-
-/// As [`add`], with other limits.
-pub(super) fn add_within(
-    change: &mut Change<'_>,
-    cache: &Mutex<LogCache>,
+    cursor: u64,
     upto: u64,
     postings: &[(Token, Posting)],
     limits: LogLimits,
-) -> Result<LogWritten, Fault> {
+) -> Result<Option<LogWritten>, Fault> {
     let state = change.index_state()?;
-    rules::check_cursor(state.cursor, upto, change.counts()?.arrivals)?;
+    if state.cursor != cursor {
+        return Ok(None);
+    }
+    rules::check_cursor(cursor, upto, change.counts()?.arrivals)?;
     let added = localize(change, postings)?;
     let count = added.len() as u64;
     let mut blocks = Blocks {
         fanout: Fanout { blocks: state.blocks, bytes: state.bytes },
         table: change.transaction.open_table(INDEX)?,
         sealer: change.sealer,
+        awaited: change.awaited(),
     };
     let log = change.transaction.open_table(INDEX_LOG)?;
     let mut log = Log::open(log, change.sealer, cache, state.log.unwrap_or_default());
@@ -50,7 +47,7 @@ pub(super) fn add_within(
     drop(blocks);
     let state = IndexState { cursor: upto, blocks: fanout.blocks, bytes: fanout.bytes, log: Some(log) };
     change.put_meta(META_INDEX, &state)?;
-    Ok(written)
+    Ok(Some(written))
 }
 
 /// As `Store::index_find`.
@@ -71,14 +68,19 @@ pub(super) fn find(view: &View<'_>, cache: &Mutex<LogCache>, token: &Token) -> R
             found.extend(log::of_token(&log::row(&table, view.sealer, cache, row)?, token));
         }
     }
-    let mut postings = Vec::with_capacity(found.len());
-    for (lane, seq) in found {
-        let lane = *view.directory.ids.get(lane as usize).ok_or_else(|| damaged("index", &key))?;
-        postings.push(Posting { lane, seq });
+    // Sorted by lane number, in few pieces; lanes are put into the order of their ids whole: there may be tens of thousands.
+    found.sort();
+    found.dedup();
+    let mut lanes = Vec::new();
+    for of_lane in found.chunk_by(|a, b| a.0 == b.0) {
+        let lane = view.directory.ids.get(of_lane[0].0 as usize).ok_or_else(|| damaged("index", &key))?;
+        lanes.push((*lane, of_lane));
     }
-    postings.sort_unstable();
-    postings.dedup();
-    Ok(postings)
+    lanes.sort_unstable_by_key(|(lane, _)| *lane);
+    let places = |(lane, of_lane): (LaneId, &[LocalPosting])| {
+        of_lane.iter().map(move |(_, seq)| Posting { lane, seq: *seq }).collect::<Vec<_>>()
+    };
+    Ok(lanes.into_iter().flat_map(places).collect())
 }
 
 /// As `Store::rebuild_index`.
@@ -94,7 +96,7 @@ pub(super) fn clear(change: &mut Change<'_>) -> Result<(), Fault> {
 }
 
 /// Moves a share of what is in the log into its blocks: as much as keeps it within its limits when so many postings more come
-/// each time.
+/// each time. Where writes wait that somebody waits for it is put off, and caught up with later, unless there is far too much.
 fn move_some(
     log: &mut Log<'_, '_>,
     blocks: &mut Blocks<'_, '_>,
@@ -104,17 +106,18 @@ fn move_some(
     // All blocks, and those that are divided because of what is moved, while half as many postings come.
     let round =
         u64::from(blocks.fanout.blocks) + 2 * (1 + limits.move_from * POSTING_BYTES / BLOCK_BYTES_MEAN);
-    let mut left = count.saturating_mul(round).div_ceil(limits.move_from / 2).max(1);
-    while left > 0 {
+    let share = |count: u64| count.saturating_mul(round).div_ceil(limits.move_from / 2);
+    let due = share(log.beside_moving()).min(round).saturating_sub(u64::from(log.state.moved));
+    let mut left = share(count).max(if log.is_moving() { due } else { 1 });
+    let may_wait = log.postings() < PUT_OFF_MAX * limits.move_from;
+    while left > 0 && !(may_wait && blocks.is_awaited()) {
         if log.is_moving() {
             let from = log.state.moved;
-            let to = u32::try_from(left).map_or(u32::MAX, |left| from.saturating_add(left));
+            let to =
+                u32::try_from(left.min(MOVED_AT_ONCE)).map_or(u32::MAX, |left| from.saturating_add(left));
             let to = to.min(blocks.fanout.blocks);
-            let fanout = blocks.fanout;
-            let wanted = |token: &Token| fanout.block_of(token).filter(|block| (from..to).contains(block));
-            for group in log.moving(wanted)?.chunk_by(|a, b| a.0 == b.0) {
-                let added: Vec<Logged> = group.iter().map(|(_, token, posting)| (*token, *posting)).collect();
-                blocks.merge(group[0].0, &added)?;
+            for (block, added) in log.moving(from..to, &blocks.fanout)? {
+                blocks.merge(block, &added)?;
             }
             left -= u64::from(to - from);
             log.state.moved = to;
@@ -135,6 +138,10 @@ fn move_some(
     Ok(())
 }
 
+/// Blocks that are moved into before it is looked whether somebody waits.
+const MOVED_AT_ONCE: u64 = 8;
+/// So many times what is moved at once may be in the log before nothing is put off any more.
+const PUT_OFF_MAX: u64 = 4;
 /// What a posting takes in a block, roughly.
 const POSTING_BYTES: u64 = 24;
 
@@ -143,9 +150,15 @@ struct Blocks<'a, 't> {
     fanout: Fanout,
     table: Table<'t, u32, &'static [u8]>,
     sealer: &'a Sealer,
+    awaited: Option<&'a AtomicUsize>,
 }
 
 impl Blocks<'_, '_> {
+    /// Says whether another write waits that somebody waits for.
+    fn is_awaited(&self) -> bool {
+        self.awaited.is_some_and(|awaited| awaited.load(Ordering::Acquire) > 0)
+    }
+
     /// Makes the first blocks, enough for so many bytes.
     fn found(&mut self, bytes: u64) -> Result<(), Fault> {
         let count = u32::try_from(bytes / BLOCK_BYTES_MEAN).unwrap_or(u32::MAX).max(1);

@@ -1,7 +1,9 @@
 //! The open database: transactions, reopening after failures, and the directory kept in memory beside it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use redb::{Builder, Database, Durability, ReadableDatabase as _, WriteTransaction};
 
@@ -53,13 +55,22 @@ pub(super) struct Engine {
     opened: RwLock<Option<Opened>>,
     /// Held through each write, so that directory and database change together.
     writer: Mutex<()>,
+    /// How many writes wait that somebody waits for.
+    awaited: AtomicUsize,
+    /// How often something was written, or tried to be.
+    changes: AtomicU64,
 }
+
+/// How long work in the background looks again whether writes wait that somebody waits for, and how often at most.
+const LET_PASS: Duration = Duration::from_micros(200);
+const LET_PASS_TIMES: usize = 50;
 
 impl Engine {
     /// Opens a database that has been initialised.
     pub(super) fn open(disk: Box<dyn Disk>, sealer: Sealer, cache_bytes: usize) -> Result<Self, StoreError> {
         let (opened, writer) = (RwLock::new(None), Mutex::new(()));
-        let engine = Self { disk, cache_bytes, sealer, opened, writer };
+        let (awaited, changes) = (AtomicUsize::new(0), AtomicU64::new(0));
+        let engine = Self { disk, cache_bytes, sealer, opened, writer, awaited, changes };
         engine.reopen()?;
         Ok(engine)
     }
@@ -113,20 +124,64 @@ impl Engine {
         })
     }
 
-    /// Writes in one durable commit, or not at all.
+    /// Returns how often something was written, or tried to be.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Writes in one durable commit, or not at all, before what waits in the background.
     pub(super) fn write<T>(
         &self,
         attempt: &'static str,
         work: impl FnOnce(&mut Change<'_>) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        self.with_open(attempt, |opened| {
+        self.awaited.fetch_add(1, Ordering::AcqRel);
+        let writer = self.lock_writer();
+        self.awaited.fetch_sub(1, Ordering::AcqRel);
+        self.write_with(writer, attempt, work)
+    }
+
+    /// Writes as [`Engine::write`] does what nobody waits for: writes that somebody waits for go first, though not for ever.
+    pub(super) fn write_behind<T>(
+        &self,
+        attempt: &'static str,
+        work: impl FnOnce(&mut Change<'_>) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let mut writer = self.lock_writer();
+        for _ in 0..LET_PASS_TIMES {
+            if self.awaited.load(Ordering::Acquire) == 0 {
+                break;
+            }
+            drop(writer);
+            std::thread::sleep(LET_PASS);
+            writer = self.lock_writer();
+        }
+        self.write_with(writer, attempt, work)
+    }
+
+    /// As if so many writes waited that somebody waits for.
+    #[cfg(test)]
+    pub(super) fn pretend_awaited(&self, writes: usize) {
+        self.awaited.store(writes, Ordering::Release);
+    }
+
+    fn lock_writer(&self) -> MutexGuard<'_, ()> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_with<T>(
+        &self,
+        _writer: MutexGuard<'_, ()>,
+        attempt: &'static str,
+        work: impl FnOnce(&mut Change<'_>) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let written = self.with_open(attempt, |opened| {
             let mut transaction = begin(&opened.database)?;
             let directory = opened.directory.read().unwrap_or_else(PoisonError::into_inner);
             if is_planted(Plant::SkipFsync) && !directory.ids.is_empty() {
                 transaction.set_durability(Durability::None)?;
             }
-            let mut change = Change::new(transaction, &directory, &self.sealer);
+            let mut change = Change::new(transaction, &directory, &self.sealer).beside(&self.awaited);
             let value = work(&mut change)?;
             let (lanes, names) = change.commit()?;
             drop(directory);
@@ -136,7 +191,9 @@ impl Engine {
                 directory.names.extend(names);
             }
             Ok(value)
-        })
+        });
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        written
     }
 
     /// Runs `work` on the open database, opening it first where a failure has closed it.

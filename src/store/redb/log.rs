@@ -6,6 +6,7 @@
 //! Until the last block has its own they stay in the log, where they are found; what is found twice is found once.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{ReadableTable, Table};
@@ -14,7 +15,7 @@ use super::fault::Fault;
 use super::rows::{LogRow, LogState};
 use super::view::{get, put};
 use crate::store::api::Token;
-use crate::store::index::{self, LocalPosting};
+use crate::store::index::{self, Fanout, LocalPosting};
 use crate::store::sealing::{Sealer, damaged};
 
 /// A posting as it is logged.
@@ -34,18 +35,60 @@ pub(super) const LOG_LIMITS: LogLimits = LogLimits { move_from: 256 << 10, row: 
 
 /// The rows in memory, by their numbers, which are never used twice.
 #[derive(Debug, Default)]
-pub(super) struct LogCache(BTreeMap<u64, Arc<Vec<Logged>>>);
+pub(super) struct LogCache {
+    rows: BTreeMap<u64, Arc<Vec<Logged>>>,
+    order: Option<Arc<MovingOrder>>,
+}
 
 impl LogCache {
     /// Keeps what a commit has added, and forgets all rows that there are no more.
     pub(super) fn took(&mut self, written: LogWritten) {
-        self.0.extend(written.added);
-        self.0.retain(|number, _| written.rows.contains(number));
+        self.rows.extend(written.added);
+        self.rows.retain(|number, _| written.rows.contains(number));
+        self.order = written.order;
     }
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        *self = Self::default();
+    }
+}
+
+/// What is being moved, by the block that it belongs in: found once, and used by all steps until everything is moved.
+#[derive(Debug)]
+struct MovingOrder {
+    /// The rows that are being moved, and among how many blocks.
+    of: (Vec<u64>, u32),
+    /// Where the postings of each block begin among the places, and where the last ones end.
+    starts: Vec<u32>,
+    /// Row and place in it.
+    places: Vec<(u32, u32)>,
+}
+
+impl MovingOrder {
+    /// Sorts by block, in two passes.
+    fn new(of: (Vec<u64>, u32), rows: &[Arc<Vec<Logged>>], fanout: &Fanout) -> Self {
+        let block = |(token, _): &Logged| fanout.block_of(token).unwrap_or_default() as usize;
+        let mut starts = vec![0_u32; of.1 as usize + 1];
+        rows.iter().flat_map(|row| row.iter()).for_each(|logged| starts[block(logged) + 1] += 1);
+        for next in 1..starts.len() {
+            starts[next] += starts[next - 1];
+        }
+        let (mut ends, mut places) =
+            (starts.clone(), vec![(0, 0); starts.last().map_or(0, |all| *all as usize)]);
+        for (row, postings) in (0..).zip(rows) {
+            for (place, logged) in (0..).zip(postings.iter()) {
+                let end = &mut ends[block(logged)];
+                places[*end as usize] = (row, place);
+                *end += 1;
+            }
+        }
+        Self { of, starts, places }
+    }
+
+    fn places(&self, block: u32) -> &[(u32, u32)] {
+        let at = |block: usize| self.starts.get(block).map_or(self.places.len(), |start| *start as usize);
+        &self.places[at(block as usize)..at(block as usize + 1)]
     }
 }
 
@@ -54,6 +97,7 @@ impl LogCache {
 pub(super) struct LogWritten {
     added: BTreeMap<u64, Arc<Vec<Logged>>>,
     rows: Vec<u64>,
+    order: Option<Arc<MovingOrder>>,
 }
 
 /// Locks the cache; a panic elsewhere cannot have left it half changed in a way that matters.
@@ -68,21 +112,37 @@ pub(super) fn row(
     cache: &Mutex<LogCache>,
     row: &LogRow,
 ) -> Result<Arc<Vec<Logged>>, Fault> {
-    if let Some(kept) = lock(cache).0.get(&row.number) {
+    if let Some(kept) = lock(cache).rows.get(&row.number) {
         return Ok(kept.clone());
     }
     let key = row.number.to_be_bytes();
     let lost = || Fault::from(damaged("index-log", &key));
     let block = get(table, sealer, "index-log", row.number, &key)?.ok_or_else(lost)?;
     let postings = Arc::new(index::postings(&block).ok_or_else(lost)?);
-    lock(cache).0.insert(row.number, postings.clone());
+    lock(cache).rows.insert(row.number, postings.clone());
     Ok(postings)
 }
 
 /// Returns what a row has of a token.
-pub(super) fn of_token<'a>(row: &'a [Logged], token: &Token) -> impl Iterator<Item = LocalPosting> + 'a {
-    let (first, end) = (row.partition_point(|it| it.0 < *token), row.partition_point(|it| it.0 <= *token));
-    row[first..end].iter().map(|(_, posting)| *posting)
+pub(super) fn of_token<'a>(row: &'a [Logged], token: &'a Token) -> impl Iterator<Item = LocalPosting> + 'a {
+    let first = first_of(row, token);
+    row[first..].iter().take_while(move |it| it.0 == *token).map(|(_, posting)| *posting)
+}
+
+/// Returns where a token's postings begin in a row, or would. Tokens are hashes, spread evenly but for the common ones: it is
+/// looked for where it should be, in steps that double.
+fn first_of(row: &[Logged], token: &Token) -> usize {
+    let high = u64::from_be_bytes(*token.0.first_chunk().expect("a token has 16 bytes"));
+    let near = ((u128::from(high) * row.len() as u128) >> 64) as usize;
+    let is_before = |at: usize| row[at].0 < *token;
+    let (mut low, mut end, mut step) = (near, near, 1);
+    while low > 0 && !is_before(low - 1) {
+        (end, low, step) = (low, low.saturating_sub(step), step * 2);
+    }
+    while end < row.len() && is_before(end) {
+        (low, end, step) = (end + 1, (end + step).min(row.len()), step * 2);
+    }
+    low + row[low..end].partition_point(|it| it.0 < *token)
 }
 
 /// The log within a change.
@@ -92,6 +152,7 @@ pub(super) struct Log<'a, 't> {
     cache: &'a Mutex<LogCache>,
     pub(super) state: LogState,
     added: BTreeMap<u64, Arc<Vec<Logged>>>,
+    order: Option<Arc<MovingOrder>>,
 }
 
 impl<'a, 't> Log<'a, 't> {
@@ -102,13 +163,14 @@ impl<'a, 't> Log<'a, 't> {
         cache: &'a Mutex<LogCache>,
         state: LogState,
     ) -> Self {
-        Self { table, sealer, cache, state, added: BTreeMap::new() }
+        let order = lock(cache).order.clone();
+        Self { table, sealer, cache, state, added: BTreeMap::new(), order }
     }
 
     /// Returns where the log stands, and what the cache is to be told.
     pub(super) fn end(self) -> (LogState, LogWritten) {
         let rows = self.state.rows.iter().map(|row| row.number).collect();
-        (self.state, LogWritten { added: self.added, rows })
+        (self.state, LogWritten { added: self.added, rows, order: self.order })
     }
 
     /// Appends sorted postings; small rows before them are made one with them, so that there are few.
@@ -143,7 +205,7 @@ impl<'a, 't> Log<'a, 't> {
 
     /// Begins to move all rows, if there is enough in them.
     pub(super) fn begin_moving(&mut self, limits: LogLimits) -> bool {
-        let is_full = self.state.rows.iter().map(|row| row.postings).sum::<u64>() >= limits.move_from;
+        let is_full = self.postings() >= limits.move_from;
         if is_full {
             (self.state.moving, self.state.moved) = (self.state.rows.len() as u64, 0);
         }
@@ -155,18 +217,37 @@ impl<'a, 't> Log<'a, 't> {
         self.moving_rows().map(|row| row.bytes).sum()
     }
 
-    /// Returns what is being moved and belongs in blocks for which `wanted` says so, sorted by block and token.
+    /// Returns what is being moved and belongs in these blocks, each block's sorted.
     pub(super) fn moving(
-        &self,
-        wanted: impl Fn(&Token) -> Option<u32>,
-    ) -> Result<Vec<(u32, Token, LocalPosting)>, Fault> {
-        let mut found = Vec::new();
-        for row in self.moving_rows() {
-            let row = self.row(row)?;
-            found.extend(row.iter().filter_map(|(token, posting)| Some((wanted(token)?, *token, *posting))));
+        &mut self,
+        blocks: Range<u32>,
+        fanout: &Fanout,
+    ) -> Result<Vec<(u32, Vec<Logged>)>, Fault> {
+        let rows = self.moving_rows().map(|row| self.row(row)).collect::<Result<Vec<_>, _>>()?;
+        let of = (self.moving_rows().map(|row| row.number).collect(), fanout.blocks);
+        let order = match self.order.take().filter(|order| order.of == of) {
+            Some(known) => known,
+            None => Arc::new(MovingOrder::new(of, &rows, fanout)),
+        };
+        let logged = |(row, place): &(u32, u32)| rows[*row as usize][*place as usize];
+        let mut found: Vec<(u32, Vec<Logged>)> = Vec::new();
+        for block in blocks {
+            let mut added: Vec<Logged> = order.places(block).iter().map(logged).collect();
+            added.sort_unstable();
+            found.extend((!added.is_empty()).then_some((block, added)));
         }
-        found.sort_unstable();
+        self.order = Some(order);
         Ok(found)
+    }
+
+    /// Returns how many postings are in the log.
+    pub(super) fn postings(&self) -> u64 {
+        self.state.rows.iter().map(|row| row.postings).sum()
+    }
+
+    /// Returns how many of them are not being moved.
+    pub(super) fn beside_moving(&self) -> u64 {
+        self.postings() - self.moving_rows().map(|row| row.postings).sum::<u64>()
     }
 
     /// Drops the rows that have been moved.
@@ -175,6 +256,7 @@ impl<'a, 't> Log<'a, 't> {
         for LogRow { number, .. } in &moved {
             self.table.remove(number)?;
         }
+        self.order = None;
         self.state.rows.drain(..moved.len());
         (self.state.moving, self.state.moved) = (0, 0);
         Ok(())

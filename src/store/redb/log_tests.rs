@@ -100,6 +100,42 @@ fn everything_is_found_while_postings_are_moved_and_after_each_opening() {
 }
 
 #[test]
+fn what_is_moved_gives_way_to_writes_that_wait_and_is_caught_up_with() {
+    let store = open_store(&disk_with_store(1)).unwrap();
+    let mut lane = SampleLane::new(1);
+    store.commit(lane.batch("a")).unwrap();
+    let mut number = 0_u64;
+    let mut step = |count: u64| {
+        let postings: Vec<_> = (number..number + count)
+            .map(|number| (store.token("t", &number.to_be_bytes()), Posting { lane: lane.id(), seq: number }))
+            .collect();
+        number += count;
+        store.index_add_within(1, &postings, LIMITS).unwrap();
+        let log = store.log_state().unwrap();
+        (log.moving, log.moved, log.rows.iter().map(|row| row.postings).sum::<u64>())
+    };
+    for _ in 0..20 {
+        step(900);
+    }
+    while step(10).0 == 0 {}
+    let (moving, moved, held) = step(10);
+    assert!(moving > 0);
+    store.pretend_awaited(1);
+    for steps in 1..=20 {
+        assert_eq!(step(10), (moving, moved, held + 10 * steps), "somebody waits");
+    }
+    store.pretend_awaited(0);
+    assert!(step(0).1 > moved || step(0).0 == 0, "what was put off is done when nobody waits");
+    store.pretend_awaited(1);
+    let most = (0..200).map(|_| step(100).2).max().unwrap();
+    assert!(most < 5 * LIMITS.move_from, "{most} postings in the log, however many wait");
+    for known in (0..number).step_by(97) {
+        let found = store.index_find(&store.token("t", &known.to_be_bytes())).unwrap();
+        assert_eq!(found, [Posting { lane: lane.id(), seq: known }]);
+    }
+}
+
+#[test]
 fn a_step_writes_what_is_new_and_not_the_index() {
     let disk = Arc::new(Counted(FaultDisk::new(1), AtomicU64::new(0)));
     let store = RedbStore::create_on(disk.clone(), &key(), Nonces::default(), options()).unwrap();
@@ -124,7 +160,7 @@ fn a_step_writes_what_is_new_and_not_the_index() {
     let small = (0..40).map(|_| step(30)).sum::<u64>() / 40;
     let stats = store.stats().unwrap();
     assert!(stats.index_blocks > 20 && stats.index_bytes > 700_000, "{stats:?}");
-    // Without the log some twenty blocks of 24 KiB were written.
+    // Without the log some twenty blocks were written.
     assert!(small < commit + (64 << 10), "{small} bytes for 30 postings, {commit} for none");
 }
 

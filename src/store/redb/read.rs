@@ -13,8 +13,8 @@ use super::view::{View, get};
 use crate::base::LaneId;
 use crate::lane::state::LaneState;
 use crate::lane::tree::Frontier;
-use crate::lane::{Run, frame};
-use crate::store::api::{Arrival, KeyedValue};
+use crate::lane::{Entry, Run, frame};
+use crate::store::api::{Arrival, KeyedValue, Posting};
 use crate::store::error::StoreError;
 use crate::store::rules;
 use crate::store::sealing::{Sealer, damaged, stamp_of};
@@ -169,6 +169,39 @@ pub(super) fn run_with(
         found = Some(stored.run.clone());
         false
     })?;
+    Ok(found)
+}
+
+/// Returns an entry of a lane, `None` when the trunk does not hold it.
+pub(super) fn entry(
+    view: &View<'_>,
+    cache: &Mutex<RunCache>,
+    lane: &Lane,
+    seq: u64,
+) -> Result<Option<Entry>, Fault> {
+    let stored = covering(view, cache, lane, seq)?;
+    Ok(stored.and_then(|stored| {
+        let index = usize::try_from(seq - stored.run.start).ok()?;
+        stored.run.entries.get(index).cloned()
+    }))
+}
+
+/// As `Store::entries`: the state of a lane is read once for places that stand together.
+pub(super) fn entries(
+    view: &View<'_>,
+    cache: &Mutex<RunCache>,
+    places: &[Posting],
+) -> Result<Vec<Option<Entry>>, Fault> {
+    let mut found = Vec::with_capacity(places.len());
+    for of_lane in places.chunk_by(|a, b| a.lane == b.lane) {
+        let lane = Lane::find(view, &of_lane[0].lane)?;
+        for place in of_lane {
+            found.push(match &lane {
+                Some(lane) => entry(view, cache, lane, place.seq)?,
+                None => None,
+            });
+        }
+    }
     Ok(found)
 }
 

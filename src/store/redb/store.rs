@@ -1,7 +1,7 @@
 //! The store itself: made, opened, and used through the Store trait.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::Builder;
 
@@ -10,7 +10,7 @@ use super::commit::PackedBatch;
 use super::disk::{DeviceDisk, Disk as _, FileDisk};
 use super::engine::Engine;
 use super::fault::{Fault, explain, guard};
-use super::log::{self, LogCache};
+use super::log::{self, LOG_LIMITS, LogCache};
 use super::read::{self, Lane};
 use super::rows::{Counts, IndexState, META_COUNTS, META_INDEX};
 use super::{blocks, commit, heal, relist, repack};
@@ -54,6 +54,8 @@ pub struct RedbStore {
     cache: Mutex<RunCache>,
     /// The rows of the log of postings.
     log: Mutex<LogCache>,
+    /// Held through each change of the index, until the log's cache knows of it.
+    indexing: Mutex<()>,
     /// Released last: fields are dropped in order.
     _lock: Option<DirectoryLock>,
 }
@@ -162,11 +164,18 @@ impl RedbStore {
         postings: &[(Token, Posting)],
         limits: log::LogLimits,
     ) -> Result<(), StoreError> {
+        let cursor = self.index_cursor()?;
         let written = self.engine.write("writing the index", |change| {
-            blocks::add_within(change, &self.log, upto, postings, limits)
+            blocks::add(change, &self.log, cursor, upto, postings, limits)
         })?;
-        log::lock(&self.log).took(written);
+        log::lock(&self.log).took(written.expect("the cursor stands still in tests"));
         Ok(())
+    }
+
+    /// As if so many writes waited that somebody waits for.
+    #[cfg(test)]
+    pub(super) fn pretend_awaited(&self, writes: usize) {
+        self.engine.pretend_awaited(writes);
     }
 
     /// Tells where the log of postings stands.
@@ -180,7 +189,7 @@ impl RedbStore {
     /// Puts the parts together.
     fn assemble(engine: Engine, lock: Option<DirectoryLock>, options: StoreOptions) -> Self {
         let (cache, log) = (Mutex::new(RunCache::new(options.run_cache_bytes)), Mutex::default());
-        Self { engine, cache, log, _lock: lock }
+        Self { engine, cache, log, indexing: Mutex::new(()), _lock: lock }
     }
 }
 
@@ -225,12 +234,16 @@ impl Store for RedbStore {
     fn entry(&self, id: &LaneId, seq: u64) -> Result<Option<Entry>, StoreError> {
         self.engine.read("reading an entry", |view| {
             let Some(lane) = Lane::find(view, id)? else { return Ok(None) };
-            let stored = read::covering(view, &self.cache, &lane, seq)?;
-            Ok(stored.and_then(|stored| {
-                let index = usize::try_from(seq - stored.run.start).ok()?;
-                stored.run.entries.get(index).cloned()
-            }))
+            read::entry(view, &self.cache, &lane, seq)
         })
+    }
+
+    fn entries(&self, places: &[Posting]) -> Result<Vec<Option<Entry>>, StoreError> {
+        self.engine.read("reading entries", |view| read::entries(view, &self.cache, places))
+    }
+
+    fn changes(&self) -> Option<u64> {
+        Some(self.engine.changes())
     }
 
     fn arrivals(&self, after: u64, limit: usize) -> Result<Vec<Arrival>, StoreError> {
@@ -263,12 +276,20 @@ impl Store for RedbStore {
         self.engine.read("reading the index", |view| Ok(view.meta::<IndexState>(META_INDEX)?.cursor))
     }
 
-    fn index_add(&self, upto: u64, postings: &[(Token, Posting)]) -> Result<(), StoreError> {
-        let written = self
-            .engine
-            .write("writing the index", |change| blocks::add(change, &self.log, upto, postings))?;
-        log::lock(&self.log).took(written);
-        Ok(())
+    fn index_add_at(
+        &self,
+        cursor: u64,
+        upto: u64,
+        postings: &[(Token, Posting)],
+    ) -> Result<bool, StoreError> {
+        // The log's cache is told in the order of the commits.
+        let _indexing = self.indexing.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = self.engine.write_behind("writing the index", |change| {
+            blocks::add(change, &self.log, cursor, upto, postings, LOG_LIMITS)
+        })?;
+        let is_added = written.is_some();
+        written.into_iter().for_each(|written| log::lock(&self.log).took(written));
+        Ok(is_added)
     }
 
     fn index_find(&self, token: &Token) -> Result<Vec<Posting>, StoreError> {
@@ -276,6 +297,7 @@ impl Store for RedbStore {
     }
 
     fn rebuild_index(&self) -> Result<(), StoreError> {
+        let _indexing = self.indexing.lock().unwrap_or_else(PoisonError::into_inner);
         let cleared = self.engine.write("dropping the index", blocks::clear);
         log::lock(&self.log).clear();
         cleared
@@ -312,7 +334,8 @@ impl Store for RedbStore {
         if plan.is_empty() {
             return Ok(Repacked { next: plan.next, ..Repacked::default() });
         }
-        let (done, stored) = self.engine.write("repacking", |change| repack::replace(change, &plan))?;
+        let (done, stored) =
+            self.engine.write_behind("repacking", |change| repack::replace(change, &plan))?;
         repack::remember(&self.cache, &plan, stored);
         Ok(done)
     }

@@ -1,5 +1,7 @@
 //! Typed access to the tables inside one transaction: everything read is unsealed, everything written sealed.
 
+use std::sync::atomic::AtomicUsize;
+
 use redb::{Key, ReadTransaction, ReadableTable, Table, TableError, WriteTransaction};
 
 use super::engine::{Directory, decode, encode, id_from_state};
@@ -123,12 +125,24 @@ pub(super) struct Change<'a> {
     directory: &'a Directory,
     new_lanes: Vec<LaneId>,
     new_names: Vec<String>,
+    /// How many other writes wait that somebody waits for.
+    awaited: Option<&'a AtomicUsize>,
 }
 
 impl<'a> Change<'a> {
     /// Makes a change within a transaction.
     pub(super) fn new(transaction: WriteTransaction, directory: &'a Directory, sealer: &'a Sealer) -> Self {
-        Self { transaction, sealer, directory, new_lanes: Vec::new(), new_names: Vec::new() }
+        Self { transaction, sealer, directory, new_lanes: Vec::new(), new_names: Vec::new(), awaited: None }
+    }
+
+    /// Tells the change how many other writes wait.
+    pub(super) fn beside(self, awaited: &'a AtomicUsize) -> Self {
+        Self { awaited: Some(awaited), ..self }
+    }
+
+    /// Returns the number of other writes that wait and that somebody waits for.
+    pub(super) fn awaited(&self) -> Option<&'a AtomicUsize> {
+        self.awaited
     }
 
     /// Returns a lane's number.

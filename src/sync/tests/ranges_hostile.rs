@@ -81,7 +81,13 @@ fn ranges(depth: u8, last: bool, ranges: Vec<(u64, usize)>) -> Message {
         depth,
         last,
         ranges: ranges.collect(),
+        sample: None,
     })
+}
+
+fn sampled(message: Message, bytes: usize) -> Message {
+    let Message::Ranges(ranges) = message else { panic!("ranges have samples") };
+    Message::Ranges(Ranges { sample: Some(vec![1; bytes].into()), ..ranges })
 }
 
 fn list(scope: Scope, heads: Vec<ListedHead>) -> Message {
@@ -107,8 +113,11 @@ fn what_is_out_of_place_order_or_size_ends_it() {
                 depth: 0,
                 last: true,
                 ranges: Vec::new(),
+                sample: None,
             })],
         ),
+        ("a sample of another length", vec![sampled(ranges(0, true, vec![(0, 256)]), 63)]),
+        ("a sample in a later round", vec![sampled(ranges(8, true, Vec::new()), 64)]),
         ("a later round", vec![ranges(8, true, Vec::new())]),
         ("too few digests", vec![first(255)]),
         ("too many digests", vec![first(257)]),

@@ -63,20 +63,21 @@ fn differing_told(
     differing: &Differing,
     line: &dyn Fn(&str, String, &str) -> Vec<String>,
 ) -> Vec<Vec<String>> {
-    let compared = differing.compare_bytes as f64 / differing.session_bytes.max(1) as f64;
+    let of_session = |bytes: u64| {
+        format!("{} ({:.1} %)", size(bytes), bytes as f64 * 100.0 / differing.session_bytes.max(1) as f64)
+    };
+    let beside = differing.compare_bytes.saturating_sub(differing.heads_bytes);
     let what =
         format!("{} entries in {} lanes differ: session", count(differing.entries), count(differing.lanes));
     let share = format!("{:.3} of {} of entries", differing.payload_share, size(differing.entry_bytes));
     vec![
         line(&what, size(differing.session_bytes), ""),
         line("of the entries' bytes", share, "0.35"),
+        line("of these to find out what differs", of_session(differing.compare_bytes), ""),
+        line("heads of lanes among them", of_session(differing.heads_bytes), ""),
+        line("the rest of them", of_session(beside), "6 %"),
         line(
-            "of these to find out what differs",
-            format!("{} ({:.1} %)", size(differing.compare_bytes), compared * 100.0),
-            "6 %",
-        ),
-        line(
-            "round trips until that is known, of which the handshake is 1",
+            "round trips by the clock until that is known, handshake and slow start included",
             format!("{:.1}", differing.compare_round_trips),
             "4",
         ),

@@ -370,7 +370,7 @@ fn the_store_is_asked_when_all_that_was_gathered_before_is_taken() {
     let asked = run();
     let [(two, after_40), (three, after_80)] = &asked[..] else { panic!("{asked:?}") };
     assert_eq!((two.as_str(), three.as_str()), ("2", "3"));
-    assert!((36..=41).contains(after_40) && (76..=81).contains(after_80), "{asked:?}");
+    assert!((38..=41).contains(after_40) && (78..=81).contains(after_80), "{asked:?}");
     assert_eq!(asked, run());
 }
 
